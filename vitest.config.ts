@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** Tests read the sources of the packages, not their builds; the builds are tested as packed tarballs. */
+export default defineConfig({
+  resolve: {
+    alias: {
+      '@tokenwell/core/feishu': source('./packages/core/src/feishu/index.ts'),
+      '@tokenwell/core': source('./packages/core/src/index.ts'),
+      '@tokenwell/store-memory': source('./packages/store-memory/src/index.ts'),
+      '@tokenwell/testkit': source('./packages/testkit/src/index.ts'),
+      '@tokenwell/feishu-simulator': source('./packages/feishu-simulator/src/index.ts'),
+    },
+  },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+    testTimeout: 20_000,
+  },
+})
