@@ -1,1 +1,9 @@
-export {}
+export {
+  createNodeEventHandler,
+  createWebEventHandler,
+  type EventHandlerOptions,
+  type EventReceiver,
+  type EventReply,
+} from './event-handlers.ts'
+export { type AppTicketInput, createFeishuTokens, type FeishuTokens, type FeishuTokensOptions } from './feishu-tokens.ts'
+export type { AnyHeaders } from './headers.ts'

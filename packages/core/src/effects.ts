@@ -1,0 +1,196 @@
+import { type Credential, type Fetched, isFetched } from './credential.ts'
+import { TokenError } from './errors.ts'
+import { decodeFailure, encodeFailure, fetchFailure, MissingDependency } from './failure.ts'
+import type { Kernel } from './kernel.ts'
+import type { Effect, Happening } from './machine/happenings.ts'
+import { QUIET_MS } from './machine/policy.ts'
+import type { Version } from './store.ts'
+
+/** Carries out what the machine of one key asks for, and reports the outcome as what happens next. Nothing in here decides anything. */
+export class Effects {
+  readonly #kernel: Kernel
+  readonly #credential: Credential
+  readonly #key: string
+  readonly #report: (happening: Happening) => void
+  readonly #attemptPrefix: string
+  readonly #inFlight = new Set<Promise<void>>()
+  #whenIdle: (() => void)[] = []
+  #fetch: AbortController | undefined
+  #dependency: { readonly missing: MissingDependency; readonly controller: AbortController } | undefined
+
+  constructor(kernel: Kernel, credential: Credential, report: (happening: Happening) => void) {
+    this.#kernel = kernel
+    this.#credential = credential
+    this.#key = credential.key
+    this.#report = report
+    this.#attemptPrefix = kernel.random.id()
+  }
+
+  get idle(): boolean {
+    return this.#inFlight.size === 0
+  }
+
+  /** Resolves once nothing is under way. */
+  async whenIdle(): Promise<void> {
+    while (this.#inFlight.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'claim':
+        this.#track(this.#claim(effect))
+        break
+      case 'fetch':
+        this.#track(this.#fetchToken(effect))
+        break
+      case 'abandon-fetch':
+        this.#fetch?.abort(new TokenError('CLOSED', 'The token manager was closed.', { retryable: false }))
+        break
+      case 'publish':
+        this.#track(this.#publish(effect))
+        break
+      case 'settle':
+        this.#track(this.#settle(effect))
+        break
+      case 'read':
+        this.#track(this.#read())
+        break
+      case 'invalidate':
+        this.#track(this.#invalidate(effect.version))
+        break
+      case 'subscribe':
+        this.#track(this.#kernel.hints.switchOn().then(() => this.#report({ type: 'subscribed' })))
+        break
+      case 'await-dependency':
+        this.#track(this.#awaitDependency())
+        break
+      case 'forget-dependency':
+        this.#dependency?.controller.abort()
+        break
+      case 'notify':
+        this.#kernel.tell(this.#key, effect.notice)
+        break
+    }
+  }
+
+  /** Remembers work in flight, so that close() can wait for it. None of it rejects. */
+  #track(work: Promise<void>): void {
+    this.#inFlight.add(work)
+    void work.finally(() => {
+      this.#inFlight.delete(work)
+      if (this.#inFlight.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    })
+  }
+
+  #attempt(number: number): string {
+    return `${this.#attemptPrefix}.${number}`
+  }
+
+  async #claim({ attempt, leaseMs, seen, rejected }: Extract<Effect, { type: 'claim' }>): Promise<void> {
+    const { config } = this.#credential
+    const request = { leaseMs, seen, rejected, ...(config === undefined ? {} : { config }) }
+    try {
+      const { sentAt, answer } = await this.#kernel.calls.claim(this.#key, this.#attempt(attempt), request)
+      const { backoff } = answer.snapshot
+      const failure = backoff === undefined ? undefined : decodeFailure(backoff.failure, backoff.retryInMs)
+      this.#report({ type: 'claimed', attempt, sentAt, claim: answer, failure })
+    } catch (error) {
+      this.#report({ type: 'claim-failed', attempt, failure: error as TokenError })
+    }
+  }
+
+  async #fetchToken({ attempt, deadline, detached, previous }: Extract<Effect, { type: 'fetch' }>): Promise<void> {
+    const { clock } = this.#kernel
+    const controller = new AbortController()
+    this.#fetch = controller
+    const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
+    const sentAt = clock.monotonic()
+    const cancel = clock.schedule(() => controller.abort(late), deadline - sentAt)
+    try {
+      const aborted = new Promise<never>((_resolve, reject) => {
+        controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+      })
+      const fetching = this.#credential.fetch({
+        signal: controller.signal,
+        previous: previous && { value: previous.value, version: previous.version },
+        detached,
+        assertInTime: () => {
+          if (controller.signal.aborted || clock.monotonic() >= deadline) throw late
+        },
+      })
+      const result: Fetched = await Promise.race([fetching, aborted])
+      if (!isFetched(result)) throw this.#invalidResult()
+      this.#report({ type: 'fetched', attempt, sentAt, value: result.value, expiresInMs: result.expiresInMs })
+    } catch (thrown) {
+      const blocked = thrown instanceof MissingDependency
+      if (blocked) this.#dependency = { missing: thrown, controller: new AbortController() }
+      const failure = blocked ? thrown.failure : fetchFailure(thrown, this.#key)
+      this.#report({ type: 'fetch-failed', attempt, failure, blocked })
+    } finally {
+      cancel()
+    }
+  }
+
+  #invalidResult(): TokenError {
+    const message = `The fetch of "${this.#key}" must resolve to { value: a non-empty string, expiresInMs: milliseconds remaining, above 0 and at most ten years }; it resolved to something else.`
+    return new TokenError('FETCH_INVALID', message, { retryable: true })
+  }
+
+  async #publish({ attempt, fence, value, renewAt, expiresAt, quiet }: Extract<Effect, { type: 'publish' }>): Promise<void> {
+    try {
+      const { sentAt, answer } = await this.#kernel.calls.publish(this.#key, this.#attempt(attempt), fence, (now) => ({
+        value,
+        renewInMs: renewAt - now,
+        expiresInMs: expiresAt - now,
+        ...(quiet ? { quietMs: QUIET_MS } : {}),
+      }))
+      this.#report({ type: 'published', attempt, sentAt, publication: answer })
+    } catch (error) {
+      this.#report({ type: 'publish-failed', attempt, failure: error as TokenError })
+    }
+  }
+
+  async #settle({ attempt, fence, backoffMs, failure }: Extract<Effect, { type: 'settle' }>): Promise<void> {
+    const { config } = this.#credential
+    const request = {
+      backoffMs,
+      ...(failure === undefined ? {} : { failure: encodeFailure(failure) }),
+      ...(config === undefined ? {} : { config }),
+    }
+    try {
+      const { sentAt, answer } = await this.#kernel.calls.settle(this.#key, this.#attempt(attempt), fence, request)
+      this.#report({ type: 'told', sentAt, snapshot: answer, read: false })
+    } catch {
+      // The lease runs out by itself.
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { sentAt, answer } = await this.#kernel.calls.read(this.#key)
+      this.#report({ type: 'told', sentAt, snapshot: answer, read: true })
+    } catch {
+      this.#report({ type: 'read-failed' })
+    }
+  }
+
+  async #invalidate(version: Version): Promise<void> {
+    try {
+      const { sentAt, answer } = await this.#kernel.calls.invalidate(this.#key, version)
+      this.#report({ type: 'invalidated', version, sentAt, snapshot: answer })
+    } catch {
+      this.#report({ type: 'invalidate-failed', version })
+    }
+  }
+
+  async #awaitDependency(): Promise<void> {
+    const dependency = this.#dependency
+    if (dependency === undefined) return
+    try {
+      await dependency.missing.wait(dependency.controller.signal)
+      this.#report({ type: 'unblocked' })
+    } catch (thrown) {
+      if (!dependency.controller.signal.aborted) this.#report({ type: 'block-failed', failure: fetchFailure(thrown, this.#key) })
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto'
+import type { Dispatcher } from 'undici'
+import { TokenError } from '../errors.ts'
+import { kernelOf } from '../kernel.ts'
+import { checkObject, checkText, describe } from '../options.ts'
+import type { KeyStatus } from '../status.ts'
+import type { TokenStore } from '../store.ts'
+import type { TokenHandle } from '../token-handle.ts'
+import { type CloseOptions, createTokenManager, type TokenManager } from '../token-manager.ts'
+import { appAccessToken, feishuPolicy } from './app-access-token.ts'
+import { AppTickets } from './app-ticket.ts'
+import { microsecondsOf, readEvent } from './event.ts'
+import type { EventReply } from './event-handlers.ts'
+import type { AnyHeaders } from './headers.ts'
+import { checkDispatcher, createHttp, resolveDomain } from './http.ts'
+import { rawBytes } from './raw-body.ts'
+import { parseAppTicketResendReply } from './replies.ts'
+import { buildAppTicketResendRequest } from './requests.ts'
+
+export interface FeishuTokensOptions {
+  /** The app's id, `cli_…`. */
+  readonly appId: string
+  /** The app's secret. It is sent to the upstream and nowhere else; no store ever sees it. */
+  readonly appSecret: string
+  /** Where the fleet keeps its records. Either this or `manager`. */
+  readonly store?: TokenStore
+  /** A manager that several apps share, made by `createTokenManager`. Either this or `store`. */
+  readonly manager?: TokenManager
+  /** Kind of app. Default `store`. */
+  readonly appType?: 'store'
+  /** `feishu` (default), `lark`, or a base URL: https, or http on this machine. */
+  readonly domain?: 'feishu' | 'lark' | (string & {})
+  /** Needed to receive events. Each may be several while one is being changed in the developer console. */
+  readonly events?: {
+    readonly verificationToken: string | readonly string[]
+    readonly encryptKey?: string | readonly string[]
+  }
+  readonly http?: {
+    /** A dispatcher of undici, for a proxy or a pool of your own. It is never closed. */
+    readonly dispatcher?: Dispatcher
+  }
+}
+
+export interface AppTicketInput {
+  /** The ticket itself. */
+  readonly ticket: string
+  /** When its event was made: the event's `ts`, verbatim (seconds with a fraction, as a string), or a Date. Orders tickets. */
+  readonly eventTime: string | Date
+  /** The event's `uuid`. Default: derived from the ticket. */
+  readonly id?: string
+}
+
+/** The tokens of one Feishu or Lark app, shared with the fleet. */
+export interface FeishuTokens {
+  /** The app's `app_access_token`. */
+  readonly app: TokenHandle
+  /** The `app_access_token` as text; `app.get()` for more. @throws TokenError */
+  appAccessToken(): Promise<string>
+  /**
+   * Receives a pushed event: answers the challenge, takes the app ticket in, and hands every other event back verified and decrypted.
+   * Send `status`, `headers` and `body` of the result back to the platform.
+   *
+   * @param request `body`: the RAW body as a string or bytes, since the signature is over its bytes; `headers`: any shape
+   * @throws TypeError when the body was parsed already, or `events` is not configured
+   */
+  receiveEvent(request: { readonly headers: AnyHeaders; readonly body: string | Uint8Array }): Promise<EventReply>
+  /**
+   * Takes in a ticket that reached this process another way. `ignored`: the fleet has a newer one; `refused`: its time is more than
+   * 10 minutes ahead of the store's clock.
+   * @throws TokenError `STORE_UNAVAILABLE`: it is kept in this process only
+   */
+  acceptAppTicket(ticket: AppTicketInput): Promise<'accepted' | 'ignored' | 'refused'>
+  /** Resolves when a token can be had now. @throws TokenError that says what is missing */
+  ready(): Promise<void>
+  /** What this process knows of the app's credentials; no secret. */
+  status(): KeyStatus[]
+  /**
+   * Settles every caller and lets go of everything; see {@link TokenManager.close}. A manager that was given stays open: its owner
+   * closes it, and with it this app's connections.
+   */
+  close(options?: CloseOptions): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** @throws TypeError for an option that is missing, out of range, or contradicts another */
+export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
+  checkObject(options, 'createFeishuTokens', ['appId', 'appSecret', 'store', 'manager', 'appType', 'domain', 'events', 'http'])
+  const { appId, appSecret, store, appType = 'store', domain = 'feishu', events, http: httpOptions = {} } = options
+  checkText(appId, 'appId', 100)
+  checkText(appSecret, 'appSecret', 200)
+  if (appType !== 'store') throw new TypeError(`appType: expected 'store', got ${JSON.stringify(appType)}`)
+  if (store !== undefined && options.manager !== undefined) {
+    throw new TypeError('store and manager contradict each other: a manager brings its own store. Give one of the two')
+  }
+  const baseUrl = resolveDomain(domain)
+  checkObject(httpOptions, 'http', ['dispatcher'])
+  const dispatcher = checkDispatcher(httpOptions.dispatcher)
+  const rules = events === undefined ? undefined : checkEvents(events, appId)
+  if (store === undefined && options.manager === undefined) {
+    throw new TypeError('store: expected a TokenStore such as memoryStore() from @tokenwell/store-memory, got undefined')
+  }
+
+  const manager = options.manager ?? createTokenManager({ store: store as TokenStore }) // Both undefined was refused above.
+  const kernel = kernelOf(manager)
+  if (kernel === undefined) {
+    throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)
+  }
+
+  const http = createHttp({ baseUrl, dispatcher })
+  kernel.onClose(() => http.close())
+  const scope = `feishu/${encodeURIComponent(baseUrl.replace(/^https:\/\//, ''))}/${encodeURIComponent(appId)}`
+  const config = createHash('sha256')
+    .update(JSON.stringify([baseUrl, appId, appSecret]))
+    .digest('hex')
+    .slice(0, 16)
+  const tickets = new AppTickets({
+    kernel,
+    appId,
+    key: `${scope}/app-ticket`,
+    config,
+    resend: async (signal) => {
+      const reply = await http.post(buildAppTicketResendRequest({ appId, appSecret }), { signal })
+      parseAppTicketResendReply(reply, [appSecret])
+    },
+  })
+  const credential = appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http })
+  const app = kernel.token(credential, feishuPolicy)
+
+  let closed = false
+  function assertOpen(): void {
+    if (closed) throw new TokenError('CLOSED', `The tokens of ${appId} were closed. Create new ones.`, { retryable: false })
+  }
+
+  const tokens: FeishuTokens = {
+    app,
+    async appAccessToken() {
+      assertOpen()
+      return (await app.get()).value
+    },
+    async receiveEvent({ headers, body }) {
+      if (rules === undefined) {
+        throw new TypeError('events: set verificationToken (and encryptKey) to receive events; without them anybody could forge a ticket')
+      }
+      const bytes = rawBytes(body)
+      assertOpen()
+      const reading = readEvent({ headers, body: bytes }, rules)
+      switch (reading.kind) {
+        case 'challenge':
+          return json(200, { challenge: reading.challenge })
+        case 'other':
+          return { ...json(200, {}), handled: false, event: reading.event }
+        case 'refused':
+          kernel.tell(credential.key, { type: 'event-refused', status: reading.status, reason: reading.reason })
+          return json(reading.status, { error: reading.reason })
+        case 'ticket':
+          try {
+            const outcome = await tickets.accept({ value: reading.ticket, version: reading.eventTime, id: reading.id })
+            return outcome === 'refused'
+              ? json(400, { error: 'the time of the event is too far ahead of the clock of the store' })
+              : json(200, {})
+          } catch {
+            // The platform delivers again, by when the store may be back.
+            return json(503, { error: 'the app ticket could not be stored; deliver it again' })
+          }
+      }
+    },
+    async acceptAppTicket(given) {
+      const ticket = checkTicket(given)
+      assertOpen()
+      return tickets.accept(ticket)
+    },
+    async ready() {
+      assertOpen()
+      await app.get()
+    },
+    status: () => manager.status().filter(({ key }) => key.startsWith(`${scope}/`)),
+    async close(given = {}) {
+      closed = true
+      if (options.manager === undefined) await manager.close(given)
+    },
+    [Symbol.asyncDispose]: () => tokens.close(),
+  }
+  return tokens
+}
+
+function checkEvents(events: NonNullable<FeishuTokensOptions['events']>, appId: string) {
+  checkObject(events, 'events', ['verificationToken', 'encryptKey'])
+  return {
+    appId,
+    verificationTokens: checkSecrets(events.verificationToken, 'events.verificationToken'),
+    encryptKeys: events.encryptKey === undefined ? [] : checkSecrets(events.encryptKey, 'events.encryptKey'),
+  }
+}
+
+function checkSecrets(value: string | readonly string[], name: string): readonly string[] {
+  const list = typeof value === 'string' ? [value] : value
+  if (!Array.isArray(list) || list.length === 0) throw new TypeError(`${name}: expected a string or several, got ${describe(value)}`)
+  for (const each of list) checkText(each, name, 200)
+  return [...list]
+}
+
+function checkTicket(given: AppTicketInput): { value: string; version: number; id: string } {
+  checkObject(given, 'acceptAppTicket', ['ticket', 'eventTime', 'id'])
+  const { ticket, eventTime, id } = given
+  checkText(ticket, 'ticket', 10_000)
+  if (id !== undefined) checkText(id, 'id', 200)
+  const version = eventTime instanceof Date ? eventTime.getTime() * 1_000 : microsecondsOf(eventTime, 6)
+  if (version === undefined || !Number.isSafeInteger(version) || version <= 0) {
+    throw new TypeError(
+      `eventTime: expected the event's ts as a string of seconds such as "1502199207.7171419", or a Date, got ${describe(eventTime)}`,
+    )
+  }
+  return { value: ticket, version, id: id ?? createHash('sha256').update(ticket).digest('hex').slice(0, 32) }
+}
+
+function json(status: number, content: object): EventReply {
+  return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(content), handled: true }
+}

@@ -1,0 +1,220 @@
+import { TokenError, type TokenErrorCode, type UpstreamDetail } from '../errors.ts'
+import { header } from './headers.ts'
+import { type JsonObject, parseJsonObject } from './raw-body.ts'
+import { UPSTREAM_CODES } from './upstream-codes.ts'
+
+/** What came back from the upstream, before anybody believed any of it. */
+export interface UpstreamReply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Uint8Array
+}
+
+/** The documentation says at most 2 h; what claims far more is not believed. */
+const LONGEST_LIFE_MS = 24 * 3_600_000
+const LONGEST_RETRY_AFTER_MS = 3_600_000
+const LONGEST_FOREIGN_TEXT = 200
+
+/**
+ * Reads the reply to `buildAppAccessTokenRequest`.
+ *
+ * @param secrets what must not appear in an error even if the upstream echoes it: the app secret and the ticket
+ * @returns the token and its remaining life in milliseconds, in (0, 24 h]
+ * @throws TokenError `TICKET_REJECTED`, `CONFIGURATION_REJECTED`, `RATE_LIMITED`, `UPSTREAM_UNAVAILABLE`, `UPSTREAM_INVALID_REPLY` or
+ *   `UPSTREAM_REFUSED`
+ */
+export function parseAppAccessTokenReply(reply: UpstreamReply, secrets: readonly string[]): { value: string; expiresInMs: number } {
+  const answer = readAnswer('minting the app_access_token', reply, secrets)
+  const { app_access_token: value, expire } = accepted(answer)
+  if (typeof value !== 'string' || value === '') {
+    throw invalid(answer, `code 0 without a usable app_access_token (expected text, got ${kindOf(value)})`)
+  }
+  if (typeof expire !== 'number')
+    throw invalid(answer, `code 0 without a usable expire (expected seconds as a number, got ${kindOf(expire)})`)
+  const expiresInMs = Math.floor(expire * 1000)
+  if (expiresInMs <= 0) throw invalid(answer, `a token that has already expired (expire ${expire})`)
+  if (expiresInMs > LONGEST_LIFE_MS)
+    throw invalid(answer, `a token with a life beyond belief (expire ${expire} seconds, documented: at most 7200)`)
+  return { value, expiresInMs }
+}
+
+/**
+ * Reads the reply to `buildAppTicketResendRequest`: it says whether the ticket will be pushed, and carries nothing.
+ *
+ * @param secrets what must not appear in an error even if the upstream echoes it: the app secret
+ * @throws TokenError `CONFIGURATION_REJECTED`, `RATE_LIMITED`, `UPSTREAM_UNAVAILABLE`, `UPSTREAM_INVALID_REPLY` or `UPSTREAM_REFUSED`
+ */
+export function parseAppTicketResendReply(reply: UpstreamReply, secrets: readonly string[]): void {
+  accepted(readAnswer('asking for the app_ticket again', reply, secrets))
+}
+
+/** A reply, read as far as it can be read. */
+interface Answer {
+  /** What was being done, to begin a message with. */
+  readonly doing: string
+  readonly reply: UpstreamReply
+  /** `undefined` when the body is not a JSON object. */
+  readonly fields: JsonObject | undefined
+  readonly upstream: UpstreamDetail
+}
+
+function readAnswer(doing: string, reply: UpstreamReply, secrets: readonly string[]): Answer {
+  const fields = parseJsonObject(reply.body)
+  const { code, msg } = fields ?? {}
+  const all = [...secrets, ...credentialsIn(fields)]
+  const id = logId(reply.headers, all)
+  const upstream: UpstreamDetail = {
+    httpStatus: reply.status,
+    ...(Number.isSafeInteger(code) ? { code: Number(code) } : {}),
+    ...(typeof msg === 'string' ? { msg: foreignText(msg, all) } : {}),
+    ...(id === undefined ? {} : { logId: id }),
+  }
+  return { doing, reply, fields, upstream }
+}
+
+/**
+ * The fields of a successful reply. The body's `code` decides, on any HTTP status; the status speaks only where the body says nothing
+ * that is known, and where it says that somebody else answered (redirects, throttling).
+ */
+function accepted(answer: Answer): JsonObject {
+  const { fields, upstream } = answer
+  const { code } = upstream
+  const status = answer.reply.status
+  const known = code === undefined ? undefined : UPSTREAM_CODES.get(code)
+  if (known !== undefined) throw failure(answer, known.code, known.retryable, saying(upstream), known.advice)
+  if (status === 429) throw failure(answer, 'RATE_LIMITED', true, saying(upstream), 'The whole fleet must slow down.')
+  if (status >= 300 && status <= 399) {
+    throw failure(
+      answer,
+      'UPSTREAM_INVALID_REPLY',
+      true,
+      `a redirect (${saying(upstream)})`,
+      'Redirects are not followed with a secret: check the option domain, and any proxy on the way.',
+    )
+  }
+  if (fields !== undefined && code === 0) return fields
+  if (status >= 500)
+    throw failure(answer, 'UPSTREAM_UNAVAILABLE', true, saying(upstream), 'This passes by itself: try again after a pause.')
+  if (code !== undefined) {
+    throw failure(
+      answer,
+      'UPSTREAM_REFUSED',
+      false,
+      saying(upstream),
+      'This code is not known here: look it up in the documentation of the platform, or ask its support with the log id.',
+    )
+  }
+  throw invalid(answer, fields === undefined ? shapeOf(answer.reply.body) : `JSON without an integer code (code is ${kindOf(fields.code)})`)
+}
+
+function invalid(answer: Answer, came: string): TokenError {
+  return failure(
+    answer,
+    'UPSTREAM_INVALID_REPLY',
+    true,
+    `${came}; ${saying(answer.upstream)}`,
+    'Check the option domain, and whether a proxy or gateway answers in place of the platform.',
+  )
+}
+
+function failure(answer: Answer, code: TokenErrorCode, retryable: boolean, came: string, advice: string): TokenError {
+  const retryAfterMs = code === 'RATE_LIMITED' ? retryAfter(answer.reply) : undefined
+  const wait = retryAfterMs === undefined ? '' : ` Next try in ${retryAfterMs} ms.`
+  return new TokenError(code, `${answer.doing}: the upstream answered ${came}. ${advice}${wait}`, {
+    retryable,
+    retryAfterMs,
+    upstream: answer.upstream,
+  })
+}
+
+function saying({ code, msg, httpStatus, logId }: UpstreamDetail): string {
+  const parts = [
+    code === undefined ? undefined : `code ${code}`,
+    msg === undefined || msg === '' ? undefined : `msg ${JSON.stringify(msg)}`,
+    `HTTP ${httpStatus}`,
+    logId === undefined ? undefined : `log id ${logId}`,
+  ]
+  return parts.filter((part) => part !== undefined).join(', ')
+}
+
+/** Milliseconds to stay away, at most 1 h. Zero tells nothing, so the caller's own backoff applies. Dates are ignored: no clock here. */
+function retryAfter({ headers }: UpstreamReply): number | undefined {
+  for (const name of ['x-ogw-ratelimit-reset', 'retry-after']) {
+    const text = header(headers, name)?.trim() ?? ''
+    if (!/^\d+(\.\d+)?$/.test(text)) continue
+    const ms = Math.ceil(Number(text) * 1000)
+    if (ms > 0) return Math.min(ms, LONGEST_RETRY_AFTER_MS)
+  }
+  return undefined
+}
+
+/** The id under which the platform's support finds the request. */
+export function logId(headers: UpstreamReply['headers'], secrets: readonly string[]): string | undefined {
+  const id = header(headers, 'x-tt-logid') || header(headers, 'x-request-id')
+  return id ? foreignText(id, secrets) : undefined
+}
+
+/** Text from outside, fit for an error: without secrets, without line breaks that could forge a log line, and not longer than a line. */
+function foreignText(text: string, secrets: readonly string[]): string {
+  // Scrubbed before it is cut: half a secret would not be recognised any more.
+  const clean = scrub(text, secrets)
+  const short = clean.length > LONGEST_FOREIGN_TEXT ? `${clean.slice(0, LONGEST_FOREIGN_TEXT - 1)}…` : clean
+  return short.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+}
+
+/** Values of a reply that a careless `msg` beside them might repeat. */
+function credentialsIn(fields: JsonObject | undefined): string[] {
+  const { app_access_token, tenant_access_token, app_ticket } = fields ?? {}
+  return [app_access_token, tenant_access_token, app_ticket].filter((value) => typeof value === 'string')
+}
+
+/** Tells bodies apart without quoting them. */
+function shapeOf(body: Uint8Array): string {
+  if (body.byteLength === 0) return 'an empty body'
+  const start = Buffer.from(body.subarray(0, 64)).toString('latin1').trimStart()
+  return start.startsWith('<') ? `an HTML page of ${body.byteLength} bytes` : `${body.byteLength} bytes that are not a JSON object`
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === '') return 'empty text'
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
+}
+
+/**
+ * Replaces every secret in a text, also JSON-escaped, percent-encoded, in hex, or in base64 at any offset, by `***`.
+ *
+ * @param secrets empty ones are ignored
+ */
+export function scrub(text: string, secrets: readonly string[]): string {
+  const forms = new Set(secrets.filter((secret) => secret !== '').flatMap(formsOf))
+  // Longest first: a short form replaced inside a longer one would leave the rest of it readable.
+  return [...forms].sort((a, b) => b.length - a.length).reduce((rest, form) => rest.replaceAll(form, '***'), text)
+}
+
+/** Shorter encodings, of secrets of two bytes, would match ordinary text. */
+const SHORTEST_ENCODED_FORM = 4
+
+function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret)
+  const hex = bytes.toString('hex')
+  // Through the bytes: encodeURIComponent throws on a lone surrogate.
+  const percent = [encodeURIComponent(bytes.toString()), new URLSearchParams({ '': secret }).toString().slice(1)]
+  const encoded = [
+    JSON.stringify(secret).slice(1, -1),
+    ...percent,
+    ...percent.map((form) => form.replace(/%../g, (byte) => byte.toLowerCase())),
+    hex,
+    hex.toUpperCase(),
+    bytes.toString('base64'),
+    ...[0, 1, 2].flatMap((offset) => base64Within(bytes, offset)),
+  ]
+  return [secret, ...encoded.filter((form) => form.length >= SHORTEST_ENCODED_FORM)]
+}
+
+/** The characters that the secret alone decides when it is encoded `offset` bytes (mod 3) into something longer, in both alphabets. */
+function base64Within(secret: Buffer, offset: number): string[] {
+  const padded = Buffer.concat([Buffer.alloc(offset), secret])
+  const urlSafe = padded.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((padded.length * 8) / 6))
+  return [urlSafe, urlSafe.replaceAll('-', '+').replaceAll('_', '/')]
+}

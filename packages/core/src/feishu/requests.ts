@@ -1,0 +1,34 @@
+/** One POST to the upstream: where, and what to send as JSON. */
+export interface UpstreamRequest {
+  /** Path below the domain's base URL, with its leading slash. */
+  readonly path: string
+  readonly body: Readonly<Record<string, string>>
+}
+
+/**
+ * The request that mints the `app_access_token` of a store app.
+ *
+ * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/app_access_token
+ */
+export function buildAppAccessTokenRequest(app: {
+  readonly appId: string
+  readonly appSecret: string
+  readonly appTicket: string
+}): UpstreamRequest {
+  return {
+    path: '/open-apis/auth/v3/app_access_token',
+    body: { app_id: app.appId, app_secret: app.appSecret, app_ticket: app.appTicket },
+  }
+}
+
+/**
+ * The request that asks the platform to push the `app_ticket` again. The ticket is not in the reply: it arrives as an event.
+ *
+ * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/app_ticket_resend
+ */
+export function buildAppTicketResendRequest(app: { readonly appId: string; readonly appSecret: string }): UpstreamRequest {
+  return {
+    path: '/open-apis/auth/v3/app_ticket/resend',
+    body: { app_id: app.appId, app_secret: app.appSecret },
+  }
+}

@@ -1,0 +1,41 @@
+import type { Snapshot } from '../store.ts'
+import type { Moment } from './happenings.ts'
+import type { Policy } from './policy.ts'
+import type { Held, State } from './state.ts'
+
+/** Spread of the renewals of a token that another process fetched, so that a fleet does not come back in one instant; milliseconds. */
+const SPREAD_MS = 5_000
+
+/**
+ * Takes over what a snapshot says. Its durations are counted from `sentAt`, when the request for it was sent: so they end too early
+ * rather than too late.
+ *
+ * A version below `seen` or up to `rejected` is left alone: serving it would go back to a token the process has left.
+ */
+export function adopt(state: State, moment: Moment & { readonly sentAt: number }, snapshot: Snapshot, policy: Policy): State {
+  const rejected = Math.max(state.rejected, snapshot.rejectedUpTo)
+  const base = rejected === state.rejected ? state : { ...state, rejected }
+  const { version, value } = snapshot
+  if (value === undefined || version === 0 || version < base.seen) return base
+
+  const { sentAt } = moment
+  const expiresAt = sentAt + snapshot.expiresInMs
+  const spreadMs = snapshot.renewInMs > 0 ? moment.chance * Math.min(SPREAD_MS, snapshot.renewInMs / 10) : 0
+  const renewAt = sentAt + snapshot.renewInMs + spreadMs
+  const known = base.token
+  if (known !== undefined && known.version === version && known.value === value) {
+    const earliest = Math.min(known.expiresAt, expiresAt)
+    // A store whose clock went back would put the renewal off beyond the end that this node has already known.
+    const lastCall = earliest - policy.floorMs
+    const token: Held = {
+      ...known,
+      expiresAt: earliest,
+      renewAt: lastCall > sentAt ? Math.min(renewAt, lastCall) : renewAt,
+      published: true,
+      trusted: true,
+    }
+    return { ...base, token }
+  }
+  if (snapshot.expiresInMs <= 0 || version <= rejected) return base
+  return { ...base, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
+}

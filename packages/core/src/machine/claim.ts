@@ -1,0 +1,117 @@
+import { TokenError } from '../errors.ts'
+import type { Claim, Version } from '../store.ts'
+import { adopt } from './adopt.ts'
+import type { Of, Step } from './happenings.ts'
+import { fetchDeadline, type Policy } from './policy.ts'
+import { carryOn, detach, follow, IDLE, isUnpublished, startClaim, startPublish } from './starts.ts'
+import { type Grant, type Held, type State, usableToken } from './state.ts'
+import { notice, prepend, settle, step } from './step.ts'
+
+export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
+  const { claim, sentAt } = event
+  const next = adopt({ ...state, storeFailures: 0 }, event, claim.snapshot, policy)
+  switch (claim.kind) {
+    case 'granted':
+      return granted(next, event, claim, policy, state.rejected)
+    case 'fresh':
+      // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
+      if (usableToken(next, event.now) === undefined)
+        return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
+      return carryOn({ ...next, failures: 0, activity: IDLE }, event, policy)
+    case 'held':
+      if (event.hints === 'untried') return step({ ...next, activity: { kind: 'subscribing' } }, { type: 'subscribe' })
+      return step({ ...next, activity: follow(event, sentAt + (claim.snapshot.lease?.expiresInMs ?? 0), 0) })
+    case 'backoff': {
+      const { backoff } = claim.snapshot
+      const failure = event.failure ?? unreadableFailure()
+      const retryAt = sentAt + (backoff?.retryInMs ?? 0)
+      const cooled: State = {
+        ...next,
+        failures: backoff?.failures ?? next.failures,
+        failure,
+        activity: { kind: 'cooling', retryAt, failure },
+      }
+      return step(cooled, notice({ type: 'backoff', retryInMs: retryAt - event.now, failure, shared: true }))
+    }
+  }
+}
+
+function granted(
+  state: State,
+  event: Of<'claimed'>,
+  claim: Extract<Claim, { kind: 'granted' }>,
+  policy: Policy,
+  rejectedBefore: Version,
+): Step {
+  const { attempt, now } = event
+  const grant: Grant = { fence: claim.fence, deadline: fetchDeadline(event.sentAt, claim.snapshot.lease?.expiresInMs ?? 0) }
+  const release = settle(attempt, grant, { backoffMs: 0 })
+  if (state.closing) return step({ ...state, activity: { kind: 'closed' } }, ...release)
+  // By the contract a fence is above what the claim had seen; publishing under this one would go back.
+  if (claim.fence <= state.seen) {
+    return prepend(release, claimFailed(state, { ...event, type: 'claim-failed', failure: lowFence() }, policy))
+  }
+  // Paused between the request and its reply: the lease may be another's by now.
+  if (now >= grant.deadline) return prepend(release, startClaim(state, event, policy))
+
+  const failures = claim.snapshot.backoff?.failures ?? 0
+  const { token } = state
+  if (token !== undefined && isUnpublished(state, now)) {
+    // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
+    if (state.rejected === rejectedBefore) {
+      const renamed: Held = { ...token, version: claim.fence }
+      const quiet = (token.quietUntil ?? 0) > now
+      return startPublish({ ...state, seen: claim.fence, failures, token: renamed }, renamed, {
+        attempt,
+        fence: claim.fence,
+        quiet,
+        tries: 0,
+      })
+    }
+  }
+  const spent = (version: Version, value: string | undefined) => (value !== undefined && version <= state.rejected ? [value] : [])
+  const rejectedValues = [...spent(token?.version ?? 0, token?.value), ...spent(claim.snapshot.version, claim.snapshot.value)]
+  return step(
+    { ...state, failures, activity: { kind: 'fetching', attempt, grant, rejectedValues } },
+    notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover }),
+    { type: 'fetch', attempt, deadline: grant.deadline, detached: false, previous: token },
+  )
+}
+
+/** The store does not answer. What is at hand is served on; with nothing at hand this process fetches for itself. */
+export function claimFailed(state: State, event: Of<'claim-failed'>, policy: Policy): Step {
+  const told = notice({ type: 'detached', failure: event.failure })
+  const next: State = { ...state, storeFailures: state.storeFailures + 1, failure: event.failure }
+  if (usableToken(state, event.now) !== undefined || !event.waiting || state.closing) return prepend([told], step(detach(next, event)))
+  const { token } = state
+  const rejectedValues = token !== undefined && token.version <= state.rejected ? [token.value] : []
+  return step({ ...next, activity: { kind: 'fetching', attempt: event.attempt, rejectedValues } }, told, {
+    type: 'fetch',
+    attempt: event.attempt,
+    deadline: event.now + policy.requestTimeoutMs,
+    detached: true,
+    previous: token,
+  })
+}
+
+function lowFence(): TokenError {
+  return new TokenError(
+    'STORE_INCOMPATIBLE',
+    'The store granted a fence that is not above the newest version this process has seen. Update the store package.',
+    { retryable: true },
+  )
+}
+
+function endedFresh(): TokenError {
+  return new TokenError(
+    'STORE_INCOMPATIBLE',
+    "The store calls a value fresh that has ended by this node's clocks. Compare the store's clock with this node's.",
+    {
+      retryable: true,
+    },
+  )
+}
+
+function unreadableFailure(): TokenError {
+  return new TokenError('FETCH_FAILED', 'Another process failed to fetch this credential and left no readable reason.', { retryable: true })
+}

@@ -1,0 +1,44 @@
+import type { Version } from '../store.ts'
+import { adopt } from './adopt.ts'
+import type { Moment, Of, Step } from './happenings.ts'
+import type { Policy } from './policy.ts'
+import { carryOn, startClaim } from './starts.ts'
+import { type State, usableToken } from './state.ts'
+import { notice, prepend, step } from './step.ts'
+
+export function rejected(state: State, event: Of<'rejected'>, policy: Policy): Step {
+  const { token } = state
+  const { version } = event
+  if (token === undefined || version !== token.version || version <= state.rejected || state.rejecting !== undefined) return step(state)
+  if (event.now < (token.quietUntil ?? 0)) return step(state)
+  // The store does not know this version; nobody else can be using it.
+  if (state.activity.kind === 'detached' && !token.published) return rejectLocally(state, event, policy, version)
+  return step({ ...state, rejecting: version }, { type: 'invalidate', version })
+}
+
+export function invalidated(state: State, event: Of<'invalidated'>, policy: Policy): Step {
+  const { snapshot, version } = event
+  const { rejecting: _answered, ...rest } = state
+  const next = adopt(rest, event, snapshot, policy)
+  const value = state.token?.version === version ? state.token.value : undefined
+  // The same dead value under a newer version: somebody fetched it while this report was on its way.
+  const twin = snapshot.version > version && snapshot.value === value && snapshot.version > snapshot.rejectedUpTo
+  if (twin && event.version === state.rejecting) {
+    return step({ ...next, rejecting: snapshot.version }, { type: 'invalidate', version: snapshot.version })
+  }
+  return afterRejection(state, next, event, policy)
+}
+
+/** Without the store's word a process goes by its own report. */
+export function rejectLocally(state: State, event: Moment, policy: Policy, version: Version): Step {
+  const { rejecting: _given, ...rest } = state
+  return afterRejection(state, { ...rest, rejected: Math.max(state.rejected, version) }, event, policy)
+}
+
+/** A rejection that took the token brings one refetch, unless something is under way that will bring it. */
+function afterRejection(before: State, state: State, event: Moment, policy: Policy): Step {
+  const lost = usableToken(before, event.now) !== undefined && usableToken(state, event.now) === undefined
+  const told = lost ? [notice({ type: 'rejected', version: state.token?.version ?? 0 })] : []
+  const free = state.activity.kind === 'idle' || state.activity.kind === 'detached'
+  return prepend(told, lost && free ? startClaim(state, event, policy) : carryOn(state, event, policy))
+}

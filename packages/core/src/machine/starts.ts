@@ -1,0 +1,92 @@
+/** What begins an activity; the reactions to events are beside this file and choose among these. @module */
+import type { TokenError } from '../errors.ts'
+import type { Moment, Step } from './happenings.ts'
+import { backoffMs, leaseMs, type Policy } from './policy.ts'
+import { type Activity, type Held, isDue, type State, spentVersion, usableToken } from './state.ts'
+import { notice, step } from './step.ts'
+
+/** Re-reads without hints grow from the first to the second of these; with hints they are an insurance. Milliseconds. */
+export const FIRST_REREAD_MS = 25
+const LONGEST_REREAD_MS = 500
+const INSURANCE_REREAD_MS = 2_000
+/** Spread of the claims after somebody's lease ran out, milliseconds. */
+const LEASE_END_SPREAD_MS = 100
+/** Probes of a store that is down, and repeats of a publication whose outcome is unknown, milliseconds. */
+const FIRST_PROBE_MS = 1_000
+const LONGEST_PROBE_MS = 30_000
+
+type Publishing = Extract<Activity, { kind: 'publishing' }>
+type Following = Extract<Activity, { kind: 'following' }>
+
+export const IDLE: Activity = { kind: 'idle', lapsed: false }
+
+export function startClaim(state: State, event: Moment, policy: Policy): Step {
+  const attempt = state.attempts + 1
+  const next: State = { ...state, attempts: attempt, hinted: false, activity: { kind: 'claiming', attempt } }
+  if (state.closing) return step(state)
+  return step(next, {
+    type: 'claim',
+    attempt,
+    leaseMs: leaseMs(policy),
+    seen: state.seen,
+    rejected: spentVersion(state, event.now, policy),
+  })
+}
+
+/** An idle machine with a caller that cannot be served, or should get something newer, claims; else things stay as they are. */
+export function carryOn(state: State, event: Moment, policy: Policy): Step {
+  if (state.activity.kind !== 'idle' || !event.waiting || state.reading || state.rejecting !== undefined) return step(state)
+  const served = usableToken(state, event.now) !== undefined && !isDue(state, event.now)
+  return served ? step(state) : startClaim(state, event, policy)
+}
+
+export function startRead(state: State): Step {
+  return state.reading ? step(state) : step({ ...state, reading: true, hinted: false }, { type: 'read' })
+}
+
+export function startPublish(state: State, token: Held, publication: Omit<Publishing, 'kind' | 'retryAt'>): Step {
+  const { attempt, fence, quiet, tries } = publication
+  return step(
+    { ...state, activity: { kind: 'publishing', attempt, fence, quiet, tries } },
+    { type: 'publish', attempt, fence, value: token.value, renewAt: token.renewAt, expiresAt: token.expiresAt, quiet },
+  )
+}
+
+export function cool(state: State, event: Moment, policy: Policy, failure: TokenError): Step {
+  const failures = state.failures + 1
+  const waitMs = backoffMs(failures, event.chance, failure, policy)
+  return step(
+    { ...state, failures, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
+    notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
+  )
+}
+
+export function detach(state: State, event: Moment): State {
+  return { ...state, activity: { kind: 'detached', probeAt: event.now + probeMs(state.storeFailures, event.chance) } }
+}
+
+export function lapse(state: State): State {
+  return { ...state, activity: { kind: 'idle', lapsed: true } }
+}
+
+export function follow(event: Moment, leaseEnd: number, rereads: number): Following {
+  const leaseEndsAt = Math.max(leaseEnd, event.now) + event.chance * LEASE_END_SPREAD_MS
+  return nextReread({ kind: 'following', leaseEndsAt, rereadAt: leaseEndsAt, rereads }, event)
+}
+
+export function nextReread(activity: Following, event: Moment): Following {
+  // Nobody waits: the lease's end is soon enough.
+  if (!event.waiting) return { ...activity, rereadAt: activity.leaseEndsAt }
+  const growing = Math.min(LONGEST_REREAD_MS, FIRST_REREAD_MS * 2 ** Math.min(activity.rereads, 10))
+  const gap = event.hints === 'on' ? INSURANCE_REREAD_MS : growing * (0.5 + event.chance / 2)
+  return { ...activity, rereadAt: event.now + gap, rereads: activity.rereads + 1 }
+}
+
+export function probeMs(failures: number, chance: number): number {
+  return Math.min(LONGEST_PROBE_MS, FIRST_PROBE_MS * 2 ** Math.min(Math.max(failures - 1, 0), 10)) * (0.5 + chance / 2)
+}
+
+/** A token fetched without the store that is still worth sharing. */
+export function isUnpublished(state: State, now: number): boolean {
+  return state.token?.published === false && usableToken(state, now) !== undefined && !isDue(state, now)
+}

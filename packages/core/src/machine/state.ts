@@ -1,0 +1,154 @@
+import type { TokenError } from '../errors.ts'
+import type { Version } from '../store.ts'
+import type { Policy } from './policy.ts'
+
+/** A token this process knows. All moments are milliseconds of the node's monotonic clock. */
+export interface Held {
+  readonly value: string
+  readonly version: Version
+  /** From here on it should be renewed. */
+  readonly renewAt: number
+  /** From here on it must not be served. Once known it only ever moves earlier: any estimate that is too late is the fault of a clock. */
+  readonly expiresAt: number
+  /** Until here its rejection changes nothing: the upstream has vouched for it. */
+  readonly quietUntil?: number
+  /** The store has it. A token fetched while the store was down has not been published yet. */
+  readonly published: boolean
+  /** False while this node's clocks disagree about how much time has passed; one read of the store settles it. */
+  readonly trusted: boolean
+}
+
+/** The right to fetch, as the store granted it. */
+export interface Grant {
+  readonly fence: Version
+  /** No request may be out after this moment. */
+  readonly deadline: number
+}
+
+/**
+ * What is going on for a key. At most one of these at a time; callers are served from `State.token` in every one of them.
+ *
+ * - `idle`: nothing. Leaves when a caller needs more than memory has, or when an asked-for token falls due.
+ *   `lapsed`: the token fell due while nobody asked for it; the next caller starts the renewal.
+ * - `claiming`: a claim is under way. Leaves with its answer.
+ * - `fetching`: this process asks the upstream, with a `grant`, or without one because the store is down. Leaves with the outcome, which
+ *   the runner forces by the deadline.
+ * - `publishing`: callers have the new token already; the store does not. `retryAt` is set while the outcome is unknown and the same
+ *   publication waits to be sent again. Leaves when the store has answered, or when the token is no longer worth publishing.
+ * - `subscribing`: another holds the lease, and hints must be switched on before it makes sense to wait. Leaves with the acknowledgement,
+ *   to claim once more: the publication may have come in between.
+ * - `following`: another holds the lease. Leaves on any hint, when the lease ends, or when a re-read shows something newer.
+ * - `cooling`: a failure, shared or local, says to wait until `retryAt`.
+ * - `blocked`: the fetch needs something that is not there (an app ticket). No lease is held. Leaves when it is there.
+ * - `detached`: the store does not answer. Leaves when a probe is due.
+ * - `closed`: nothing ever again.
+ */
+export type Activity =
+  | { readonly kind: 'idle'; readonly lapsed: boolean }
+  | { readonly kind: 'claiming'; readonly attempt: number }
+  | { readonly kind: 'fetching'; readonly attempt: number; readonly grant?: Grant; readonly rejectedValues: readonly string[] }
+  | {
+      readonly kind: 'publishing'
+      readonly attempt: number
+      readonly fence: Version
+      readonly quiet: boolean
+      readonly tries: number
+      readonly retryAt?: number
+    }
+  | { readonly kind: 'subscribing' }
+  | { readonly kind: 'following'; readonly leaseEndsAt: number; readonly rereadAt: number; readonly rereads: number }
+  | { readonly kind: 'cooling'; readonly retryAt: number; readonly failure: TokenError }
+  | { readonly kind: 'blocked'; readonly giveUpAt: number; readonly failure: TokenError }
+  | { readonly kind: 'detached'; readonly probeAt: number }
+  | { readonly kind: 'closed' }
+
+/**
+ * Everything one process knows about one key.
+ *
+ * `seen` never decreases and `token.version` is never below it; `rejected` never decreases and a token at or below it is never served.
+ */
+export interface State {
+  readonly token?: Held
+  /** The highest version this process may have returned. */
+  readonly seen: Version
+  /** The highest version this process knows to be rejected. */
+  readonly rejected: Version
+  /** Number of the last attempt; the runner makes a name of it that no other process has. */
+  readonly attempts: number
+  /** Failed fetches in a row, as the fleet or, without the store, this process counts them. */
+  readonly failures: number
+  /** Store operations in a row that failed, for the spacing of probes. */
+  readonly storeFailures: number
+  /** The version whose invalidation the store has not answered yet. */
+  readonly rejecting?: Version
+  /** A read is under way. */
+  readonly reading: boolean
+  /** A hint said that the record may be newer; the next caller starts a read. */
+  readonly hinted: boolean
+  /** No new work is begun. */
+  readonly closing: boolean
+  /** The last failure, for callers whose bound passes. Cleared by a success. */
+  readonly failure?: TokenError
+  readonly activity: Activity
+}
+
+export function initialState(known: { readonly seen: Version; readonly rejected: Version }): State {
+  return {
+    seen: known.seen,
+    rejected: known.rejected,
+    attempts: 0,
+    failures: 0,
+    storeFailures: 0,
+    reading: false,
+    hinted: false,
+    closing: false,
+    activity: { kind: 'idle', lapsed: false },
+  }
+}
+
+/** The token that may be served at `now`, if there is one. */
+export function usableToken(state: State, now: number): Held | undefined {
+  const { token } = state
+  if (token === undefined || !token.trusted || now >= token.expiresAt || token.version <= state.rejected) return undefined
+  return token
+}
+
+/** Whether the token that may be served should be renewed. */
+export function isDue(state: State, now: number): boolean {
+  return state.token === undefined || now >= state.token.renewAt
+}
+
+/**
+ * The highest version that a claim must not be answered with: rejected, ended by this node's own clocks, or about to end while the
+ * store, its clock gone back, may think it fresh.
+ */
+export function spentVersion(state: State, now: number, policy: Policy): Version {
+  const { token } = state
+  const lastCall = token !== undefined && isDue(state, now) && now >= token.expiresAt - policy.floorMs
+  const ended = token !== undefined && (lastCall || now >= token.expiresAt) ? token.version : 0
+  return Math.max(state.rejected, ended)
+}
+
+/** When the machine wants its next `woke` event; undefined for never. */
+export function wakeAt(state: State): number | undefined {
+  const { activity } = state
+  switch (activity.kind) {
+    case 'idle':
+      return activity.lapsed || state.closing ? undefined : state.token?.renewAt
+    case 'publishing':
+      return activity.retryAt
+    case 'following':
+      return Math.min(activity.leaseEndsAt, activity.rereadAt)
+    case 'cooling':
+      return activity.retryAt
+    case 'blocked':
+      return activity.giveUpAt
+    case 'detached':
+      return activity.probeAt
+    case 'claiming':
+    case 'fetching':
+    case 'subscribing':
+    case 'closed':
+      return undefined
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The machine of one key in one process: what to do next, decided from what is known.
+ *
+ * `transition(state, event, policy)` is pure: time, chance and the outcomes of I/O arrive in the event, and what should be done leaves as
+ * data. The contract of each activity stands at {@link Activity}; the way through them is
+ *
+ *     idle → claiming → fetching → publishing → idle      the store granted the lease
+ *            claiming → following → claiming              another holds it
+ *            claiming → cooling → claiming                a failure is being waited out
+ *            fetching → blocked → claiming                the fetch needs something that is not there
+ *            claiming → fetching (no grant) → detached    the store is down
+ *
+ * What holds in every state: a token at or below `rejected`, past its end, or doubted is never served; `seen` and `rejected` never
+ * decrease; a lease that was granted is published under, settled, or left to run out on purpose; an outcome that belongs to an attempt
+ * other than the current one changes no activity; and whenever a caller waits, something is under way that will end.
+ *
+ * @module
+ */
+import { claimed, claimFailed } from './claim.ts'
+import { fetched, fetchFailed } from './fetch.ts'
+import type { Event, Moment, Of, Step } from './happenings.ts'
+import { changed, doubted, told } from './hearsay.ts'
+import { DEPENDENCY_MS, type Policy } from './policy.ts'
+import { published, publishFailed } from './publish.ts'
+import { invalidated, rejected, rejectLocally } from './rejection.ts'
+import { carryOn, cool, FIRST_REREAD_MS, IDLE, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
+import { isDue, type State, usableToken } from './state.ts'
+import { notice, prepend, settle, step } from './step.ts'
+
+export function transition(state: State, event: Event, policy: Policy): Step {
+  if (state.activity.kind === 'closed') return step(state)
+  const next = withAdoption(state, event, react(state, event, policy))
+  return next.state.closing ? endIfDone(next) : next
+}
+
+/** A token that came through the store, not through this process's own fetch, is worth a notice wherever it came up. */
+function withAdoption(before: State, event: Event, next: Step): Step {
+  const { token } = next.state
+  if (token === undefined || token.version === before.token?.version || !token.published) return next
+  return { ...next, effects: [...next.effects, notice({ type: 'adopted', version: token.version, lifeMs: token.expiresAt - event.now })] }
+}
+
+function react(state: State, event: Event, policy: Policy): Step {
+  switch (event.type) {
+    case 'wanted':
+      return wanted(state, event, policy)
+    case 'woke':
+      return woke(state, event, policy)
+    case 'claimed':
+      return isCurrent(state, 'claiming', event.attempt) ? claimed(state, event, policy) : step(state)
+    case 'claim-failed':
+      return isCurrent(state, 'claiming', event.attempt) ? claimFailed(state, event, policy) : step(state)
+    case 'fetched':
+      return isCurrent(state, 'fetching', event.attempt) ? fetched(state, event, policy) : step(state)
+    case 'fetch-failed':
+      return isCurrent(state, 'fetching', event.attempt) ? fetchFailed(state, event, policy) : step(state)
+    case 'published':
+      return published(state, event, policy)
+    case 'publish-failed':
+      return isCurrent(state, 'publishing', event.attempt) ? publishFailed(state, event) : step(state)
+    case 'unblocked':
+      return state.activity.kind === 'blocked' ? startClaim(state, event, policy) : step(state)
+    case 'block-failed':
+      return state.activity.kind === 'blocked' ? cool(state, event, policy, event.failure) : step(state)
+    case 'told':
+      return told(state, event, policy)
+    case 'read-failed':
+      return carryOn({ ...state, reading: false }, event, policy)
+    case 'rejected':
+      return rejected(state, event, policy)
+    case 'invalidated':
+      return invalidated(state, event, policy)
+    case 'invalidate-failed':
+      return rejectLocally(state, event, policy, event.version)
+    case 'changed':
+      return changed(state, event, policy)
+    case 'subscribed':
+      return state.activity.kind === 'subscribing' ? startClaim(state, event, policy) : step(state)
+    case 'doubted':
+      return doubted(state)
+    case 'close':
+      return close(state, event)
+  }
+}
+
+function wanted(state: State, event: Moment, policy: Policy): Step {
+  const { activity } = state
+  const usable = usableToken(state, event.now) !== undefined
+  switch (activity.kind) {
+    case 'idle':
+      if (state.reading || state.rejecting !== undefined) return step(state)
+      if (!usable || isDue(state, event.now)) return startClaim(state, event, policy)
+      return state.hinted ? startRead(state) : step(state)
+    case 'cooling':
+      return event.now >= activity.retryAt ? startClaim(state, event, policy) : step(state)
+    case 'detached':
+      return usable ? step(state) : startClaim(state, event, policy)
+    case 'publishing':
+      return usable || activity.retryAt === undefined ? step(state) : startClaim(state, event, policy)
+    case 'following':
+      // A renewal that nobody waited for becomes one that somebody waits for.
+      return usable
+        ? step(state)
+        : step({ ...state, activity: { ...activity, rereadAt: Math.min(activity.rereadAt, event.now + FIRST_REREAD_MS) } })
+    default:
+      return step(state)
+  }
+}
+
+function woke(state: State, event: Moment, policy: Policy): Step {
+  const { activity } = state
+  const needed = event.asked || event.waiting || isUnpublished(state, event.now)
+  switch (activity.kind) {
+    case 'idle':
+      if (!isDue(state, event.now) || activity.lapsed) return step(state)
+      return needed ? startClaim(state, event, policy) : step(lapse(state))
+    case 'cooling':
+      if (event.now < activity.retryAt) return step(state)
+      return needed ? startClaim(state, event, policy) : step(lapse(state))
+    case 'detached':
+      if (event.now < activity.probeAt) return step(state)
+      return needed ? startClaim(state, event, policy) : step(lapse(state))
+    case 'following':
+      if (event.now >= activity.leaseEndsAt) return startClaim(state, event, policy)
+      return event.now >= activity.rereadAt ? startRead({ ...state, activity: nextReread(activity, event) }) : step(state)
+    case 'blocked':
+      if (event.now < activity.giveUpAt) return step(state)
+      if (event.waiting) return step({ ...state, activity: { ...activity, giveUpAt: event.now + DEPENDENCY_MS } })
+      return prepend([{ type: 'forget-dependency' }], cool(state, event, policy, activity.failure))
+    case 'publishing': {
+      if (activity.retryAt === undefined || event.now < activity.retryAt) return step(state)
+      const { token } = state
+      if (token === undefined || token.version !== activity.fence || isDue(state, event.now))
+        return carryOn({ ...state, activity: IDLE }, event, policy)
+      return startPublish(state, token, activity)
+    }
+    default:
+      return step(state)
+  }
+}
+
+/**
+ * Brings the machine to its end: at once where nothing is under way, else with the outcome of what is. A second `close`
+ * with `finish` false cuts short what the first was waiting for.
+ */
+function close(state: State, event: Of<'close'>): Step {
+  const { activity } = state
+  const closed: State = { ...state, closing: true, activity: { kind: 'closed' } }
+  switch (activity.kind) {
+    case 'fetching':
+      if (event.finish) return step({ ...state, closing: true })
+      return step(
+        closed,
+        { type: 'abandon-fetch', attempt: activity.attempt },
+        ...settle(activity.attempt, activity.grant, { backoffMs: 0 }),
+      )
+    case 'claiming':
+    case 'publishing':
+      // Both end by themselves within the store's deadline; a lease that is granted meanwhile is released.
+      return step({ ...state, closing: true })
+    case 'blocked':
+      return step(closed, { type: 'forget-dependency' })
+    default:
+      return step(closed)
+  }
+}
+
+function isCurrent(state: State, kind: 'claiming' | 'fetching' | 'publishing', attempt: number): boolean {
+  return state.activity.kind === kind && state.activity.attempt === attempt
+}
+
+/** While closing, only work that is under way and will end keeps the machine open. */
+function endIfDone(next: Step): Step {
+  const { activity } = next.state
+  const underWay =
+    activity.kind === 'claiming' || activity.kind === 'fetching' || (activity.kind === 'publishing' && activity.retryAt === undefined)
+  return underWay ? next : { ...next, state: { ...next.state, activity: { kind: 'closed' } } }
+}

@@ -1,0 +1,244 @@
+import type { Credential } from './credential.ts'
+import { Effects } from './effects.ts'
+import { TokenError } from './errors.ts'
+import type { Kernel } from './kernel.ts'
+import type { Happening } from './machine/happenings.ts'
+import type { Policy } from './machine/policy.ts'
+import { type Held, initialState, isDue, type State, usableToken, wakeAt } from './machine/state.ts'
+import { transition } from './machine/transition.ts'
+import { type Need, verdict } from './machine/verdict.ts'
+import type { Version } from './store.ts'
+import { Timer } from './timer.ts'
+import type { Token } from './token.ts'
+import { aborted, lifeTooShort, Waiters } from './waiters.ts'
+
+/** The clocks are compared at least this often while a token is served, milliseconds. */
+const FAST_RANGE_MS = 1_000
+/** A larger disagreement of the clocks means a suspend or a step, milliseconds. */
+const CLOCK_DISAGREEMENT_MS = 5_000
+
+/**
+ * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait.
+ *
+ * `from`, `until` and `served` are the hot path: while the wall clock stands within them, `served` may be handed out with nothing else
+ * looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
+ */
+export class Runner {
+  from = Number.POSITIVE_INFINITY
+  until = Number.NEGATIVE_INFINITY
+  served: Promise<Token> | undefined
+  token: Token | undefined
+  /** Wall clock of the last read; doubles as the measure of recency. */
+  readAt = 0
+
+  readonly key: string
+  readonly policy: Policy
+  readonly #kernel: Kernel
+  readonly #effects: Effects
+  readonly #waiters = new Waiters()
+  readonly #queue: Happening[] = []
+  readonly #rejections: (() => void)[] = []
+  readonly #unlisten: () => void
+  #state: State
+  #running = false
+  /** The held token that `token` and `served` were made from. */
+  #shown: Held | undefined
+  /** Both clocks when the held token's deadlines were last anchored. */
+  #anchor = { wall: 0, monotonic: 0 }
+  #adoptedAt = 0
+  readonly #machineTimer: Timer
+  readonly #callerTimer: Timer
+
+  constructor(kernel: Kernel, credential: Credential, policy: Policy, known: { seen: Version; rejected: Version }) {
+    this.key = credential.key
+    this.policy = policy
+    this.#kernel = kernel
+    this.#state = initialState(known)
+    this.#effects = new Effects(kernel, credential, (happening) => this.#dispatch(happening))
+    this.#machineTimer = new Timer(kernel.clock, false, () => this.#dispatch({ type: 'woke' }))
+    this.#callerTimer = new Timer(kernel.clock, true, () => this.#review())
+    this.#unlisten = kernel.hints.listen(this.key, (version) =>
+      this.#dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) }),
+    )
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  /** Whether this key could be forgotten without anybody noticing more than a re-read. */
+  get evictable(): boolean {
+    const { kind } = this.#state.activity
+    return this.#waiters.size === 0 && this.#effects.idle && (kind === 'idle' || kind === 'cooling' || kind === 'detached')
+  }
+
+  /** The slow path of a caller: everything but a token that is plainly fresh. */
+  ask(need: Need, signal: AbortSignal | undefined): Promise<Token> {
+    if (signal?.aborted) return Promise.reject(aborted(signal.reason))
+    const { clock } = this.#kernel
+    this.readAt = clock.wall()
+    this.#compareClocks()
+    const now = clock.monotonic()
+    const decided = verdict(this.#state, need, now, this.policy)
+    if (decided.kind === 'fail') return Promise.reject(decided.failure)
+    if (decided.kind === 'short') return Promise.reject(lifeTooShort(need, decided.lifeMs))
+    if (decided.kind === 'serve') {
+      const { served } = this
+      this.#attend(now)
+      if (served !== undefined) return served
+    }
+    const answer = this.#waiters.add(need, signal)
+    this.#dispatch({ type: 'wanted' })
+    this.#callerTimer.noLaterThan(decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
+    return answer
+  }
+
+  /** The token that may be served now, without any I/O; a renewal that is due begins in the background. */
+  peek(): Token | undefined {
+    const { clock } = this.#kernel
+    this.readAt = clock.wall()
+    this.#compareClocks()
+    const now = clock.monotonic()
+    const { token } = this
+    if (usableToken(this.#state, now) === undefined) return undefined
+    this.#attend(now)
+    return token
+  }
+
+  /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */
+  reject(version: Version): Promise<void> {
+    this.#dispatch({ type: 'rejected', version })
+    if (this.#state.rejecting === undefined) return Promise.resolve()
+    return new Promise((done) => this.#rejections.push(done))
+  }
+
+  /** Ends the runner. With `finish` a fetch in flight is brought to its end first. Resolves when nothing is under way. */
+  async close(finish: boolean, error: TokenError): Promise<void> {
+    this.#dispatch({ type: 'close', finish })
+    if (!finish) this.#waiters.rejectAll(error)
+    await this.#effects.whenIdle()
+    this.#waiters.rejectAll(error)
+    this.stop()
+  }
+
+  /** Lets go of timers and hints. The runner is of no use afterwards. */
+  stop(): void {
+    this.#unlisten()
+    this.#machineTimer.cancel()
+    this.#callerTimer.cancel()
+    this.from = Number.POSITIVE_INFINITY
+    this.until = Number.NEGATIVE_INFINITY
+    this.token = undefined
+    this.served = undefined
+  }
+
+  // Events in
+
+  #dispatch(happening: Happening): void {
+    this.#queue.push(happening)
+    // An effect that reports back at once, or an observer that asks for a token, must not run inside a half-done transition.
+    if (this.#running) return
+    this.#running = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#advance(next)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  #advance(happening: Happening): void {
+    const { clock, random, hints } = this.#kernel
+    const now = clock.monotonic()
+    const before = this.#state
+    const moment = {
+      now,
+      chance: random.fraction(),
+      waiting: this.#waiters.size > 0,
+      asked: this.readAt >= this.#adoptedAt && usableToken(before, now) !== undefined,
+      hints: hints.state,
+    }
+    const { state, effects } = transition(before, { ...happening, ...moment }, this.policy)
+    this.#state = state
+    for (const effect of effects) this.#effects.perform(effect)
+    if (state !== before) {
+      this.#show(now)
+      this.#review()
+      if (state.rejecting === undefined) for (const done of this.#rejections.splice(0)) done()
+    } else if (happening.type !== 'woke') return
+    const wake = wakeAt(state)
+    if (wake === undefined) this.#machineTimer.cancel()
+    else this.#machineTimer.at(wake)
+  }
+
+  /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
+  #attend(now: number): void {
+    if (this.#state.hinted || isDue(this.#state, now)) this.#dispatch({ type: 'wanted' })
+    this.#show(now)
+  }
+
+  /** Brings the hot path in line with the state. */
+  #show(now: number): void {
+    const held = usableToken(this.#state, now)
+    if (held === undefined) {
+      this.from = Number.POSITIVE_INFINITY
+      this.until = Number.NEGATIVE_INFINITY
+      this.token = undefined
+      this.served = undefined
+      this.#shown = undefined
+      return
+    }
+    const wall = this.#kernel.clock.wall()
+    const { value, version, expiresAt } = held
+    if (this.#shown?.version !== version || this.#shown.value !== value) {
+      this.token = Object.freeze({ value, version, expiresAt: Math.floor(wall + expiresAt - now) })
+      this.served = Promise.resolve(this.token)
+      this.#adoptedAt = wall
+    }
+    if (this.#shown === undefined || this.#shown.version !== version || this.#shown.expiresAt !== expiresAt) {
+      this.#anchor = { wall, monotonic: now }
+    }
+    this.#shown = held
+    // While a renewal is under way there is nothing a caller would have to start.
+    const { activity, hinted } = this.#state
+    const quiet = activity.kind !== 'idle'
+    const end = quiet ? expiresAt - this.policy.floorMs : held.renewAt
+    this.from = wall
+    this.until = hinted ? Number.NEGATIVE_INFINITY : wall + Math.min(FAST_RANGE_MS, end - now, expiresAt - now)
+  }
+
+  /** Settles the callers whose time has come and arms the timer for the next. */
+  #review(): void {
+    const now = this.#kernel.clock.monotonic()
+    const next = this.#waiters.review(
+      now,
+      (need) => verdict(this.#state, need, now, this.policy),
+      () => this.token as Token, // A caller is served only from a usable token, and #show keeps `token` in line with it.
+      () => this.#timedOut(),
+    )
+    if (next === undefined) this.#callerTimer.cancel()
+    else this.#callerTimer.at(next)
+  }
+
+  #timedOut(): TokenError {
+    const { activity, failure } = this.#state
+    if (activity.kind === 'blocked') return activity.failure
+    const last = failure === undefined ? 'Nothing has failed: the upstream or the store is slow.' : 'The last failure is the cause.'
+    return new TokenError('TIMEOUT', `No token for "${this.key}" within the time the caller gave. ${last}`, {
+      retryable: true,
+      upstream: failure?.upstream,
+      cause: failure,
+    })
+  }
+
+  /** A suspend or a step of the wall clock shows as a disagreement about how much time has passed. */
+  #compareClocks(): void {
+    if (this.#shown === undefined) return
+    const { clock } = this.#kernel
+    const apart = clock.wall() - this.#anchor.wall - (clock.monotonic() - this.#anchor.monotonic)
+    if (Math.abs(apart) > CLOCK_DISAGREEMENT_MS) this.#dispatch({ type: 'doubted' })
+  }
+}

@@ -1,0 +1,82 @@
+import type { Clock } from './clock.ts'
+import type { Credential } from './credential.ts'
+import { TokenError } from './errors.ts'
+import type { Kernel } from './kernel.ts'
+import type { Policy } from './machine/policy.ts'
+import { Runner } from './runner.ts'
+import type { Version } from './store.ts'
+
+/** What must survive the forgetting of a key: without it a process could go back to an older token. */
+interface Memory {
+  readonly seen: Version
+  readonly rejected: Version
+  /** After this moment, by the monotonic clock, no older token can be alive. */
+  readonly until: number
+}
+
+/** Share of the keys that one sweep forgets: sweeping is rare and each sweep cheap per key. */
+const SWEEP_SHARE = 0.1
+
+/** The runners of one manager, by key, bounded in number. */
+export class Runners {
+  readonly clock: Clock
+  readonly #kernel: Kernel
+  readonly #maxEntries: number
+  readonly #byKey = new Map<string, Runner>()
+  readonly #memories = new Map<string, Memory>()
+  #closed = false
+
+  constructor(kernel: Kernel, maxEntries: number) {
+    this.#kernel = kernel
+    this.clock = kernel.clock
+    this.#maxEntries = maxEntries
+  }
+
+  list(): Runner[] {
+    return [...this.#byKey.values()]
+  }
+
+  /** @throws TokenError `CLOSED` */
+  runner(credential: Credential, policy: Policy): Runner {
+    if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
+    const known = this.#byKey.get(credential.key)
+    if (known !== undefined) return known
+    if (this.#byKey.size >= this.#maxEntries) this.#sweep()
+    const memory = this.#memories.get(credential.key) ?? { seen: 0, rejected: 0 }
+    this.#memories.delete(credential.key)
+    const runner = new Runner(this.#kernel, credential, policy, memory)
+    this.#byKey.set(credential.key, runner)
+    return runner
+  }
+
+  /** Lets fetches in flight end for `graceMs`, then ends everything. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true
+    const error = new TokenError('CLOSED', 'The token manager was closed while the caller waited.', { retryable: false })
+    const runners = this.list()
+    if (graceMs > 0) {
+      const cancel: (() => void)[] = []
+      const grace = new Promise<void>((resolve) => cancel.push(this.clock.schedule(resolve, graceMs, true)))
+      await Promise.race([Promise.all(runners.map((runner) => runner.close(true, error))), grace])
+      for (const each of cancel) each()
+    }
+    await Promise.all(runners.map((runner) => runner.close(false, error)))
+    this.#byKey.clear()
+    this.#memories.clear()
+  }
+
+  /** Forgets the keys that were read longest ago, save those with work under way or callers waiting. */
+  #sweep(): void {
+    const now = this.clock.monotonic()
+    for (const [key, memory] of this.#memories) if (memory.until <= now) this.#memories.delete(key)
+    const idle = this.list()
+      .filter((runner) => runner.evictable)
+      .sort((a, b) => a.readAt - b.readAt)
+    for (const runner of idle.slice(0, Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE)))) {
+      const { seen, rejected, token } = runner.state
+      if (token !== undefined) this.#memories.set(runner.key, { seen, rejected, until: token.expiresAt })
+      runner.stop()
+      this.#byKey.delete(runner.key)
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import type { Clock } from './clock.ts'
+import { TokenError } from './errors.ts'
+import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
+
+/** A store's answer, and when the request for it was sent, by the node's monotonic clock. */
+export interface Answer<T> {
+  readonly sentAt: number
+  readonly answer: T
+}
+
+/**
+ * The store as the rest of core uses it: keys without the namespace, every operation within a deadline and sent a second time when the
+ * first got no answer (each is harmless twice), every answer checked. Rejects with a `TokenError` and nothing else.
+ */
+export class StoreCalls {
+  readonly #store: TokenStore
+  readonly #prefix: string
+  readonly #timeoutMs: number
+  readonly #clock: Clock
+
+  constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock) {
+    this.#store = store
+    this.#prefix = `${encodeURIComponent(namespace)}/`
+    this.#timeoutMs = timeoutMs
+    this.#clock = clock
+  }
+
+  async read(key: string): Promise<Answer<Snapshot>> {
+    const { sentAt, answer } = await this.#send('read', (operation) => this.#store.read([this.#prefix + key], operation))
+    return { sentAt, answer: checkSnapshot('read', Array.isArray(answer) ? answer[0] : undefined) }
+  }
+
+  async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
+    const reply = await this.#send('claim', (operation) => this.#store.claim(this.#prefix + key, attempt, request, operation))
+    checkSnapshot('claim', reply.answer?.snapshot)
+    const { kind } = reply.answer
+    const known = kind === 'fresh' || kind === 'held' || kind === 'backoff'
+    if (!known && !(kind === 'granted' && isVersion(reply.answer.fence))) throw incompatible('claim')
+    return reply
+  }
+
+  /** `request` is asked for what to send at the moment of sending: the durations in it shrink as time passes. */
+  async publish(key: string, attempt: string, fence: Version, request: (now: number) => PublishRequest): Promise<Answer<Publication>> {
+    const reply = await this.#send('publish', (operation, now) =>
+      this.#store.publish(this.#prefix + key, attempt, fence, request(now), operation),
+    )
+    checkSnapshot('publish', reply.answer?.snapshot)
+    return reply
+  }
+
+  async settle(key: string, attempt: string, fence: Version, request: SettleRequest): Promise<Answer<Snapshot>> {
+    const reply = await this.#send('settle', (operation) => this.#store.settle(this.#prefix + key, attempt, fence, request, operation))
+    checkSnapshot('settle', reply.answer)
+    return reply
+  }
+
+  async invalidate(key: string, version: Version): Promise<Answer<Snapshot>> {
+    const reply = await this.#send('invalidate', (operation) => this.#store.invalidate(this.#prefix + key, version, operation))
+    checkSnapshot('invalidate', reply.answer)
+    return reply
+  }
+
+  /** Switches hints on; `listener` gets keys without the namespace, and no key when some hints may have been lost. */
+  async subscribe(listener: (key: string | undefined, version: Version) => void): Promise<() => Promise<void>> {
+    const opening = this.#store.subscribe?.((change) => {
+      if (change.kind === 'gap') listener(undefined, 0)
+      else if (change.key.startsWith(this.#prefix)) listener(change.key.slice(this.#prefix.length), change.version)
+    })
+    if (opening === undefined) throw incompatible('subscribe')
+    try {
+      return (await this.#within('subscribe', () => opening)).answer
+    } catch (error) {
+      // A subscription that comes about after all must not outlive the one who gave it up.
+      opening.then((unsubscribe) => unsubscribe()).catch(() => {})
+      throw error
+    }
+  }
+
+  async #send<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
+    try {
+      return await this.#within(name, call)
+    } catch {
+      return await this.#within(name, call)
+    }
+  }
+
+  /** One try. A store that ignores the signal is left behind at the deadline; what it does later is fenced. */
+  #within<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
+    const sentAt = this.#clock.monotonic()
+    const controller = new AbortController()
+    return new Promise((resolve, reject) => {
+      const late = unavailable(name, `gave no answer within ${this.#timeoutMs} ms`)
+      const cancel = this.#clock.schedule(() => {
+        reject(late)
+        controller.abort(late)
+      }, this.#timeoutMs)
+      const fail = (cause: unknown) => {
+        cancel()
+        reject(unavailable(name, 'failed', cause))
+      }
+      try {
+        call({ signal: controller.signal }, sentAt).then((answer) => {
+          cancel()
+          resolve({ sentAt, answer })
+        }, fail)
+      } catch (cause) {
+        fail(cause)
+      }
+    })
+  }
+}
+
+function unavailable(name: string, what: string, cause?: unknown): TokenError {
+  const message = `The store's ${name} ${what}. Check that the store is up and can be reached from this process.`
+  return new TokenError('STORE_UNAVAILABLE', message, { retryable: true, cause })
+}
+
+function incompatible(name: string): TokenError {
+  const message = `The store's ${name} answered with something this version of @tokenwell/core does not understand. Check that the store package fits it.`
+  return new TokenError('STORE_INCOMPATIBLE', message, { retryable: false })
+}
+
+function isVersion(value: unknown): value is Version {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function checkSnapshot(name: string, value: Snapshot | undefined): Snapshot {
+  const usable =
+    typeof value === 'object' &&
+    value !== null &&
+    isVersion(value.version) &&
+    isVersion(value.rejectedUpTo) &&
+    Number.isFinite(value.renewInMs) &&
+    Number.isFinite(value.expiresInMs) &&
+    (value.value === undefined || typeof value.value === 'string') &&
+    (value.lease === undefined || Number.isFinite(value.lease.expiresInMs)) &&
+    (value.backoff === undefined || (Number.isFinite(value.backoff.retryInMs) && typeof value.backoff.failure === 'string'))
+  if (!usable) throw incompatible(name)
+  return value
+}

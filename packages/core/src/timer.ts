@@ -1,0 +1,38 @@
+import type { Clock } from './clock.ts'
+
+/** One timer that can be moved, by the monotonic clock. With `keepAlive` the process stays up for it. */
+export class Timer {
+  readonly #clock: Clock
+  readonly #keepAlive: boolean
+  readonly #run: () => void
+  #cancel: (() => void) | undefined
+  #moment = Number.POSITIVE_INFINITY
+
+  constructor(clock: Clock, keepAlive: boolean, run: () => void) {
+    this.#clock = clock
+    this.#keepAlive = keepAlive
+    this.#run = run
+  }
+
+  at(moment: number): void {
+    if (this.#cancel !== undefined && this.#moment === moment) return
+    this.cancel()
+    this.#moment = moment
+    const fire = () => {
+      this.#cancel = undefined
+      this.#run()
+    }
+    // A timer that fires a fraction early would find nothing due.
+    const delayMs = Math.max(0, Math.ceil(moment - this.#clock.monotonic()))
+    this.#cancel = this.#clock.schedule(fire, delayMs, this.#keepAlive)
+  }
+
+  noLaterThan(moment: number): void {
+    if (this.#cancel === undefined || moment < this.#moment) this.at(moment)
+  }
+
+  cancel(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+}

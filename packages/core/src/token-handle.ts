@@ -1,0 +1,157 @@
+import type { Clock } from './clock.ts'
+import type { Credential } from './credential.ts'
+import { longestMinLifeMs, type Policy } from './machine/policy.ts'
+import type { Runner } from './runner.ts'
+import type { Token } from './token.ts'
+
+export interface GetOptions {
+  /** Ends this caller's wait, and nobody else's. */
+  readonly signal?: AbortSignal
+  /** The longest this caller waits, milliseconds, 0 to 600,000. Default 15,000. */
+  readonly timeoutMs?: number
+  /** Life the token must have left, milliseconds. Default 0; at most the policy's `renewWindowMs - renewJitterMs`. */
+  readonly minLifeMs?: number
+}
+
+export interface UseOptions extends GetOptions {
+  /** Whether an outcome, the call's result or what it threw, says that the token was refused. */
+  readonly isRejected?: (outcome: unknown) => boolean
+}
+
+/** One credential, shared with the fleet. */
+export interface TokenHandle {
+  /** The credential's key, without the manager's namespace. Holds no secret. */
+  readonly key: string
+  /**
+   * A token that may be used now. Does no I/O while a valid one is in memory.
+   * @throws TokenError see {@link TokenError.code}; `TypeError` for options out of range.
+   */
+  get(options?: GetOptions): Promise<Token>
+  /** The token in memory, if it may be used now. No I/O; counts as a read, so that the token is kept warm. */
+  peek(): Token | undefined
+  /**
+   * Calls `call` with a token. If the outcome says that the token was refused, the token is rejected for the whole fleet, and `call` is
+   * called once more with the next one. Where the upstream gives out the same token again, or the second call is refused too, the
+   * call's own result is returned or its own error thrown.
+   *
+   * @example
+   * const reply = await tokens.app.use((token) => fetch(url, { headers: { authorization: `Bearer ${token.value}` } }))
+   */
+  use<T>(call: (token: Token) => Promise<T>, options?: UseOptions): Promise<T>
+  /**
+   * Reports that the upstream refuses this token. Takes it from the fleet if it is still the newest, and has it fetched again, once
+   * however many report it. A report about an older token changes nothing. Resolves when the report is noted; never rejects.
+   */
+  reject(token: Token): Promise<void>
+}
+
+export const DEFAULT_TIMEOUT_MS = 15_000
+const LONGEST_TIMEOUT_MS = 600_000
+
+/** How a handle reaches its runner, which may have been evicted meanwhile. */
+export interface RunnerSource {
+  readonly clock: Clock
+  /** @throws TokenError `CLOSED` */
+  runner(credential: Credential, policy: Policy): Runner
+}
+
+export function createTokenHandle(source: RunnerSource, credential: Credential, policy: Policy): TokenHandle {
+  return new Handle(source, credential, policy)
+}
+
+class Handle implements TokenHandle {
+  readonly key: string
+  readonly #source: RunnerSource
+  readonly #clock: Clock
+  readonly #credential: Credential
+  readonly #policy: Policy
+  #runner: Runner | undefined
+
+  constructor(source: RunnerSource, credential: Credential, policy: Policy) {
+    this.key = credential.key
+    this.#source = source
+    this.#clock = source.clock
+    this.#credential = credential
+    this.#policy = policy
+  }
+
+  get(options?: GetOptions): Promise<Token> {
+    const runner = this.#runner
+    if (runner !== undefined && options === undefined) {
+      const now = this.#clock.wall()
+      if (now >= runner.from && now < runner.until && runner.served !== undefined) {
+        runner.readAt = now
+        return runner.served
+      }
+    }
+    return this.#ask(options ?? {})
+  }
+
+  peek(): Token | undefined {
+    const runner = this.#runner
+    if (runner !== undefined) {
+      const now = this.#clock.wall()
+      if (now >= runner.from && now < runner.until) {
+        runner.readAt = now
+        return runner.token
+      }
+    }
+    return this.#current()?.peek()
+  }
+
+  async use<T>(call: (token: Token) => Promise<T>, options: UseOptions = {}): Promise<T> {
+    const { isRejected = this.#credential.isRejected, ...get } = options
+    const token = await this.get(get)
+    const first = await outcomeOf(call, token)
+    if (!isRejected(first.threw ? first.error : first.result)) return settle(first)
+    await this.reject(token)
+    const next = await this.get(get)
+    return settle(next.value === token.value ? first : await outcomeOf(call, next))
+  }
+
+  async reject(token: Token): Promise<void> {
+    await this.#current()?.reject(token.version)
+  }
+
+  async #ask(options: GetOptions): Promise<Token> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
+    checkRange('timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
+    checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#policy))
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
+    const since = this.#clock.monotonic()
+    this.#runner = this.#source.runner(this.#credential, this.#policy)
+    return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
+  }
+
+  /** The runner, or undefined once the manager is closed. */
+  #current(): Runner | undefined {
+    try {
+      this.#runner = this.#source.runner(this.#credential, this.#policy)
+      return this.#runner
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function checkRange(name: string, value: unknown, max: number): void {
+  if (typeof value !== 'number' || !(value >= 0 && value <= max)) {
+    throw new TypeError(`${name}: expected milliseconds from 0 to ${max}, got ${String(value)}`)
+  }
+}
+
+type Outcome<T> = { readonly threw: false; readonly result: T } | { readonly threw: true; readonly error: unknown }
+
+async function outcomeOf<T>(call: (token: Token) => Promise<T>, token: Token): Promise<Outcome<T>> {
+  try {
+    return { threw: false, result: await call(token) }
+  } catch (error) {
+    return { threw: true, error }
+  }
+}
+
+function settle<T>(outcome: Outcome<T>): T {
+  if (outcome.threw) throw outcome.error
+  return outcome.result
+}

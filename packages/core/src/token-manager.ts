@@ -1,0 +1,130 @@
+import { type Clock, systemClock } from './clock.ts'
+import { type Credential, type FetchContext, type Fetched, isUnauthorized } from './credential.ts'
+import { createTell, type TokenEvent } from './events.ts'
+import { Hints } from './hints.ts'
+import { attachKernel, type Kernel } from './kernel.ts'
+import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
+import { checkFunction, checkInteger, checkMethods, checkObject, checkText } from './options.ts'
+import { type Random, systemRandom } from './random.ts'
+import { Runners } from './runners.ts'
+import { type KeyStatus, keyStatus } from './status.ts'
+import type { TokenStore } from './store.ts'
+import { StoreCalls } from './store-calls.ts'
+import { createTokenHandle, type TokenHandle } from './token-handle.ts'
+
+export interface TokenManagerOptions {
+  /** Where the fleet keeps its records. */
+  readonly store: TokenStore
+  /** Separates managers that share a store; 1 to 100 characters. Default `tokenwell`. */
+  readonly namespace?: string
+  /** Deadline of one store operation, milliseconds, 10 to 60,000; each is sent at most twice. Default 1,000. */
+  readonly storeTimeoutMs?: number
+  /** Keys kept in memory before the least recently read are forgotten, 1 to 10,000,000. Default 100,000. */
+  readonly maxEntries?: number
+  /** Default: the machine's clocks. */
+  readonly clock?: Clock
+  /** Default: the machine's randomness. */
+  readonly random?: Random
+  /** Called with every event, synchronously; what it throws is ignored. */
+  readonly onEvent?: (event: TokenEvent) => void
+}
+
+export interface TokenOptions {
+  /** Names the credential among those of this manager, 1 to 500 characters, no secret. */
+  readonly key: string
+  /** Fetches the credential. It should heed `signal`. Two processes may call it at the same time after a pause or a partition. */
+  readonly fetch: (context: FetchContext) => Promise<Fetched>
+  readonly policy?: Partial<Policy>
+  /** What `use()` takes for a refusal. Default: an HTTP status of 401 in a result or a thrown error. */
+  readonly isRejected?: (outcome: unknown) => boolean
+}
+
+export interface CloseOptions {
+  /** How long a fetch in flight may take to end and be shared, milliseconds, 0 to 60,000. Default 0: it is aborted and its lease given up. */
+  readonly graceMs?: number
+}
+
+/** Credentials of one process, shared with the fleet through a store. */
+export interface TokenManager {
+  /** The handle of a credential. Asked again for the same key, it shares the state of the first. */
+  token(options: TokenOptions): TokenHandle
+  /** What is known about every key in memory; no secret. */
+  status(): KeyStatus[]
+  /**
+   * Settles every caller, lets go of leases, timers and the subscription, and closes the store unless another manager uses it.
+   * Never closes a client the store was given. Safe to call more than once.
+   */
+  close(options?: CloseOptions): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Managers per store: the last one to close closes it. */
+const shares = new WeakMap<TokenStore, number>()
+
+/** @throws TypeError for an option that is missing or out of range. */
+export function createTokenManager(options: TokenManagerOptions): TokenManager {
+  checkObject(options, 'createTokenManager', ['store', 'namespace', 'storeTimeoutMs', 'maxEntries', 'clock', 'random', 'onEvent'])
+  const { store, namespace = 'tokenwell', storeTimeoutMs = 1_000, maxEntries = 100_000 } = options
+  const { clock = systemClock, random = systemRandom, onEvent } = options
+  checkMethods(store, 'store', ['read', 'claim', 'publish', 'settle', 'invalidate', 'close'])
+  if (store.contractVersion !== 1) {
+    throw new TypeError(
+      `store: expected contractVersion 1, got ${String(store.contractVersion)}; update the store package or @tokenwell/core`,
+    )
+  }
+  checkText(namespace, 'namespace', 100)
+  checkInteger(storeTimeoutMs, 'storeTimeoutMs', 10, 60_000)
+  checkInteger(maxEntries, 'maxEntries', 1, 10_000_000)
+  checkMethods(clock, 'clock', ['wall', 'monotonic', 'schedule'])
+  checkMethods(random, 'random', ['fraction', 'id'])
+  if (onEvent !== undefined) checkFunction(onEvent, 'onEvent')
+
+  const calls = new StoreCalls(store, namespace, storeTimeoutMs, clock)
+  const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
+  const ends: (() => Promise<void>)[] = []
+  const kernel: Kernel = {
+    clock,
+    random,
+    calls,
+    hints,
+    tell: createTell(onEvent, () => clock.wall()),
+    token: (credential, policy) => createTokenHandle(runners, credential, policy),
+    onClose: (end) => ends.push(end),
+  }
+  const runners = new Runners(kernel, maxEntries)
+  shares.set(store, (shares.get(store) ?? 0) + 1)
+  let closing: Promise<void> | undefined
+
+  async function close(graceMs: number): Promise<void> {
+    await runners.close(graceMs)
+    await hints.stop()
+    await Promise.all(ends.map((end) => end()))
+    const left = (shares.get(store) ?? 1) - 1
+    shares.set(store, left)
+    if (left === 0) await store.close()
+  }
+
+  const manager: TokenManager = {
+    token: (given) => kernel.token(...checkToken(given)),
+    status: () => runners.list().map((runner) => keyStatus(runner, clock.monotonic())),
+    close(given = {}) {
+      checkObject(given, 'close', ['graceMs'])
+      const { graceMs = 0 } = given
+      checkInteger(graceMs, 'graceMs', 0, 60_000)
+      closing ??= close(graceMs)
+      return closing
+    },
+    [Symbol.asyncDispose]: () => manager.close(),
+  }
+  attachKernel(manager, kernel)
+  return manager
+}
+
+function checkToken(options: TokenOptions): [Credential, Policy] {
+  checkObject(options, 'token', ['key', 'fetch', 'policy', 'isRejected'])
+  const { key, fetch, isRejected = isUnauthorized } = options
+  checkText(key, 'key', 500)
+  checkFunction(fetch, 'fetch')
+  checkFunction(isRejected, 'isRejected')
+  return [{ key, fetch, isRejected }, checkPolicy(options.policy, defaultPolicy, 'policy')]
+}

@@ -1,0 +1,72 @@
+import { TokenError } from './errors.ts'
+import type { Need, Verdict } from './machine/verdict.ts'
+import type { Token } from './token.ts'
+
+interface Waiter {
+  readonly need: Need
+  resolve(token: Token): void
+  reject(error: TokenError): void
+}
+
+/** The callers of one key that could not be served at once. Each is settled exactly once. */
+export class Waiters {
+  readonly #waiting = new Set<Waiter>()
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** A promise for one more caller. Its abort settles it alone; `deserted` is told so that nothing goes on for nobody. */
+  add(need: Need, signal: AbortSignal | undefined): Promise<Token> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => waiter.reject(aborted(signal?.reason))
+      const leave = () => {
+        this.#waiting.delete(waiter)
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const waiter: Waiter = {
+        need,
+        resolve(token) {
+          leave()
+          resolve(token)
+        },
+        reject(error) {
+          leave()
+          reject(error)
+        },
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(waiter)
+    })
+  }
+
+  /**
+   * Settles everyone whose time has come. `judge` decides for one; `timeout` makes the error of one whose patience has ended.
+   * Returns the next moment at which somebody's answer may change by the mere passing of time.
+   */
+  review(now: number, judge: (need: Need) => Verdict, token: () => Token, timeout: (need: Need) => TokenError): number | undefined {
+    let next: number | undefined
+    for (const waiter of this.#waiting) {
+      const verdict = judge(waiter.need)
+      if (verdict.kind === 'serve') waiter.resolve(token())
+      else if (verdict.kind === 'fail') waiter.reject(verdict.failure)
+      else if (verdict.kind === 'short') waiter.reject(lifeTooShort(waiter.need, verdict.lifeMs))
+      else if (now >= waiter.need.until) waiter.reject(timeout(waiter.need))
+      else next = Math.min(next ?? Number.POSITIVE_INFINITY, waiter.need.until, verdict.again ?? Number.POSITIVE_INFINITY)
+    }
+    return next
+  }
+
+  rejectAll(error: TokenError): void {
+    for (const waiter of this.#waiting) waiter.reject(error)
+  }
+}
+
+export function aborted(reason: unknown): TokenError {
+  return new TokenError('ABORTED', "The caller's signal was aborted; its reason is the cause.", { retryable: false, cause: reason })
+}
+
+export function lifeTooShort(need: Need, lifeMs: number): TokenError {
+  const message = `The caller asked for a token with ${need.minLifeMs} ms left; the upstream's newest has ${Math.floor(lifeMs)} ms. Ask for less.`
+  return new TokenError('LIFE_TOO_SHORT', message, { retryable: false })
+}
