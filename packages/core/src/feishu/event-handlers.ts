@@ -116,9 +116,10 @@ async function readNodeBody(request: IncomingMessage & { readonly body?: unknown
   const { body: parsed } = request
   if (parsed !== undefined && !isUntouched(request, parsed)) return rawBytes(parsed)
   if (request.readableDidRead) throw rawBodyNeeded('a request whose body was read already')
+  if (request.readableEncoding !== null) throw rawBodyNeeded('a request that decodes its body (setEncoding)')
   if (isTooLong(request.headers['content-length'])) return tooLarge
-  // Left early, the iterator would destroy the connection on which the answer has yet to go out.
-  const chunks = request.iterator({ destroyOnReturn: false })
+  // Never told to return: that would destroy the connection on which the answer has yet to go out.
+  const chunks: AsyncIterator<Uint8Array> = request[Symbol.asyncIterator]()
   return collect(() => chunks.next(), clock)
 }
 

@@ -56,8 +56,6 @@ export function createHttp(options: { readonly baseUrl: string; readonly dispatc
       dispatcher: dispatcher(),
       signal,
     })
-    // A body that is given up reports it as an `error` event, which ends the process if nobody listens.
-    body.on('error', () => {})
     const chunks: Uint8Array[] = []
     let size = 0
     // Leaving the loop early destroys the body and with it the connection: the rest is never read.

@@ -1,3 +1,4 @@
+import { createDecipheriv, createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { type EventReading, type EventRules, MAX_EVENT_BYTES, readEvent } from '../../src/feishu/event.ts'
 import { encrypt, push, sign, ticketEvent } from './pushed.ts'
@@ -163,6 +164,23 @@ describe('the signature', () => {
 })
 
 describe('encryption', () => {
+  test('is tried with every key, also when a wrong one happens to fit the padding', () => {
+    const event = push(ticketEvent(), KEY)
+    const bytes = Buffer.from(encrypt(JSON.stringify(ticketEvent()), KEY), 'base64')
+    const fits = (key: string) => {
+      const decipher = createDecipheriv('aes-256-cbc', createHash('sha256').update(key).digest(), bytes.subarray(0, 16))
+      decipher.update(bytes.subarray(16))
+      try {
+        return decipher.final().byteLength > 0
+      } catch {
+        return false
+      }
+    }
+    const unlucky = Array.from({ length: 10_000 }, (_, i) => `key-${i}`).find(fits)
+    expect(readEvent(event, { ...open, encryptKeys: [String(unlucky), KEY] })).toEqual(TICKET)
+    expect(unlucky).toBeDefined()
+  })
+
   const seal = (encrypted: unknown) => {
     const body = Buffer.from(JSON.stringify({ encrypt: encrypted }))
     return { headers: sign(body, KEY), body }

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { inspect } from 'node:util'
@@ -216,18 +216,8 @@ describe('an abort', () => {
   test('leaves no listener on the signal', async () => {
     const { baseUrl } = await serve((_, response) => response.end('{}'))
     const { signal } = new AbortController()
-    let listeners = 0
-    const { addEventListener, removeEventListener } = signal
-    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-      listeners++
-      addEventListener.apply(signal, args)
-    }
-    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-      listeners--
-      removeEventListener.apply(signal, args)
-    }
     await open({ baseUrl }).post(request, { signal })
-    expect(listeners).toBe(0)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 })
 
@@ -237,6 +227,18 @@ describe('close', () => {
     expect(await failureOf(http.post(request, { signal: never }))).toMatchObject({ code: 'CLOSED', retryable: false })
     await http.close()
     expect(await failureOf(http.post(request, { signal: never }))).toMatchObject({ code: 'CLOSED' })
+  })
+
+  test('refuses requests too when nothing was sent before, or through a dispatcher of its user', async () => {
+    let requests = 0
+    const { baseUrl } = await serve((_, response) => response.end(`${++requests}`))
+    const dispatcher = new Agent()
+    opened.push(() => dispatcher.close())
+    for (const http of [open({ baseUrl }), open({ baseUrl, dispatcher })]) {
+      await http.close()
+      expect(await failureOf(http.post(request, { signal: never }))).toMatchObject({ code: 'CLOSED' })
+    }
+    expect(requests).toBe(0)
   })
 
   test('frees its own connections', async () => {

@@ -93,30 +93,35 @@ test('waking up when it asked to be woken never leaves it asking for the same mo
 
 test('once closed it asks for nothing, and whatever was under way closes it', () => {
   fc.assert(
-    fc.property(fc.array(moves, { maxLength: 60, size: 'max' }), fc.boolean(), fc.array(moves, { maxLength: 60, size: 'max' }), (script, finish, aftermath) => {
-      const bench = new Bench()
-      for (const move of script) move(bench)
-      bench.send({ type: 'close', finish })
-      if (!finish) bench.send({ type: 'close', finish: false })
-      for (const move of aftermath) {
-        const closed = bench.state.activity.kind === 'closed'
-        const asked = bench.done.length
-        move(bench)
-        if (closed) expect(bench.done.length).toBe(asked)
-      }
-      // Whatever is still under way is answered with a failure.
-      const { attempts } = bench.state
-      const { activity } = bench.state
-      if (activity.kind === 'claiming') bench.send({ type: 'claim-failed', attempt: attempts, failure: failure })
-      if (bench.state.activity.kind === 'fetching') {
-        bench.send({ type: 'fetch-failed', attempt: bench.state.activity.attempt, failure: failure, blocked: false })
-      }
-      if (bench.state.activity.kind === 'publishing') {
-        bench.send({ type: 'publish-failed', attempt: bench.state.activity.attempt, failure: failure })
-      }
-      expect(bench.state.activity.kind).toBe('closed')
-      expect(wakeAt(bench.state)).toBeUndefined()
-    }),
+    fc.property(
+      fc.array(moves, { maxLength: 60, size: 'max' }),
+      fc.boolean(),
+      fc.array(moves, { maxLength: 60, size: 'max' }),
+      (script, finish, aftermath) => {
+        const bench = new Bench()
+        for (const move of script) move(bench)
+        bench.send({ type: 'close', finish })
+        if (!finish) bench.send({ type: 'close', finish: false })
+        for (const move of aftermath) {
+          const closed = bench.state.activity.kind === 'closed'
+          const asked = bench.done.length
+          move(bench)
+          if (closed) expect(bench.done.length).toBe(asked)
+        }
+        // Whatever is still under way is answered with a failure.
+        const { attempts } = bench.state
+        const { activity } = bench.state
+        if (activity.kind === 'claiming') bench.send({ type: 'claim-failed', attempt: attempts, failure: failure })
+        if (bench.state.activity.kind === 'fetching') {
+          bench.send({ type: 'fetch-failed', attempt: bench.state.activity.attempt, failure: failure, blocked: false })
+        }
+        if (bench.state.activity.kind === 'publishing') {
+          bench.send({ type: 'publish-failed', attempt: bench.state.activity.attempt, failure: failure })
+        }
+        expect(bench.state.activity.kind).toBe('closed')
+        expect(wakeAt(bench.state)).toBeUndefined()
+      },
+    ),
     { numRuns: 3_000 },
   )
 })
