@@ -1,1 +1,11 @@
-export {}
+export type { Behaviour } from './behaviour.ts'
+export type { SimulatorClock } from './clock.ts'
+export type { Counters } from './counters.ts'
+export type { Delivery, DeliveryAttempt } from './delivery.ts'
+export type { Effect, Endpoint, Fields } from './endpoints.ts'
+export type { CallbackRequest, EventForm } from './event.ts'
+export type { Fault, FaultHandle, FaultMoment, FaultTarget } from './faults.ts'
+export type { AfterRevocation, TokenState } from './ledger.ts'
+export type { FeishuSimulatorOptions, SimulatedApp } from './options.ts'
+export type { RequestRecord } from './request-log.ts'
+export { type FeishuSimulator, type SimulatorEvents, startFeishuSimulator } from './simulator.ts'
