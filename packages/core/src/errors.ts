@@ -64,8 +64,9 @@ export class TokenError extends Error {
   readonly code: TokenErrorCode
   /** Whether the same call can succeed later without anybody changing anything. */
   readonly retryable: boolean
-  readonly retryAfterMs?: number
-  readonly upstream?: UpstreamDetail
+  // Declared only: a field that is not there must not show as undefined.
+  declare readonly retryAfterMs?: number
+  declare readonly upstream?: UpstreamDetail
 
   constructor(code: TokenErrorCode, message: string, options: TokenErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })

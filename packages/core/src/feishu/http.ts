@@ -3,6 +3,8 @@ import { isTokenError, TokenError } from '../errors.ts'
 import { logId, scrub, type UpstreamReply } from './replies.ts'
 import type { UpstreamRequest } from './requests.ts'
 
+export type { Dispatcher }
+
 /** How requests reach the upstream. */
 export interface Http {
   /**

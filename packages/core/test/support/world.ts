@@ -12,7 +12,7 @@ import { randomSecret, record, secret } from '../../../../tools/leak-search/inde
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 export const MINT = 'app_access_token'
-export const RESEND = 'app_ticket/resend'
+export const RESEND = 'app_ticket_resend'
 
 export interface World {
   readonly appId: string
@@ -61,7 +61,6 @@ export async function createWorld(options: Partial<FeishuSimulatorOptions> & { r
     // The upstream's time is nobody's to step; only a sleep of the machine passes there and not on the node.
     clock: {
       wall: () => start + clock.monotonic() + suspended,
-      monotonic: () => clock.monotonic() + suspended,
       schedule: (run: () => void, ms: number) => clock.schedule(run, ms),
     },
     pushTickets: 'manual',
