@@ -16,6 +16,8 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+    globalSetup: ['tools/leak-search/global-setup.ts'],
+    setupFiles: ['tools/leak-search/setup.ts'],
     testTimeout: 20_000,
   },
 })

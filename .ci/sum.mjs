@@ -1,0 +1,40 @@
+// Adds up what `npm test` and `npm run check` left in a folder; prints "N passed, N failed" as the last line.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const [folder = '', tests = '1', checks = '1'] = process.argv.slice(2)
+
+/** @param {string} name */
+function read(name) {
+  const file = join(folder, name)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+/**
+ * A command that failed without a counted failure (it never got that far, or failed at its end) counts as one.
+ * @param {{ passed: number, failed: number }} counted
+ * @param {string} exitCode
+ */
+function settle(counted, exitCode) {
+  return { passed: counted.passed, failed: counted.failed === 0 && exitCode !== '0' ? 1 : counted.failed }
+}
+
+const vitest = read('vitest.json')
+/** @type {Array<{ name: string, passed: boolean }> | undefined} */
+const results = read('checks.json')
+const emptyFiles = (vitest?.testResults ?? []).filter(
+  (/** @type {{ status: string, assertionResults: unknown[] }} */ file) => file.status === 'failed' && file.assertionResults.length === 0,
+)
+const tested = settle({ passed: vitest?.numPassedTests ?? 0, failed: (vitest?.numFailedTests ?? 0) + emptyFiles.length }, tests)
+const checked = settle(
+  { passed: results?.filter((each) => each.passed).length ?? 0, failed: results?.filter((each) => !each.passed).length ?? 0 },
+  checks,
+)
+
+const skipped = (vitest?.numPendingTests ?? 0) + (vitest?.numTodoTests ?? 0)
+if (tests === '0' && tested.passed === 0) tested.failed = 1
+console.log(`\ntests:  ${tested.passed} passed, ${tested.failed} failed, ${skipped} skipped (exit code ${tests})`)
+console.log(`checks: ${checked.passed} passed, ${checked.failed} failed (exit code ${checks})`)
+const failed = tested.failed + checked.failed
+console.log(`${tested.passed + checked.passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1

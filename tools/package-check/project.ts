@@ -1,0 +1,79 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ROOT } from '../run/fetch.mjs'
+import type { Manifest } from './contents.ts'
+
+type Program = readonly [title: string, file: string]
+
+interface Project {
+  readonly folder: string
+  /** Run as they are. */
+  readonly programs: readonly Program[]
+  /** Come out of the type check. */
+  readonly compiled: readonly Program[]
+}
+
+const consumer = (file: string) => fileURLToPath(new URL(`consumer/${file}`, import.meta.url))
+
+/** Every path a user can import. */
+function entries(manifests: readonly Manifest[]): string[] {
+  return manifests.flatMap(({ name, exports = {} }) =>
+    Object.keys(exports)
+      .filter((path) => path !== './package.json')
+      .map((path) => name + path.slice(1)),
+  )
+}
+
+/** An empty project of a user, with the programs to try in it: the same sources as ESM and as CommonJS. */
+export function makeProject(folder: string, manifests: readonly Manifest[]): Project {
+  mkdirSync(folder, { recursive: true })
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
+  const { devDependencies = {} } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest
+  write(
+    'package.json',
+    JSON.stringify({ name: 'consumer', private: true, devDependencies: { '@types/node': devDependencies['@types/node'] } }),
+  )
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2023'],
+    module: 'nodenext',
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    outDir: 'out',
+  }
+  write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] }))
+
+  const paths = entries(manifests)
+  const imports = paths.map((path, at) => `import * as entry${at} from '${path}'`)
+  const each = paths.map((path, at) => `  ['${path}', entry${at}],`)
+  const everyEntry = [
+    ...imports,
+    'const entries: ReadonlyArray<readonly [string, object]> = [',
+    ...each,
+    ']',
+    "const empty = entries.filter(([, entry]) => Object.keys(entry).filter((name) => name !== 'default').length === 0)",
+    "if (empty.length > 0) throw new Error('exports nothing: ' + empty.map(([path]) => path).join(', '))",
+    '',
+  ].join('\n')
+  for (const extension of ['mts', 'cts']) {
+    write(`every-entry.${extension}`, everyEntry)
+    copyFileSync(consumer('quick-start.ts'), join(folder, `quick-start.${extension}`))
+  }
+  for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs']) copyFileSync(consumer(file), join(folder, file))
+
+  return {
+    folder,
+    programs: [
+      ['imported core leaves undici alone', 'undici-stays-away.mjs'],
+      ['required core leaves undici alone', 'undici-stays-away.cjs'],
+    ],
+    compiled: [
+      ['every entry can be imported', join('out', 'every-entry.mjs')],
+      ['every entry can be required', join('out', 'every-entry.cjs')],
+      ['the quick start runs as ESM', join('out', 'quick-start.mjs')],
+      ['the quick start runs as CommonJS', join('out', 'quick-start.cjs')],
+    ],
+  }
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env node
+// The one door to every task of the repository: `npm test`, `npm run check`, … need only Node 20 or newer and npm.
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fetchPackage, ROOT } from './run/fetch.mjs'
+import { isInstalled, markInstalled } from './run/install.mjs'
+import { provideNode } from './run/node.mjs'
+import { aloud, duration, quietly } from './run/step.mjs'
+
+const USAGE = `usage: npm run <task> [-- arguments]
+
+  build     build every package
+  test      build, then run every test; arguments go to vitest: npm test -- packages/core
+  check     format, lint, types, unused code, and the packed packages as a user gets them
+  demo      the main job on one machine: no server, no account
+  nightly   test and check with more runs and on every supported Node
+
+TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
+
+const [task = '', ...args] = process.argv.slice(2)
+const started = performance.now()
+
+/** Where a machine-readable account is left, if anybody wants one. */
+const reports = process.env.TOKENWELL_REPORTS
+
+/**
+ * @param {string} nodePath
+ * @param {string} pnpmFolder
+ */
+function environment(nodePath, pnpmFolder) {
+  const inherited = process.env.PATH ?? ''
+  const first = inherited
+    .split(delimiter)
+    .map((folder) => join(folder, process.platform === 'win32' ? 'node.exe' : 'node'))
+    .find((file) => existsSync(file))
+  const nodeIsFirst = first !== undefined && realpathSync(first) === realpathSync(nodePath)
+  const own = [join(ROOT, 'node_modules', '.bin'), join(pnpmFolder, '..', '.bin')]
+  return {
+    ...process.env,
+    PATH: [...(nodeIsFirst ? [] : [dirname(nodePath)]), ...own, inherited].join(delimiter),
+    TURBO_TELEMETRY_DISABLED: '1',
+    TURBO_NO_UPDATE_NOTIFIER: '1',
+    DO_NOT_TRACK: '1',
+  }
+}
+
+async function main() {
+  const tasks = { build, test, check, demo, nightly }
+  if (!Object.hasOwn(tasks, task)) {
+    console.error(USAGE)
+    return 2
+  }
+  const node = provideNode(process.env.TOKENWELL_NODE)
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const pnpmFolder = fetchPackage('pnpm', manifest.packageManager.replace(/^pnpm@/, '').replace(/\+.*$/, ''))
+  const env = { ...environment(node.path, pnpmFolder), EXPECT_NODE_MAJOR: node.version.split('.')[0] }
+  const setting = { cwd: ROOT, env }
+  console.log(`Node ${node.version}${node.fetched ? ` from npm (running: ${process.versions.node})` : ''}`)
+
+  if (!isInstalled()) {
+    const install = [join(pnpmFolder, 'bin', 'pnpm.cjs'), 'install', '--frozen-lockfile']
+    const code = await quietly('install', node.path, install, { cwd: ROOT, env: { ...env, CI: 'true' } })
+    if (code !== 0) return code
+    markInstalled()
+  }
+  return tasks[/** @type {keyof typeof tasks} */ (task)](node, setting)
+}
+
+/** @typedef {import('./run/node.mjs').Node} Node */
+/** @typedef {import('./run/step.mjs').Setting} Setting */
+
+/**
+ * @param {Node} _node
+ * @param {Setting} setting
+ * @param {readonly string[]} extra
+ */
+function build(_node, setting, extra = args) {
+  return quietly('build', 'turbo', ['run', 'build', '--output-logs=errors-only', ...extra], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function test(node, setting) {
+  const built = await build(node, setting, [])
+  if (built !== 0) return built
+  const account =
+    reports === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${join(reports, 'vitest.json')}`]
+  const code = await aloud('vitest', ['run', ...account, ...args], setting)
+  console.log(`tests ${code === 0 ? 'passed' : 'FAILED'} on Node ${node.version} in ${duration(performance.now() - started)}`)
+  return code
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function check(node, setting) {
+  const built = await build(node, setting, [])
+  const packages = [join('tools', 'package-check', 'main.ts'), ...args]
+  /** @type {Array<[string, string, string[]]>} */
+  const checks = [
+    ['format and lint', 'biome', ['check', '--error-on-warnings', '.']],
+    ['types', 'tsc', ['-p', '.']],
+    ['unused code and dependencies', 'knip', ['--no-progress', '--no-config-hints']],
+    ['packed packages', node.path, packages],
+  ]
+  /** @type {Array<{ name: string, passed: boolean }>} */
+  const results = [{ name: 'build', passed: built === 0 }]
+  for (const [name, command, its] of checks) results.push({ name, passed: (await quietly(name, command, its, setting)) === 0 })
+  if (reports !== undefined) {
+    mkdirSync(reports, { recursive: true })
+    writeFileSync(join(reports, 'checks.json'), JSON.stringify(results))
+  }
+  const failed = results.filter((result) => !result.passed).map((result) => result.name)
+  const verdict = failed.length === 0 ? 'passed' : `FAILED: ${failed.join(', ')}`
+  console.log(`checks ${verdict} on Node ${node.version} in ${duration(performance.now() - started)}`)
+  return failed.length === 0 ? 0 : 1
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function demo(node, setting) {
+  const built = await build(node, setting, [])
+  if (built !== 0) return built
+  return aloud(node.path, [join('examples', 'demo', 'main.ts'), ...args], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function nightly(node, setting) {
+  const env = { ...setting.env, TOKENWELL_NIGHTLY: '1', TOKENWELL_PACKAGE_NODES: '22,24,26' }
+  const tested = await test(node, { ...setting, env })
+  const checked = await check(node, { ...setting, env })
+  return tested || checked
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error) => {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  },
+)
