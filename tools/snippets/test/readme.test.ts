@@ -1,0 +1,49 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const READMES = ['README.md', ...globSync('packages/*/README.md', { cwd: ROOT })]
+
+/**
+ * Every block marked `ts`, as a module of its own beside the file it is written in. What a block takes as given stands in a comment
+ * right above it: `<!-- given: … -->`.
+ */
+function snippetsOf(readme: string): Map<string, string> {
+  const text = readFileSync(join(ROOT, readme), 'utf8')
+  const pattern = /(?:^<!-- given:([\s\S]*?)-->\n+)?^```ts\n([\s\S]*?)^```$/gm
+  const blocks = [...text.matchAll(pattern)].map(([, given = '', code = '']) => `${given}\n${code}`)
+  return new Map(blocks.map((code, index) => [join(ROOT, dirname(readme), `snippet-${index + 1}.ts`), code]))
+}
+
+/** The errors of all snippets under the repository's own compiler options. */
+function errorsIn(snippets: ReadonlyMap<string, string>): string[] {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, ROOT)
+  const host = ts.createCompilerHost(options)
+  const { fileExists, getSourceFile, readFile } = host
+  host.fileExists = (file) => snippets.has(file) || fileExists(file)
+  host.readFile = (file) => snippets.get(file) ?? readFile(file)
+  host.getSourceFile = (file, language, ...rest) => {
+    const code = snippets.get(file)
+    return code === undefined ? getSourceFile(file, language, ...rest) : ts.createSourceFile(file, code, language)
+  }
+  const lenient = { ...options, noUnusedLocals: false, lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'] }
+  const program = ts.createProgram([...snippets.keys()], lenient, host)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .filter(({ file }) => file !== undefined && snippets.has(file.fileName))
+    .map(({ file, messageText }) => `${relative(ROOT, file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`)
+}
+
+test('every TypeScript block of every README compiles', () => {
+  const snippets = new Map(READMES.flatMap((readme) => [...snippetsOf(readme)]))
+  expect(snippets.size).toBeGreaterThan(5)
+  expect(errorsIn(snippets)).toEqual([])
+}, 60_000)
+
+test('a block that uses a name that is not there is caught', () => {
+  const code = "import { createFeishuToken } from '@tokenwell/core/feishu'\nconsole.log(createFeishuToken)\n"
+  expect(errorsIn(new Map([[join(ROOT, 'snippet-1.ts'), code]])).join()).toContain('createFeishuToken')
+}, 60_000)
