@@ -131,7 +131,7 @@ test('the random moves reach every activity and every effect', () => {
   always((bench) => {
     seen.add(bench.state.activity.kind)
     for (const effect of bench.done) seen.add(effect.type === 'notify' ? effect.notice.type : effect.type)
-  }, 500)
+  }, 2_000)
   const wanted = [
     ...['idle', 'claiming', 'fetching', 'publishing', 'subscribing', 'following', 'cooling', 'blocked', 'detached'],
     ...['claim', 'fetch', 'publish', 'settle', 'read', 'invalidate', 'subscribe', 'await-dependency', 'forget-dependency'],

@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { feishuPolicy } from '../../src/feishu/app-access-token.ts'
+import { backoffMs, checkPolicy, defaultPolicy, fetchDeadline, leaseMs, type Policy, renewInMs } from '../../src/machine/policy.ts'
+
+const HOUR = 3_600_000
+const retryable = { retryable: true }
+
+test('the smallest waits add up so that no minute sees more than nine requests', () => {
+  for (const policy of [defaultPolicy, feishuPolicy]) {
+    let requests = 1
+    for (let elapsed = 0; elapsed <= 60_000; requests += 1) elapsed += backoffMs(requests, 0, retryable, policy)
+    expect(requests - 1).toBeLessThanOrEqual(9)
+  }
+})
+
+test('waits grow to the cap, and stay there however many failures there were', () => {
+  expect(backoffMs(1, 0.999, retryable, defaultPolicy)).toBeLessThanOrEqual(500)
+  expect(backoffMs(1_000_000, 0.999, retryable, defaultPolicy)).toBeLessThanOrEqual(60_000)
+  expect(backoffMs(1_000_000, 0, retryable, defaultPolicy)).toBe(30_000)
+})
+
+test('the wait that the upstream asks for is kept to, and believed up to an hour', () => {
+  expect(backoffMs(1, 0, { retryable: true, retryAfterMs: 90_000 }, defaultPolicy)).toBe(90_000)
+  expect(backoffMs(1, 0.999, { retryable: true, retryAfterMs: 90_000 }, defaultPolicy)).toBeLessThan(100_000)
+  expect(backoffMs(1, 0, { retryable: true, retryAfterMs: 1e12 }, defaultPolicy)).toBe(HOUR)
+})
+
+test('a failure that no retry can help waits for minutes', () => {
+  expect(backoffMs(1, 0, { retryable: false }, defaultPolicy)).toBe(5 * 60_000)
+})
+
+test('for any life and any chance the renewal point is within the life, and never sooner than half of it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 30 * 24 * HOUR }), fc.double({ min: 0, max: 0.999_999, noNaN: true }), (lifeMs, chance) => {
+      const due = renewInMs(lifeMs, chance, feishuPolicy)
+      expect(due).toBeGreaterThanOrEqual(lifeMs / 2)
+      expect(due).toBeLessThan(lifeMs)
+    }),
+  )
+})
+
+test('Feishu tokens fall due after the point from which the platform gives out a new one', () => {
+  expect(2 * HOUR - renewInMs(2 * HOUR, 0, feishuPolicy)).toBeLessThan(30 * 60_000)
+})
+
+test('a lease, its margin taken off, outlasts the request, for every request timeout', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100, max: 600_000 }), (requestTimeoutMs) => {
+      const policy: Policy = { ...defaultPolicy, requestTimeoutMs }
+      expect(fetchDeadline(0, leaseMs(policy))).toBeGreaterThanOrEqual(requestTimeoutMs)
+    }),
+  )
+})
+
+test.each([
+  ['renewJitterMs', { renewJitterMs: 400_000 }],
+  ['floorMs', { floorMs: 500_000 }],
+  ['backoffBaseMs', { backoffBaseMs: 120_000 }],
+  ['backoffBaseMs', { backoffBaseMs: 0 }],
+  ['minimumLifeMs', { minimumLifeMs: 0 }],
+  ['renewWindowMs', { renewWindowMs: Number.NaN }],
+  ['requestTimeoutMs', { requestTimeoutMs: Number.POSITIVE_INFINITY }],
+])('a policy that contradicts itself or would loop is refused by the name of its field: %s', (name, wrong) => {
+  expect(() => checkPolicy(wrong, defaultPolicy, 'policy')).toThrow(new RegExp(`^policy\\.${name}: `))
+})
+
+test('a field that does not exist, and anything but an object, is refused', () => {
+  expect(() => checkPolicy({ renewWindow: 5 } as Partial<Policy>, defaultPolicy, 'policy')).toThrow(/policy\.renewWindow: no such option/)
+  expect(() => checkPolicy(5 as unknown as Partial<Policy>, defaultPolicy, 'policy')).toThrow(TypeError)
+  expect(checkPolicy({ floorMs: undefined } as unknown as Partial<Policy>, defaultPolicy, 'policy')).toEqual(defaultPolicy)
+})

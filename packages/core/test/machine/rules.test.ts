@@ -1,0 +1,327 @@
+import { expect, test } from 'vitest'
+import { verdict } from '../../src/machine/verdict.ts'
+import { Bench, emptySnapshot, failure, fatal, policy } from './support.ts'
+
+const MINUTE = 60_000
+const LIFE = 120 * MINUTE
+
+const ask = (bench: Bench, need: { minLifeMs?: number; since?: number; until?: number } = {}) =>
+  verdict(bench.state, { minLifeMs: 0, since: bench.now, until: bench.now + 15_000, ...need }, bench.now, policy)
+
+test('a caller with nothing at hand leads to a claim, a grant to a fetch, a success to a publication under the same fence', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(77)
+  bench.fetched('a')
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a', version: 77 } })
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 77, value: 'a', quiet: false }])
+  bench.publishAccepted()
+  expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { published: true } })
+})
+
+test('a holder that was paused past its deadline gives the lease up and claims again instead of sending a request', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const { attempt } = bench.must('claim')
+  const sentAt = bench.now
+  bench.now += 7_300
+  const snapshot = emptySnapshot({ lease: { expiresInMs: 8_000 } })
+  bench.send({ type: 'claimed', attempt, sentAt, claim: { kind: 'granted', fence: 5, takeover: false, snapshot }, failure: undefined })
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 5, backoffMs: 0 }, { type: 'claim' }])
+})
+
+test('the same value as the rejected one, fetched after the rejection, is published as vouched for and cannot be rejected for a minute', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  bench.send({
+    type: 'invalidated',
+    version: bench.must('invalidate').version,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 }),
+  })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
+  bench.fetched('a')
+  expect(bench.must('publish')).toMatchObject({ fence: 20, quiet: true })
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.take('invalidate')).toBeUndefined()
+  bench.now += 61_000
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.take('invalidate')).toMatchObject({ version: 20 })
+})
+
+test('the same value from a fetch that was under way when the rejection came is not vouched for, and is fetched once more', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE - 5 * MINUTE
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: 5 * MINUTE, renewInMs: -1 })
+  bench.send({ type: 'rejected', version: 10 })
+  bench.send({
+    type: 'invalidated',
+    version: bench.must('invalidate').version,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: 5 * MINUTE, rejectedUpTo: 20 }),
+  })
+  bench.fetched('a')
+  expect(ask(bench).kind).toBe('wait')
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 20, quiet: false }])
+  bench.publishAccepted()
+  expect(bench.must('claim')).toMatchObject({ rejected: 20 })
+})
+
+test('the same dead value under a newer version is invalidated too, once', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  bench.must('invalidate')
+  bench.send({
+    type: 'invalidated',
+    version: 10,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 15, value: 'a', expiresInMs: LIFE, renewInMs: LIFE, rejectedUpTo: 10 }),
+  })
+  expect(bench.must('invalidate').version).toBe(15)
+  bench.send({
+    type: 'invalidated',
+    version: 15,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 15, value: 'a', expiresInMs: LIFE, rejectedUpTo: 15 }),
+  })
+  expect(bench.take('invalidate')).toBeUndefined()
+  expect(bench.take('claim')).toMatchObject({ rejected: 15 })
+})
+
+test('a report about an older version, or one already rejected, asks the store for nothing', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 9 })
+  bench.send({ type: 'rejected', version: 11 })
+  expect(bench.outstanding).toEqual([])
+})
+
+test('another holds the lease: hints are switched on, the claim is repeated, and only then is it waited', () => {
+  const bench = new Bench()
+  bench.hints = 'untried'
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const held = { kind: 'held' as const, snapshot: emptySnapshot({ lease: { expiresInMs: 5_000 } }) }
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  bench.must('subscribe')
+  bench.hints = 'on'
+  bench.send({ type: 'subscribed' })
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  bench.send({ type: 'changed', version: 0 })
+  bench.must('claim')
+})
+
+test('a renewal that nobody waits for and that finds the lease held leaves the store alone until the lease ends', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.minted('a', 10)
+  bench.now += LIFE - 5 * MINUTE
+  bench.send({ type: 'woke' })
+  const held = {
+    kind: 'held' as const,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: 5 * MINUTE, lease: { expiresInMs: 5_000 } }),
+  }
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  bench.now += 4_900
+  expect(bench.wakeDue()).toBe(false)
+  bench.now += 300
+  expect(bench.wakeDue()).toBe(true)
+  bench.send({ type: 'woke' })
+  bench.must('claim')
+})
+
+test('without hints a waiting caller has the record re-read after 25 ms at most, then ever less often, up to half a second', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.chance = 0.999
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const held = emptySnapshot({ lease: { expiresInMs: 60_000 } })
+  bench.send({
+    type: 'claimed',
+    attempt: bench.must('claim').attempt,
+    sentAt: bench.now,
+    claim: { kind: 'held', snapshot: held },
+    failure: undefined,
+  })
+  const gaps: number[] = []
+  for (let round = 0; round < 8; round += 1) {
+    const { activity } = bench.state
+    if (activity.kind !== 'following') throw new Error(activity.kind)
+    gaps.push(activity.rereadAt - bench.now)
+    bench.now = activity.rereadAt
+    bench.send({ type: 'woke' })
+    bench.must('read')
+    bench.send({ type: 'told', sentAt: bench.now, snapshot: held, read: true })
+  }
+  expect(gaps[0]).toBeLessThanOrEqual(25)
+  expect(gaps.at(-1)).toBeLessThanOrEqual(500)
+  expect(gaps.at(-1)).toBeGreaterThan(400)
+})
+
+test('a failure that no retry can help fails callers at once; one that may pass lets them wait, unless it outlasts their patience', () => {
+  for (const [why, expected] of [
+    [fatal, 'fail'],
+    [failure, 'wait'],
+  ] as const) {
+    const bench = new Bench()
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.claimGranted()
+    bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure: why, blocked: false })
+    expect(bench.must('settle').backoffMs).toBeGreaterThan(0)
+    expect(ask(bench).kind).toBe(expected)
+    expect(ask(bench, { until: bench.now + 10 }).kind).toBe('fail')
+  }
+})
+
+test('a fetch that lacks something releases its lease before it waits', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(9)
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: true })
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 9, backoffMs: 0 }, { type: 'await-dependency' }])
+  bench.must('await-dependency')
+  bench.send({ type: 'unblocked' })
+  bench.must('claim')
+})
+
+test('past the renewal point and below the floor a caller waits a second for something newer, then gets the old token', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE - 30_000
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const since = bench.now
+  expect(ask(bench, { since })).toEqual({ kind: 'wait', again: since + 1_000 })
+  bench.now += 1_000
+  expect(ask(bench, { since })).toMatchObject({ kind: 'serve', token: { value: 'a' } })
+})
+
+test('with a backoff in force nobody waits for something newer', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE - 30_000
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: 30_000 })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: false })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a' } })
+})
+
+test('a token that hardly lives is given to its callers, not to the fleet, and not fetched again at once', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(5)
+  bench.fetched('brief', 10_000)
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'brief' } })
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 5 }])
+  expect(bench.must('settle').backoffMs).toBeGreaterThan(0)
+})
+
+test('a claim says that a version which has ended on this node is not fresh', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE + 1
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  expect(bench.must('claim')).toMatchObject({ seen: 10, rejected: 10 })
+})
+
+test('without the store a process fetches for itself, and shares the token later only if nothing was rejected meanwhile', () => {
+  for (const rejectedUpTo of [0, 50]) {
+    const bench = new Bench()
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+    expect(bench.outstanding).toMatchObject([{ type: 'fetch', detached: true }])
+    bench.fetched('alone')
+    expect(bench.take('publish')).toBeUndefined()
+    expect(bench.state).toMatchObject({ activity: { kind: 'detached' }, token: { version: 1, published: false } })
+    bench.waiting = false
+    bench.asked = false
+    bench.now += 31_000
+    bench.send({ type: 'woke' })
+    bench.claimGranted(100, { rejectedUpTo })
+    expect(bench.outstanding).toMatchObject(rejectedUpTo === 0 ? [{ type: 'publish', fence: 100, value: 'alone' }] : [{ type: 'fetch' }])
+  }
+})
+
+test('a publication without an answer is sent again under the same attempt and fence, and callers have the token meanwhile', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(5)
+  bench.fetched('a')
+  const first = bench.must('publish')
+  bench.send({ type: 'publish-failed', attempt: first.attempt, failure })
+  expect(ask(bench).kind).toBe('serve')
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  expect(bench.must('publish')).toEqual(first)
+})
+
+test('superseded: the newer token is taken over', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(5)
+  bench.fetched('late')
+  const snapshot = emptySnapshot({ version: 9, value: 'newer', expiresInMs: LIFE, renewInMs: LIFE / 2 })
+  bench.send({
+    type: 'published',
+    attempt: bench.must('publish').attempt,
+    sentAt: bench.now,
+    publication: { kind: 'superseded', snapshot },
+  })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'newer', version: 9 } })
+})
+
+test('while the clocks disagree the token is not served, and one read brings it back with the earlier of the two ends', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  const end = bench.state.token?.expiresAt
+  bench.send({ type: 'doubted' })
+  bench.send({ type: 'doubted' })
+  expect(ask(bench).kind).toBe('wait')
+  bench.must('read')
+  expect(bench.take('read')).toBeUndefined()
+  bench.send({
+    type: 'told',
+    sentAt: bench.now,
+    read: true,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE * 2, renewInMs: LIFE }),
+  })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { expiresAt: end } })
+})
+
+test('an idle key lapses when it falls due, and the next caller starts the renewal while it is served', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.asked = false
+  bench.now += LIFE - 5 * MINUTE
+  bench.send({ type: 'woke' })
+  expect(bench.outstanding).toEqual([])
+  expect(bench.wakeDue()).toBe(false)
+  expect(ask(bench).kind).toBe('serve')
+  bench.send({ type: 'wanted' })
+  bench.must('claim')
+})
+
+test('a token whose life is shorter than the caller asks is no reason to fetch again before it is due', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'wanted' })
+  expect(ask(bench, { minLifeMs: LIFE + 1 })).toMatchObject({ kind: 'short' })
+  expect(bench.outstanding).toEqual([])
+})
