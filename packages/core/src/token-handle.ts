@@ -45,7 +45,7 @@ export interface TokenHandle {
   reject(token: Token): Promise<void>
 }
 
-export const DEFAULT_TIMEOUT_MS = 15_000
+const DEFAULT_TIMEOUT_MS = 15_000
 const LONGEST_TIMEOUT_MS = 600_000
 
 /** How a handle reaches its runner, which may have been evicted meanwhile. */

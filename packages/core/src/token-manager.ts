@@ -2,7 +2,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { type Credential, type FetchContext, type Fetched, isUnauthorized } from './credential.ts'
 import { createTell, type TokenEvent } from './events.ts'
 import { Hints } from './hints.ts'
-import { attachKernel, type Kernel } from './kernel.ts'
+import { attachInside, type Inside } from './inside.ts'
 import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
 import { checkFunction, checkInteger, checkMethods, checkObject, checkText } from './options.ts'
 import { type Random, systemRandom } from './random.ts'
@@ -82,7 +82,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const calls = new StoreCalls(store, namespace, storeTimeoutMs, clock)
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
-  const kernel: Kernel = {
+  const inside: Inside = {
     clock,
     random,
     calls,
@@ -91,7 +91,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     token: (credential, policy) => createTokenHandle(runners, credential, policy),
     onClose: (end) => ends.push(end),
   }
-  const runners = new Runners(kernel, maxEntries)
+  const runners = new Runners(inside, maxEntries)
   shares.set(store, (shares.get(store) ?? 0) + 1)
   let closing: Promise<void> | undefined
 
@@ -105,7 +105,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   }
 
   const manager: TokenManager = {
-    token: (given) => kernel.token(...checkToken(given)),
+    token: (given) => inside.token(...checkToken(given)),
     status: () => runners.list().map((runner) => keyStatus(runner, clock.monotonic())),
     close(given = {}) {
       checkObject(given, 'close', ['graceMs'])
@@ -116,7 +116,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     },
     [Symbol.asyncDispose]: () => manager.close(),
   }
-  attachKernel(manager, kernel)
+  attachInside(manager, inside)
   return manager
 }
 

@@ -48,7 +48,7 @@ export function appAccessToken(options: {
  * Whether the outcome of an API call says that its app or tenant token is no longer valid: by the body's code, wherever the client
  * puts the body: the result itself, a thrown error, its `data`, its `response.data`.
  */
-export function isRejectedToken(outcome: unknown): boolean {
+function isRejectedToken(outcome: unknown): boolean {
   return codesOf(outcome, 3).some((code) => REJECTED_TOKEN_CODES.has(code))
 }
 

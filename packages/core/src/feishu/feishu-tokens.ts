@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TokenError } from '../errors.ts'
-import { kernelOf } from '../kernel.ts'
+import { insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
@@ -100,20 +100,20 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   }
 
   const manager = options.manager ?? createTokenManager({ store: store as TokenStore }) // Both undefined was refused above.
-  const kernel = kernelOf(manager)
-  if (kernel === undefined) {
+  const inside = insideOf(manager)
+  if (inside === undefined) {
     throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)
   }
 
   const http = createHttp({ baseUrl, dispatcher })
-  kernel.onClose(() => http.close())
+  inside.onClose(() => http.close())
   const scope = `feishu/${encodeURIComponent(baseUrl.replace(/^https:\/\//, ''))}/${encodeURIComponent(appId)}`
   const config = createHash('sha256')
     .update(JSON.stringify([baseUrl, appId, appSecret]))
     .digest('hex')
     .slice(0, 16)
   const tickets = new AppTickets({
-    kernel,
+    kernel: inside,
     appId,
     key: `${scope}/app-ticket`,
     config,
@@ -123,7 +123,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     },
   })
   const credential = appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http })
-  const app = kernel.token(credential, feishuPolicy)
+  const app = inside.token(credential, feishuPolicy)
 
   let closed = false
   function assertOpen(): void {
@@ -149,7 +149,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
         case 'other':
           return { ...json(200, {}), handled: false, event: reading.event }
         case 'refused':
-          kernel.tell(credential.key, { type: 'event-refused', status: reading.status, reason: reading.reason })
+          inside.tell(credential.key, { type: 'event-refused', status: reading.status, reason: reading.reason })
           return json(reading.status, { error: reading.reason })
         case 'ticket':
           try {

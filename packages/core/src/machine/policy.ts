@@ -34,7 +34,7 @@ export const LINGER_MS = 1_000
 /** How long an upstream's word for a value that was rejected holds. */
 export const QUIET_MS = 60_000
 /** The longest wait an upstream may ask for. */
-export const LONGEST_RETRY_AFTER_MS = 60 * 60_000
+const LONGEST_RETRY_AFTER_MS = 60 * 60_000
 /** How long an unattended renewal waits for what it depends on. */
 export const DEPENDENCY_MS = 15_000
 

@@ -106,7 +106,7 @@ const version = fc.integer({ min: 0, max: 12 })
 const duration = fc.oneof(fc.constantFrom(0, -1, 1, 1_000), fc.integer({ min: -10_000, max: 7_200_000 }))
 
 /** Any snapshot a store could answer, honest or not. */
-export const snapshots: fc.Arbitrary<Snapshot> = fc.record(
+const snapshots: fc.Arbitrary<Snapshot> = fc.record(
   {
     key: fc.constant('k'),
     version,
@@ -120,7 +120,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc.record(
   { requiredKeys: ['key', 'version', 'renewInMs', 'expiresInMs', 'rejectedUpTo'] },
 )
 
-export const claims: fc.Arbitrary<Claim> = fc.oneof(
+const claims: fc.Arbitrary<Claim> = fc.oneof(
   fc.record({ kind: fc.constantFrom('fresh' as const, 'held' as const, 'backoff' as const), snapshot: snapshots }),
   fc.record({
     kind: fc.constant('granted' as const),

@@ -1,0 +1,24 @@
+import type { Credential } from './credential.ts'
+import type { Kernel } from './kernel.ts'
+import type { Policy } from './machine/policy.ts'
+import type { TokenHandle } from './token-handle.ts'
+
+/** The inside of a manager, for the credentials of this package. */
+export interface Inside extends Kernel {
+  token(credential: Credential, policy: Policy): TokenHandle
+  /** Runs `end` when the manager has closed. */
+  onClose(end: () => Promise<void>): void
+}
+
+/** Registered, so that another copy of this package in the process finds it too. */
+const INSIDE = Symbol.for('@tokenwell/core/inside/1')
+
+export function attachInside(manager: object, inside: Inside): void {
+  Object.defineProperty(manager, INSIDE, { value: inside })
+}
+
+/** The inside of a manager; undefined for anything else. */
+export function insideOf(manager: unknown): Inside | undefined {
+  if (typeof manager !== 'object' || manager === null) return undefined
+  return (manager as { [INSIDE]?: Inside })[INSIDE]
+}
