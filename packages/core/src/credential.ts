@@ -10,7 +10,7 @@ export interface FetchContext {
 
 /** What a `fetch` returns. */
 export interface Fetched {
-  /** The credential, not empty; its form is nobody's business here. */
+  /** The credential: 1 to 16,384 characters of well-formed Unicode without U+0000. Its form is nobody's business here. */
   readonly value: string
   /** Life remaining when the upstream answered, milliseconds. */
   readonly expiresInMs: number
@@ -41,11 +41,19 @@ export interface Credential {
 /** The longest life that is believed, milliseconds: ten years. */
 const LONGEST_LIFE_MS = 10 * 366 * 24 * 3_600_000
 
+/** The longest value that every store keeps, characters: 64 KiB of UTF-8 whatever they are. */
+const LONGEST_VALUE = 16 * 1_024
+
+/** Not empty, not too long, and nothing that a database of text cannot hold. */
+function isStorable(text: unknown): text is string {
+  return typeof text === 'string' && text !== '' && text.length <= LONGEST_VALUE && text.isWellFormed() && !text.includes('\0')
+}
+
 /** Whether what a `fetch` returned can be used. */
 export function isFetched(value: unknown): value is Fetched {
   if (typeof value !== 'object' || value === null) return false
   const { value: text, expiresInMs } = value as Record<string, unknown>
-  return typeof text === 'string' && text !== '' && typeof expiresInMs === 'number' && expiresInMs > 0 && expiresInMs <= LONGEST_LIFE_MS
+  return isStorable(text) && typeof expiresInMs === 'number' && expiresInMs > 0 && expiresInMs <= LONGEST_LIFE_MS
 }
 
 /** The default for an upstream nobody knows: an HTTP status of 401, wherever clients put it. */

@@ -224,8 +224,10 @@ export class Runner {
   }
 
   #timedOut(): TokenError {
-    const { activity, failure } = this.#state
+    const { activity, failure, storeFailures } = this.#state
     if (activity.kind === 'blocked') return activity.failure
+    // What the caller waited for is the store: that is what is wrong, however its bound falls between two tries.
+    if (storeFailures > 0 && activity.kind !== 'fetching' && failure?.code === 'STORE_UNAVAILABLE') return failure
     const last = failure === undefined ? 'Nothing has failed: the upstream or the store is slow.' : 'The last failure is the cause.'
     return new TokenError('TIMEOUT', `No token for "${this.key}" within the time the caller gave. ${last}`, {
       retryable: true,

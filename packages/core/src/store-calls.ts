@@ -20,7 +20,7 @@ export class StoreCalls {
 
   constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock) {
     this.#store = store
-    this.#prefix = `${encodeURIComponent(namespace)}/`
+    this.#prefix = `${namespace}/`
     this.#timeoutMs = timeoutMs
     this.#clock = clock
   }

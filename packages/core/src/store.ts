@@ -114,7 +114,12 @@ export type StoreChange = { readonly kind: 'changed'; readonly key: string; read
  * Where a fleet keeps its shared records. Implementations are proven with `describeTokenStore` from `@tokenwell/testkit`.
  *
  * An operation that cannot be carried out rejects with any error; core turns it into a `STORE_UNAVAILABLE` with that error as its cause.
- * Keys are arbitrary strings of up to 1,000 characters.
+ * One whose signal is aborted already rejects with the signal's reason and does nothing. Core uses an attempt for one claim and what
+ * follows from it, and never again.
+ * Keys have 1 to 1,000 characters, values up to 64 KiB of UTF-8; both are well-formed Unicode without U+0000, and otherwise anything.
+ *
+ * A store may forget a record once its last write and its end both lie 30 days back, not sooner: a value can hold the secret that renews
+ * it, which outlives it, and a forgotten rejection or fence is a step back for whoever still holds the token.
  */
 export interface TokenStore {
   readonly contractVersion: 1

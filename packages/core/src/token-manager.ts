@@ -15,7 +15,7 @@ import { createTokenHandle, type TokenHandle } from './token-handle.ts'
 export interface TokenManagerOptions {
   /** Where the fleet keeps its records. */
   readonly store: TokenStore
-  /** Separates managers that share a store; 1 to 100 characters. Default `tokenwell`. */
+  /** Separates managers that share a store: 1 to 100 letters, digits and `. _ : -`. Default `tokenwell`. */
   readonly namespace?: string
   /** Deadline of one store operation, milliseconds, 10 to 60,000; each is sent at most twice. Default 1,000. */
   readonly storeTimeoutMs?: number
@@ -30,7 +30,7 @@ export interface TokenManagerOptions {
 }
 
 export interface TokenOptions {
-  /** Names the credential among those of this manager, 1 to 500 characters, no secret. */
+  /** Names the credential among those of this manager: 1 to 500 characters without U+0000, no secret. */
   readonly key: string
   /** Fetches the credential. It should heed `signal`. Two processes may call it at the same time after a pause or a partition. */
   readonly fetch: (context: FetchContext) => Promise<Fetched>
@@ -73,6 +73,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     )
   }
   checkText(namespace, 'namespace', 100)
+  if (!/^[\w.:-]+$/.test(namespace)) throw new TypeError('namespace: expected letters, digits and . _ : - only')
   checkInteger(storeTimeoutMs, 'storeTimeoutMs', 10, 60_000)
   checkInteger(maxEntries, 'maxEntries', 1, 10_000_000)
   checkMethods(clock, 'clock', ['wall', 'monotonic', 'schedule'])
@@ -124,6 +125,7 @@ function checkToken(options: TokenOptions): [Credential, Policy] {
   checkObject(options, 'token', ['key', 'fetch', 'policy', 'isRejected'])
   const { key, fetch, isRejected = isUnauthorized } = options
   checkText(key, 'key', 500)
+  if (!key.isWellFormed() || key.includes('\0')) throw new TypeError('key: expected well-formed Unicode without U+0000')
   checkFunction(fetch, 'fetch')
   checkFunction(isRejected, 'isRejected')
   return [{ key, fetch, isRejected }, checkPolicy(options.policy, defaultPolicy, 'policy')]

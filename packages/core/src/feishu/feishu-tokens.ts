@@ -130,6 +130,11 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     if (closed) throw new TokenError('CLOSED', `The tokens of ${appId} were closed. Create new ones.`, { retryable: false })
   }
 
+  const refuse = (status: number, reason: string): EventReply => {
+    inside.tell(credential.key, { type: 'event-refused', status, reason })
+    return json(status, { error: reason })
+  }
+
   const tokens: FeishuTokens = {
     app,
     async appAccessToken() {
@@ -149,8 +154,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
         case 'other':
           return { ...json(200, {}), handled: false, event: reading.event }
         case 'refused':
-          inside.tell(credential.key, { type: 'event-refused', status: reading.status, reason: reading.reason })
-          return json(reading.status, { error: reading.reason })
+          return refuse(reading.status, reading.reason)
         case 'ticket':
           try {
             const outcome = await tickets.accept({ value: reading.ticket, version: reading.eventTime, id: reading.id })
@@ -159,7 +163,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
               : json(200, {})
           } catch {
             // The platform delivers again, by when the store may be back.
-            return json(503, { error: 'the app ticket could not be stored; deliver it again' })
+            return refuse(503, 'the app ticket could not be stored; deliver it again')
           }
       }
     },

@@ -25,8 +25,9 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
   const known = base.token
   if (known !== undefined && known.version === version && known.value === value) {
     const earliest = Math.min(known.expiresAt, expiresAt)
-    // A store whose clock went back would put the renewal off beyond the end that this node has already known.
-    const lastCall = earliest - policy.floorMs
+    // A store whose clock went back would put the renewal off beyond the end that this node has already known. Never earlier than first
+    // planned: for a life of little more than the floor that would be a renewal every moment.
+    const lastCall = Math.max(earliest - policy.floorMs, known.renewAt)
     const token: Held = {
       ...known,
       expiresAt: earliest,

@@ -74,7 +74,7 @@ function granted(
   return step(
     { ...state, failures, activity: { kind: 'fetching', attempt, grant, rejectedValues } },
     notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover }),
-    { type: 'fetch', attempt, deadline: grant.deadline, detached: false, previous: token },
+    { type: 'fetch', attempt, deadline: Math.min(grant.deadline, now + policy.requestTimeoutMs), detached: false, previous: token },
   )
 }
 

@@ -26,8 +26,9 @@ export function verdict(state: State, need: Need, now: number, policy: Policy): 
   if (token !== undefined && token.expiresAt - now >= need.minLifeMs) {
     const backedOff = activity.kind === 'cooling' || activity.kind === 'detached'
     const linger = isDue(state, now) && token.expiresAt - now < policy.floorMs && !backedOff && token.published
-    if (!linger || now >= need.since + LINGER_MS) return { kind: 'serve', token }
-    return { kind: 'wait', again: need.since + LINGER_MS }
+    const lingersUntil = Math.min(need.since + LINGER_MS, need.until)
+    if (!linger || now >= lingersUntil) return { kind: 'serve', token }
+    return { kind: 'wait', again: lingersUntil }
   }
   if (token !== undefined && !isDue(state, now)) return { kind: 'short', lifeMs: token.expiresAt - now }
   if (activity.kind === 'cooling' && now < activity.retryAt) {

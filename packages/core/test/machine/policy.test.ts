@@ -9,7 +9,7 @@ const retryable = { retryable: true }
 test('the smallest waits add up so that no minute sees more than nine requests', () => {
   for (const policy of [defaultPolicy, feishuPolicy]) {
     let requests = 1
-    for (let elapsed = 0; elapsed <= 60_000; requests += 1) elapsed += backoffMs(requests, 0, retryable, policy)
+    for (let elapsed = 0; elapsed <= 60_000 && requests < 100; requests += 1) elapsed += backoffMs(requests, 0, retryable, policy)
     expect(requests - 1).toBeLessThanOrEqual(9)
   }
 })

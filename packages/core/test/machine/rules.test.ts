@@ -180,6 +180,7 @@ test('a failure that no retry can help fails callers at once; one that may pass 
     expect(bench.must('settle').backoffMs).toBeGreaterThan(0)
     expect(ask(bench).kind).toBe(expected)
     expect(ask(bench, { until: bench.now + 10 }).kind).toBe('fail')
+    expect(ask(bench, { until: bench.now + 10 * MINUTE }).kind).toBe(expected)
   }
 })
 
@@ -266,6 +267,7 @@ test('a publication without an answer is sent again under the same attempt and f
   const first = bench.must('publish')
   bench.send({ type: 'publish-failed', attempt: first.attempt, failure })
   expect(ask(bench).kind).toBe('serve')
+  expect(bench.wakeDue()).toBe(false)
   bench.now += 31_000
   bench.send({ type: 'woke' })
   expect(bench.must('publish')).toEqual(first)
@@ -324,4 +326,32 @@ test('a token whose life is shorter than the caller asks is no reason to fetch a
   bench.send({ type: 'wanted' })
   expect(ask(bench, { minLifeMs: LIFE + 1 })).toMatchObject({ kind: 'short' })
   expect(bench.outstanding).toEqual([])
+})
+
+test('a token fetched alone is not shared when an older version was rejected meanwhile: it may be the same dead value', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE + 1
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  expect(bench.state.token?.version).toBe(11)
+  bench.waiting = false
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100, { version: 10, value: 'a', rejectedUpTo: 10 })
+  bench.must('fetch')
+})
+
+test('a token fetched alone ranks above everything that this process knows rejected', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  const snapshot = emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 50 })
+  bench.send({ type: 'invalidated', version: bench.must('invalidate').version, sentAt: bench.now, snapshot })
+  bench.waiting = true
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { version: 51 } })
 })
