@@ -14,6 +14,23 @@ export interface Clock {
   schedule(run: () => void, delayMs: number, keepAlive?: boolean): () => void
 }
 
+/** A larger disagreement of a node's two clocks about how much time has passed means a suspend or a step, milliseconds. */
+export const CLOCK_DISAGREEMENT_MS = 5_000
+
+/**
+ * Notes that a request leaves now. The function it returns is for when the reply is there: it tells when the request was sent, by the
+ * monotonic clock. If the machine slept in between, that is moved back by the sleep, which the monotonic clock did not see: durations in
+ * the reply are counted from there, and what they give must not outlive its end by as long.
+ */
+export function departure(clock: Clock): () => number {
+  const wall = clock.wall()
+  const monotonic = clock.monotonic()
+  return () => {
+    const slept = clock.wall() - wall - (clock.monotonic() - monotonic)
+    return slept > CLOCK_DISAGREEMENT_MS ? monotonic - slept : monotonic
+  }
+}
+
 /** setTimeout treats a longer delay as 1 ms. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 

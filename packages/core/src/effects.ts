@@ -1,6 +1,7 @@
+import { departure } from './clock.ts'
 import { type Credential, type Fetched, isFetched } from './credential.ts'
 import { TokenError } from './errors.ts'
-import { decodeFailure, encodeFailure, fetchFailure, MissingDependency } from './failure.ts'
+import { decodeFailure, encodeFailure, fetchFailure, isMissingDependency, type MissingDependency } from './failure.ts'
 import type { Kernel } from './kernel.ts'
 import type { Effect, Happening } from './machine/happenings.ts'
 import { QUIET_MS } from './machine/policy.ts'
@@ -91,6 +92,8 @@ export class Effects {
     const request = { leaseMs, seen, rejected, ...(config === undefined ? {} : { config }) }
     try {
       const { sentAt, answer } = await this.#kernel.calls.claim(this.#key, this.#attempt(attempt), request)
+      // From now on there is something to hear about, such as a rejection elsewhere. Nobody waits for it.
+      if (this.#kernel.hints.state === 'untried') void this.#kernel.hints.switchOn()
       const { backoff } = answer.snapshot
       const failure = backoff === undefined ? undefined : decodeFailure(backoff.failure, backoff.retryInMs)
       this.#report({ type: 'claimed', attempt, sentAt, claim: answer, failure })
@@ -104,8 +107,8 @@ export class Effects {
     const controller = new AbortController()
     this.#fetch = controller
     const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
-    const sentAt = clock.monotonic()
-    const cancel = clock.schedule(() => controller.abort(late), deadline - sentAt)
+    const sentAt = departure(clock)
+    const cancel = clock.schedule(() => controller.abort(late), deadline - sentAt())
     try {
       const aborted = new Promise<never>((_resolve, reject) => {
         controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
@@ -120,9 +123,9 @@ export class Effects {
       })
       const result: Fetched = await Promise.race([fetching, aborted])
       if (!isFetched(result)) throw this.#invalidResult()
-      this.#report({ type: 'fetched', attempt, sentAt, value: result.value, expiresInMs: result.expiresInMs })
+      this.#report({ type: 'fetched', attempt, sentAt: sentAt(), value: result.value, expiresInMs: result.expiresInMs })
     } catch (thrown) {
-      const blocked = thrown instanceof MissingDependency
+      const blocked = isMissingDependency(thrown)
       if (blocked) this.#dependency = { missing: thrown, controller: new AbortController() }
       const failure = blocked ? thrown.failure : fetchFailure(thrown, this.#key)
       this.#report({ type: 'fetch-failed', attempt, failure, blocked })

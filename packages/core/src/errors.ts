@@ -84,5 +84,10 @@ export class TokenError extends Error {
 
 /** Whether a value is a `TokenError`, also one made by another copy of this package. */
 export function isTokenError(value: unknown): value is TokenError {
-  return typeof value === 'object' && value !== null && BRAND in value
+  try {
+    return typeof value === 'object' && value !== null && BRAND in value
+  } catch {
+    // A proxy that cannot be asked.
+    return false
+  }
 }

@@ -11,6 +11,14 @@ export class MissingDependency {
   }
 }
 
+export function isMissingDependency(thrown: unknown): thrown is MissingDependency {
+  try {
+    return thrown instanceof MissingDependency
+  } catch {
+    return false
+  }
+}
+
 /** Codes that a failure shared through a store may carry. Anything else in a record is not believed. */
 const shared: ReadonlySet<string> = new Set<TokenErrorCode>([
   'FETCH_FAILED',
@@ -64,6 +72,15 @@ function readUpstream(value: unknown): TokenErrorOptions['upstream'] {
 /** Whatever a `fetch` threw, as the error its callers get. Foreign text stays in `cause`: it may quote a credential. */
 export function fetchFailure(thrown: unknown, key: string): TokenError {
   if (isTokenError(thrown)) return thrown
-  const kind = thrown instanceof Error ? thrown.name : typeof thrown
+  const kind = kindOf(thrown)
   return new TokenError('FETCH_FAILED', `The fetch of "${key}" failed with ${kind}; see the cause.`, { retryable: true, cause: thrown })
+}
+
+/** What kind of thing was thrown. It may be anything at all, also something that throws when it is looked at. */
+function kindOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}` : typeof thrown
+  } catch {
+    return 'something unreadable'
+  }
 }

@@ -1,3 +1,4 @@
+import { CLOCK_DISAGREEMENT_MS } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { Effects } from './effects.ts'
 import { TokenError } from './errors.ts'
@@ -14,8 +15,6 @@ import { aborted, lifeTooShort, Waiters } from './waiters.ts'
 
 /** The clocks are compared at least this often while a token is served, milliseconds. */
 const FAST_RANGE_MS = 1_000
-/** A larger disagreement of the clocks means a suspend or a step, milliseconds. */
-const CLOCK_DISAGREEMENT_MS = 5_000
 
 /**
  * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait.

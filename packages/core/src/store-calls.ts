@@ -1,9 +1,10 @@
-import type { Clock } from './clock.ts'
+import { type Clock, departure } from './clock.ts'
 import { TokenError } from './errors.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
 
-/** A store's answer, and when the request for it was sent, by the node's monotonic clock. */
+/** A store's answer. */
 export interface Answer<T> {
+  /** When the request for it was sent, by the node's monotonic clock. Worked out when it is read; see {@link departure}. */
   readonly sentAt: number
   readonly answer: T
 }
@@ -26,8 +27,9 @@ export class StoreCalls {
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
-    const { sentAt, answer } = await this.#send('read', (operation) => this.#store.read([this.#prefix + key], operation))
-    return { sentAt, answer: checkSnapshot('read', Array.isArray(answer) ? answer[0] : undefined) }
+    const reply = await this.#send('read', (operation) => this.#store.read([this.#prefix + key], operation))
+    const snapshot = checkSnapshot('read', Array.isArray(reply.answer) ? reply.answer[0] : undefined)
+    return answered(() => reply.sentAt, snapshot)
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
@@ -35,7 +37,7 @@ export class StoreCalls {
     checkSnapshot('claim', reply.answer?.snapshot)
     const { kind } = reply.answer
     const known = kind === 'fresh' || kind === 'held' || kind === 'backoff'
-    if (!known && !(kind === 'granted' && isVersion(reply.answer.fence))) throw incompatible('claim')
+    if (!known && !(kind === 'granted' && isCount(reply.answer.fence))) throw incompatible('claim')
     return reply
   }
 
@@ -68,12 +70,24 @@ export class StoreCalls {
     })
     if (opening === undefined) throw incompatible('subscribe')
     try {
-      return (await this.#within('subscribe', () => opening)).answer
+      const unsubscribe: unknown = (await this.#within('subscribe', () => opening)).answer
+      // Taken for a subscription, nothing at all would be tried again at once, for ever.
+      if (typeof unsubscribe !== 'function') throw incompatible('subscribe')
+      return async () => {
+        await this.#within('unsubscribe', async () => unsubscribe())
+      }
     } catch (error) {
       // A subscription that comes about after all must not outlive the one who gave it up.
-      opening.then((unsubscribe) => unsubscribe()).catch(() => {})
+      Promise.resolve(opening)
+        .then((unsubscribe) => unsubscribe())
+        .catch(() => {})
       throw error
     }
+  }
+
+  /** Closes the store. */
+  async close(): Promise<void> {
+    await this.#within('close', async () => this.#store.close())
   }
 
   async #send<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
@@ -86,7 +100,7 @@ export class StoreCalls {
 
   /** One try. A store that ignores the signal is left behind at the deadline; what it does later is fenced. */
   #within<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
-    const sentAt = this.#clock.monotonic()
+    const sentAt = departure(this.#clock)
     const controller = new AbortController()
     return new Promise((resolve, reject) => {
       const late = unavailable(name, `gave no answer within ${this.#timeoutMs} ms`)
@@ -99,14 +113,23 @@ export class StoreCalls {
         reject(unavailable(name, 'failed', cause))
       }
       try {
-        call({ signal: controller.signal }, sentAt).then((answer) => {
+        call({ signal: controller.signal }, sentAt()).then((answer) => {
           cancel()
-          resolve({ sentAt, answer })
+          resolve(answered(sentAt, answer))
         }, fail)
       } catch (cause) {
         fail(cause)
       }
     })
+  }
+}
+
+function answered<T>(sentAt: () => number, answer: T): Answer<T> {
+  return {
+    get sentAt() {
+      return sentAt()
+    },
+    answer,
   }
 }
 
@@ -120,7 +143,7 @@ function incompatible(name: string): TokenError {
   return new TokenError('STORE_INCOMPATIBLE', message, { retryable: false })
 }
 
-function isVersion(value: unknown): value is Version {
+function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
@@ -128,13 +151,14 @@ function checkSnapshot(name: string, value: Snapshot | undefined): Snapshot {
   const usable =
     typeof value === 'object' &&
     value !== null &&
-    isVersion(value.version) &&
-    isVersion(value.rejectedUpTo) &&
+    isCount(value.version) &&
+    isCount(value.rejectedUpTo) &&
     Number.isFinite(value.renewInMs) &&
     Number.isFinite(value.expiresInMs) &&
     (value.value === undefined || typeof value.value === 'string') &&
     (value.lease === undefined || Number.isFinite(value.lease.expiresInMs)) &&
-    (value.backoff === undefined || (Number.isFinite(value.backoff.retryInMs) && typeof value.backoff.failure === 'string'))
+    (value.backoff === undefined ||
+      (Number.isFinite(value.backoff.retryInMs) && typeof value.backoff.failure === 'string' && isCount(value.backoff.failures)))
   if (!usable) throw incompatible(name)
   return value
 }

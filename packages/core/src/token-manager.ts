@@ -102,7 +102,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     await Promise.all(ends.map((end) => end()))
     const left = (shares.get(store) ?? 1) - 1
     shares.set(store, left)
-    if (left === 0) await store.close()
+    if (left === 0) await calls.close()
   }
 
   const manager: TokenManager = {

@@ -49,6 +49,8 @@ export class AppTickets {
   #newest: PushedTicket | undefined
   #rejectedUpTo: Version = 0
   #resendAt = Number.NEGATIVE_INFINITY
+  /** Why the platform could not be asked for a ticket, when the last try to do so failed. */
+  #unasked: TokenError | undefined
 
   constructor(options: AppTicketOptions) {
     this.#options = options
@@ -123,10 +125,11 @@ export class AppTickets {
 
   #unavailable(cause: unknown): TokenError {
     const why = cause === undefined ? 'has been received' : 'has been received since the last one was refused'
+    const asked = this.#unasked === undefined ? 'was asked to push one' : 'could not be asked to push one, see the cause'
     const message =
-      `No app_ticket of ${this.#options.appId} ${why}. The platform was asked to push one. If none comes, check in the developer console ` +
+      `No app_ticket of ${this.#options.appId} ${why}. The platform ${asked}. If none comes, check in the developer console ` +
       'that the request URL for events is set and reaches receiveEvent() on this fleet, and that events.verificationToken and events.encryptKey match it.'
-    return new TokenError('TICKET_UNAVAILABLE', message, { retryable: true, cause })
+    return new TokenError('TICKET_UNAVAILABLE', message, { retryable: true, cause: this.#unasked ?? cause })
   }
 
   #unreachable(cause: unknown): TokenError {
@@ -141,7 +144,9 @@ export class AppTickets {
   #keep(ticket: PushedTicket): void {
     if (ticket.version < (this.#newest?.version ?? 0)) return
     this.#newest = ticket
-    if (this.#usable() !== undefined) for (const wake of this.#waiting) wake()
+    if (this.#usable() === undefined) return
+    this.#unasked = undefined
+    for (const wake of this.#waiting) wake()
   }
 
   #learn(snapshot: Snapshot): void {
@@ -180,7 +185,18 @@ export class AppTickets {
         await this.#refresh().catch(() => {})
         if (this.#usable() !== undefined) return
         signal.throwIfAborted()
-        await this.#requestResend(signal)
+        const couldAsk = this.#unasked === undefined
+        // A ticket that comes meanwhile must not wait for a slow reply.
+        const moot = new AbortController()
+        wake = () => {
+          void this.#refresh()
+            .catch(() => {})
+            .then(() => this.#usable() !== undefined && moot.abort())
+        }
+        if (woken) wake()
+        await this.#requestResend(AbortSignal.any([signal, moot.signal]))
+        // Those who wait are to be told something else now: whoever looks again will say it.
+        if (couldAsk !== (this.#unasked === undefined)) return
         const growing = Math.min(LONGEST_POLL_MS, FIRST_POLL_MS * 2 ** Math.min(round, 10)) * (0.5 + kernel.random.fraction() / 2)
         const pause = kernel.hints.state === 'on' ? INSURANCE_POLL_MS : growing
         await new Promise<void>((resolve) => {
@@ -219,12 +235,14 @@ export class AppTickets {
       this.#resendAt = sentAt + (answer.kind === 'backoff' ? (backoff?.retryInMs ?? 0) : (lease?.expiresInMs ?? RESEND_RETRY_MS))
       const failure = backoff === undefined || answer.kind !== 'backoff' ? undefined : decodeFailure(backoff.failure, backoff.retryInMs)
       if (failure !== undefined && !failure.retryable) throw failure
+      if (answer.kind === 'backoff') this.#unasked = failure
       return
     }
 
     const failure = await this.#post(resend, signal)
     const backoffMs = waitAfter(failure)
     this.#resendAt = kernel.clock.monotonic() + backoffMs
+    if (!signal.aborted) this.#unasked = failure
     const outcome = { backoffMs, config, ...(failure === undefined ? {} : { failure: encodeFailure(failure) }) }
     await kernel.calls.settle(throttle, attempt, answer.fence, outcome).catch(() => {})
     if (failure === undefined) kernel.tell(key, { type: 'ticket-requested' })

@@ -87,7 +87,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   const { appId, appSecret, store, appType = 'store', domain = 'feishu', events, http: httpOptions = {} } = options
   checkText(appId, 'appId', 100)
   checkText(appSecret, 'appSecret', 200)
-  if (appType !== 'store') throw new TypeError(`appType: expected 'store', got ${JSON.stringify(appType)}`)
+  if (appType !== 'store') throw new TypeError(`appType: expected 'store', got ${describe(appType)}`)
   if (store !== undefined && options.manager !== undefined) {
     throw new TypeError('store and manager contradict each other: a manager brings its own store. Give one of the two')
   }
@@ -99,7 +99,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     throw new TypeError('store: expected a TokenStore such as memoryStore() from @tokenwell/store-memory, got undefined')
   }
 
-  const manager = options.manager ?? createTokenManager({ store: store as TokenStore }) // Both undefined was refused above.
+  const manager = options.manager !== undefined ? options.manager : createTokenManager({ store: store as TokenStore }) // Both undefined was refused above.
   const inside = insideOf(manager)
   if (inside === undefined) {
     throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)

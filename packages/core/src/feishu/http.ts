@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { isTokenError, TokenError } from '../errors.ts'
+import { describe } from '../options.ts'
 import { logId, scrub, type UpstreamReply } from './replies.ts'
 import type { UpstreamRequest } from './requests.ts'
 
@@ -171,8 +172,14 @@ function messageOf(error: Error): string {
  */
 export function checkDispatcher(value: unknown): Dispatcher | undefined {
   if (value === undefined || isDispatcher(value)) return value
-  const got = typeof value === 'object' && value !== null ? `an instance of ${value.constructor?.name ?? 'nothing'}` : String(value)
+  const got =
+    typeof value === 'object' && value !== null ? `an instance of ${value.constructor?.name ?? 'nothing'}` : describeForeign(value)
   throw new TypeError(`http.dispatcher must be a dispatcher of undici (Agent, Pool, ProxyAgent, …) with a dispatch() function; got ${got}`)
+}
+
+/** The URL of a proxy is an easy mistake to make; one with an "@" may hold a password. */
+function describeForeign(value: unknown): string {
+  return typeof value === 'string' && value.includes('@') ? describe(value) : String(value)
 }
 
 function isDispatcher(value: unknown): value is Dispatcher {

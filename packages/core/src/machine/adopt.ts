@@ -38,5 +38,7 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
     return { ...base, token }
   }
   if (snapshot.expiresInMs <= 0 || version <= rejected) return base
-  return { ...base, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
+  // Somebody has succeeded since whatever failed here.
+  const { failure: _past, ...healed } = base
+  return { ...healed, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
 }

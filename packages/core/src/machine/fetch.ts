@@ -1,7 +1,7 @@
 import { TokenError } from '../errors.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { DEPENDENCY_MS, type Policy, QUIET_MS, renewInMs } from './policy.ts'
-import { cool, detach, startPublish } from './starts.ts'
+import { carryOn, cool, detach, IDLE, startPublish } from './starts.ts'
 import type { Activity, Held, State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -25,6 +25,7 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
     trusted: true,
     ...(vouched ? { quietUntil: event.now + QUIET_MS } : {}),
   }
+  if (version < state.seen) return overtaken(state, event, policy)
   const next: State = { ...state, token, seen: Math.max(state.seen, version), hinted: false }
   const notices = [notice({ type: 'renewed', version, lifeMs }), ...(vouched ? [notice({ type: 'vouched', version })] : [])]
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
@@ -34,6 +35,14 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   if (grant === undefined) return step(detach({ ...healed, failures: 0 }, event), ...notices)
   const publication = { attempt: event.attempt, fence: grant.fence, quiet: vouched, tries: 0 }
   return prepend(notices, startPublish({ ...healed, failures: 0 }, token, publication))
+}
+
+/** While this was fetched something newer came by another way; nobody is to be served what is older. */
+function overtaken(state: State, event: Moment & { readonly attempt: number }, policy: Policy): Step {
+  const { activity } = state
+  if (activity.kind !== 'fetching') return step(state)
+  const idle = carryOn({ ...state, activity: IDLE }, event, policy)
+  return prepend(settle(event.attempt, activity.grant, { backoffMs: 0 }), idle)
 }
 
 export function fetchFailed(state: State, event: Of<'fetch-failed'>, policy: Policy): Step {

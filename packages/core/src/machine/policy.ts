@@ -123,6 +123,8 @@ export interface FailureKind {
 export function backoffMs(failures: number, chance: number, failure: FailureKind, policy: Policy): number {
   const ceiling = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(failures - 1, 40))
   const own = failure.retryable ? ceiling * (0.5 + chance / 2) : policy.fatalBackoffMs * (1 + chance / 10)
-  const asked = Math.min(failure.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS)
+  // A user's own error may carry anything.
+  const { retryAfterMs = 0 } = failure
+  const asked = retryAfterMs > 0 ? Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS) : 0
   return Math.ceil(Math.max(own, asked * (1 + chance / 10)))
 }

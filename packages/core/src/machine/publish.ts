@@ -10,7 +10,8 @@ export function published(state: State, event: Of<'published'>, policy: Policy):
   const current = state.activity.kind === 'publishing' && state.activity.attempt === event.attempt
   const { token } = state
   // Answered is answered: superseded or not, there is nothing left to publish.
-  const mine: State = current && token !== undefined ? { ...state, token: { ...token, published: true } } : state
+  const { failure: _past, ...healed } = state
+  const mine: State = current && token !== undefined ? { ...healed, token: { ...token, published: true } } : state
   const next = adopt({ ...mine, storeFailures: 0 }, event, publication.snapshot, policy)
   const told = publication.kind === 'accepted' ? [] : [notice({ type: 'superseded', version: publication.snapshot.version })]
   return prepend(told, current ? carryOn({ ...next, activity: IDLE }, event, policy) : step(next))

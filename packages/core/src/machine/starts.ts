@@ -34,7 +34,8 @@ export function startClaim(state: State, event: Moment, policy: Policy): Step {
 }
 
 /** An idle machine with a caller that cannot be served, or should get something newer, claims; else things stay as they are. */
-export function carryOn(state: State, event: Moment, policy: Policy): Step {
+export function carryOn(given: State, event: Moment, policy: Policy): Step {
+  const state = revive(given, event)
   if (state.activity.kind !== 'idle' || !event.waiting || state.reading || state.rejecting !== undefined) return step(state)
   const served = usableToken(state, event.now) !== undefined && !isDue(state, event.now)
   return served ? step(state) : startClaim(state, event, policy)
@@ -65,8 +66,15 @@ export function detach(state: State, event: Moment): State {
   return { ...state, activity: { kind: 'detached', probeAt: event.now + probeMs(state.storeFailures, event.chance) } }
 }
 
-export function lapse(state: State): State {
-  return { ...state, activity: { kind: 'idle', lapsed: true } }
+/** Nobody asks for the token: when it is due it is left to lapse, until then its renewal is still to be decided. */
+export function lapse(state: State, event: Moment): State {
+  return { ...state, activity: { kind: 'idle', lapsed: isDue(state, event.now) } }
+}
+
+/** A lapsed token that was replaced by a newer one is renewed again when that one is due. */
+function revive(state: State, event: Moment): State {
+  const { activity } = state
+  return activity.kind === 'idle' && activity.lapsed && !isDue(state, event.now) ? { ...state, activity: IDLE } : state
 }
 
 export function follow(event: Moment, leaseEnd: number, rereads: number): Following {

@@ -113,13 +113,13 @@ function woke(state: State, event: Moment, policy: Policy): Step {
   switch (activity.kind) {
     case 'idle':
       if (!isDue(state, event.now) || activity.lapsed) return step(state)
-      return needed ? startClaim(state, event, policy) : step(lapse(state))
+      return needed ? startClaim(state, event, policy) : step(lapse(state, event))
     case 'cooling':
       if (event.now < activity.retryAt) return step(state)
-      return needed ? startClaim(state, event, policy) : step(lapse(state))
+      return needed ? startClaim(state, event, policy) : step(lapse(state, event))
     case 'detached':
       if (event.now < activity.probeAt) return step(state)
-      return needed ? startClaim(state, event, policy) : step(lapse(state))
+      return needed ? startClaim(state, event, policy) : step(lapse(state, event))
     case 'following':
       if (event.now >= activity.leaseEndsAt) return startClaim(state, event, policy)
       return event.now >= activity.rereadAt ? startRead({ ...state, activity: nextReread(activity, event) }) : step(state)
