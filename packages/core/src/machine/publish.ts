@@ -1,8 +1,8 @@
 import { adopt } from './adopt.ts'
-import type { Of, Step } from './happenings.ts'
+import type { Moment, Of, Step } from './happenings.ts'
 import type { Policy } from './policy.ts'
 import { carryOn, IDLE, probeMs } from './starts.ts'
-import type { State } from './state.ts'
+import { type State, usableToken } from './state.ts'
 import { notice, prepend, step } from './step.ts'
 
 export function published(state: State, event: Of<'published'>, policy: Policy): Step {
@@ -18,10 +18,20 @@ export function published(state: State, event: Of<'published'>, policy: Policy):
 }
 
 /** The outcome is unknown: the same publication again, later. Callers have the token meanwhile. */
-export function publishFailed(state: State, event: Of<'publish-failed'>): Step {
+export function publishFailed(state: State, event: Of<'publish-failed'>, policy: Policy): Step {
   const { activity } = state
   if (activity.kind !== 'publishing') return step(state)
+  const told = notice({ type: 'detached', failure: event.failure })
+  if (usableToken(state, event.now) === undefined) return prepend([told], abandonPublication(state, event, policy))
   const tries = activity.tries + 1
   const retryAt = event.now + probeMs(tries, event.chance)
-  return step({ ...state, activity: { ...activity, tries, retryAt } }, notice({ type: 'detached', failure: event.failure }))
+  return step({ ...state, activity: { ...activity, tries, retryAt } }, told)
+}
+
+/** The token was rejected or has ended before the store had it: its lease is let go, or the next claim would wait for that to run out. */
+export function abandonPublication(state: State, event: Moment, policy: Policy): Step {
+  const { activity } = state
+  if (activity.kind !== 'publishing') return step(state)
+  const { attempt, fence } = activity
+  return prepend([{ type: 'settle', attempt, fence, backoffMs: 0 }], carryOn({ ...state, activity: IDLE }, event, policy))
 }

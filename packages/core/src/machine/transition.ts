@@ -21,9 +21,9 @@ import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
 import { changed, doubted, told } from './hearsay.ts'
 import { DEPENDENCY_MS, type Policy } from './policy.ts'
-import { published, publishFailed } from './publish.ts'
+import { abandonPublication, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
-import { carryOn, cool, FIRST_REREAD_MS, IDLE, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
+import { carryOn, cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -57,7 +57,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'published':
       return published(state, event, policy)
     case 'publish-failed':
-      return isCurrent(state, 'publishing', event.attempt) ? publishFailed(state, event) : step(state)
+      return isCurrent(state, 'publishing', event.attempt) ? publishFailed(state, event, policy) : step(state)
     case 'unblocked':
       return state.activity.kind === 'blocked' ? startClaim(state, event, policy) : step(state)
     case 'block-failed':
@@ -96,7 +96,7 @@ function wanted(state: State, event: Moment, policy: Policy): Step {
     case 'detached':
       return usable ? step(state) : startClaim(state, event, policy)
     case 'publishing':
-      return usable || activity.retryAt === undefined ? step(state) : startClaim(state, event, policy)
+      return usable || activity.retryAt === undefined ? step(state) : abandonPublication(state, event, policy)
     case 'following':
       // A renewal that nobody waited for becomes one that somebody waits for.
       return usable
@@ -130,8 +130,8 @@ function woke(state: State, event: Moment, policy: Policy): Step {
     case 'publishing': {
       if (activity.retryAt === undefined || event.now < activity.retryAt) return step(state)
       const { token } = state
-      if (token === undefined || token.version !== activity.fence || isDue(state, event.now))
-        return carryOn({ ...state, activity: IDLE }, event, policy)
+      const worthIt = usableToken(state, event.now)?.version === activity.fence && !isDue(state, event.now)
+      if (token === undefined || !worthIt) return abandonPublication(state, event, policy)
       return startPublish(state, token, activity)
     }
     default:

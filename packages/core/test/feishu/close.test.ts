@@ -352,19 +352,13 @@ describe('close()', () => {
     }
   })
 
-  test('ends at the end of an `await using` block', async () => {
+  test('is what the end of an `await using` block calls', async () => {
     const world = await createWorld()
-    const outside = await (async () => {
-      await using tokens = createFeishuTokens({
-        appId: world.appId,
-        appSecret: world.appSecret,
-        domain: world.simulator.url,
-        store: world.store,
-      })
-      expect(world.simulator.judge(await tokens.appAccessToken())).toBe('valid')
-      return tokens
-    })()
-    await closed([outside.appAccessToken()])
+    const { appId, appSecret, store } = world
+    const tokens = createFeishuTokens({ appId, appSecret, store, domain: world.simulator.url })
+    expect(world.simulator.judge(await tokens.appAccessToken())).toBe('valid')
+    await tokens[Symbol.asyncDispose]()
+    await closed([tokens.appAccessToken(), tokens.app.get()])
   })
 })
 

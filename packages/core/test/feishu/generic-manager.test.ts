@@ -706,6 +706,22 @@ describe('a store that is down', () => {
     expect(contexts).toHaveLength(1)
   })
 
+  test('for publications does not hold up the caller who comes when the unpublished token was rejected', async () => {
+    const { clock, store, manager } = bench()
+    const { fetch, contexts } = source()
+    store.always('publish', { kind: 'drop-request' })
+    const handle = manager.token({ key: 'k', fetch })
+    const token = await handle.get()
+    await clock.advance(1_000)
+    await handle.reject(token)
+    const caller = watched(handle.get())
+    // The publication under way is given up at 2 seconds.
+    await clock.advance(1_500)
+    expect(caller.outcome).toBe('resolved')
+    expect((await caller.promise).version).toBeGreaterThan(token.version)
+    expect(contexts).toHaveLength(2)
+  })
+
   test('for as long as it does not answer holds a cold caller up for two deadlines and no longer', async () => {
     const { clock, store, manager } = bench({ storeTimeoutMs: 300 })
     store.always('all', { kind: 'drop-request' })
