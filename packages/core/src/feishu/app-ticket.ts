@@ -11,6 +11,8 @@ const MAX_AHEAD_MS = 10 * 60_000
 const RESEND_EVERY_MS = 60_000
 /** After a resend that failed but may be tried again, milliseconds. */
 const RESEND_RETRY_MS = 10_000
+/** A day of hourly tickets, several times over: redeliveries end after about seven hours. */
+const EVENTS_REMEMBERED = 100
 const RESEND_TIMEOUT_MS = 7_000
 const RESEND_LEASE_MS = 8_000
 /** Re-reads while a ticket is waited for: without hints growing from the first to the second, with hints the third as an insurance. */
@@ -48,6 +50,8 @@ export class AppTickets {
   readonly #waiting = new Set<() => void>()
   #newest: PushedTicket | undefined
   #rejectedUpTo: Version = 0
+  /** Events this process has dealt with, the oldest first. A redelivery may carry a new time; its ticket may have died since. */
+  readonly #dealtWith = new Set<string>()
   #resendAt = Number.NEGATIVE_INFINITY
   /** Why the platform could not be asked for a ticket, when the last try to do so failed. */
   #unasked: TokenError | undefined
@@ -62,15 +66,25 @@ export class AppTickets {
    */
   async accept(ticket: PushedTicket): Promise<'accepted' | 'ignored' | 'refused'> {
     const { kernel, key } = this.#options
-    const { version } = ticket
+    const { version, id } = ticket
     try {
-      const outcome = await this.#publish(ticket, version)
+      const outcome = this.#dealtWith.has(id) ? 'ignored' : await this.#publish(ticket, version)
+      if (outcome !== 'refused') this.#remember(id)
       kernel.tell(key, { type: `ticket-${outcome}`, version })
       return outcome
     } catch (error) {
       // Only this node's clock is left to tell a ticket from the future.
       if (version <= (kernel.clock.wall() + MAX_AHEAD_MS) * 1_000) this.#keep(ticket)
       throw error
+    }
+  }
+
+  #remember(id: string): void {
+    this.#dealtWith.add(id)
+    if (this.#dealtWith.size <= EVENTS_REMEMBERED) return
+    for (const oldest of this.#dealtWith) {
+      this.#dealtWith.delete(oldest)
+      return
     }
   }
 

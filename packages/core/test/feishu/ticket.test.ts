@@ -99,7 +99,7 @@ describe('a refused ticket', () => {
     expect(world.simulator.judge(await value)).toBe('valid')
   })
 
-  test('whose redelivery carries a new time costs at most one failed mint, then a newer one is asked for', async () => {
+  test('is not sent again by the node that knows its event, whatever new time its redelivery carries', async () => {
     const world = await createWorld({ ticket: false, behaviour: { redeliveryTs: 'new' } })
     const node = world.node()
     const { delivery } = await world.simulator.pushTicket(world.appId)
@@ -110,8 +110,8 @@ describe('a refused ticket', () => {
     await world.simulator.redeliver(delivery)
     await world.simulator.redeliver(delivery)
     expect(world.simulator.judge(await renew(world, node))).toBe('valid')
-    expect(ticketsSent(world).filter((ticket) => ticket === delivery.ticket).length).toBeLessThanOrEqual(3)
-    expect(world.resends()).toBeLessThanOrEqual(2)
+    expect(ticketsSent(world).filter((ticket) => ticket === delivery.ticket)).toHaveLength(2)
+    expect(world.resends()).toBe(1)
   })
 
   test('and another refused one, delivered again in turn, cost at most one failed mint each time', async () => {
@@ -239,7 +239,7 @@ describe('acceptAppTicket', () => {
     const ticket = issue(world)
     await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 0) })
     const before = await recordOf(world, node, 'app-ticket')
-    expect(await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 1_000) })).toBe('accepted')
+    expect(await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 1_000) })).toBe('ignored')
     expect(await recordOf(world, node, 'app-ticket')).toEqual(before)
   })
 
