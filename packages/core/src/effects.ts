@@ -113,6 +113,8 @@ export class Effects {
       const aborted = new Promise<never>((_resolve, reject) => {
         controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
       })
+      // If the fetch throws before it returns a promise, nobody is left to see this one.
+      aborted.catch(() => {})
       const fetching = this.#credential.fetch({
         signal: controller.signal,
         previous: previous && { value: previous.value, version: previous.version },

@@ -49,7 +49,9 @@ export function createTell(onEvent: ((event: TokenEvent) => void) | undefined, w
     const event: TokenEvent = { key, time: wall(), ...notice }
     if (channel.hasSubscribers) channel.publish(event)
     try {
-      onEvent?.(event)
+      // Declared to return nothing, which an async function satisfies.
+      const outcome: unknown = onEvent?.(event)
+      if (outcome instanceof Promise) outcome.catch(() => {})
     } catch {}
   }
 }

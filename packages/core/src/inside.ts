@@ -6,6 +6,10 @@ import type { TokenHandle } from './token-handle.ts'
 /** The inside of a manager, for the credentials of this package. */
 export interface Inside extends Kernel {
   token(credential: Credential, policy: Policy): TokenHandle
+  /** Whether the manager takes no more work. */
+  readonly closed: boolean
+  /** Work that the manager must not close before. Returns it. */
+  track<T>(work: Promise<T>): Promise<T>
   /** Runs `end` when the manager has closed. */
   onClose(end: () => Promise<void>): void
 }

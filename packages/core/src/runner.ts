@@ -34,7 +34,7 @@ export class Runner {
   readonly policy: Policy
   readonly #kernel: Kernel
   readonly #effects: Effects
-  readonly #waiters = new Waiters()
+  readonly #waiters = new Waiters(() => this.#review())
   readonly #queue: Happening[] = []
   readonly #rejections: (() => void)[] = []
   readonly #unlisten: () => void
@@ -69,10 +69,10 @@ export class Runner {
     return this.#waiters.size
   }
 
-  /** Whether this key could be forgotten without anybody noticing more than a re-read. */
+  /** Whether this key could be forgotten without anybody noticing more than a re-read. A backoff that only this process knows is kept. */
   get evictable(): boolean {
     const { kind } = this.#state.activity
-    return this.#waiters.size === 0 && this.#effects.idle && (kind === 'idle' || kind === 'cooling' || kind === 'detached')
+    return this.#waiters.size === 0 && this.#effects.idle && kind === 'idle'
   }
 
   /** The slow path of a caller: everything but a token that is plainly fresh. */
@@ -121,6 +121,7 @@ export class Runner {
     if (!finish) this.#waiters.rejectAll(error)
     await this.#effects.whenIdle()
     this.#waiters.rejectAll(error)
+    for (const done of this.#rejections.splice(0)) done()
     this.stop()
   }
 

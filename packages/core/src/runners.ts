@@ -24,12 +24,15 @@ export class Runners {
   readonly #maxEntries: number
   readonly #byKey = new Map<string, Runner>()
   readonly #memories = new Map<string, Memory>()
+  /** Above `maxEntries` while hardly anything could be forgotten, so that not every new key sweeps in vain. */
+  #sweepAt: number
   #closed = false
 
   constructor(kernel: Kernel, maxEntries: number) {
     this.#kernel = kernel
     this.clock = kernel.clock
     this.#maxEntries = maxEntries
+    this.#sweepAt = maxEntries
   }
 
   list(): Runner[] {
@@ -39,13 +42,14 @@ export class Runners {
   /** @throws TokenError `CLOSED` */
   runner(credential: Credential, policy: Policy): Runner {
     if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
-    const known = this.#byKey.get(credential.key)
+    const id = idOf(credential)
+    const known = this.#byKey.get(id)
     if (known !== undefined) return known
-    if (this.#byKey.size >= this.#maxEntries) this.#sweep()
-    const memory = this.#memories.get(credential.key) ?? { seen: 0, rejected: 0 }
-    this.#memories.delete(credential.key)
+    if (this.#byKey.size >= this.#sweepAt) this.#sweep()
+    const memory = this.#memories.get(id) ?? { seen: 0, rejected: 0 }
+    this.#memories.delete(id)
     const runner = new Runner(this.#kernel, credential, policy, memory)
-    this.#byKey.set(credential.key, runner)
+    this.#byKey.set(id, runner)
     return runner
   }
 
@@ -69,14 +73,19 @@ export class Runners {
   #sweep(): void {
     const now = this.clock.monotonic()
     for (const [key, memory] of this.#memories) if (memory.until <= now) this.#memories.delete(key)
-    const idle = this.list()
-      .filter((runner) => runner.evictable)
-      .sort((a, b) => a.readAt - b.readAt)
-    for (const runner of idle.slice(0, Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE)))) {
+    const idle = [...this.#byKey].filter(([, runner]) => runner.evictable).sort(([, a], [, b]) => a.readAt - b.readAt)
+    const share = Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE))
+    for (const [id, runner] of idle.slice(0, share + Math.max(0, this.#byKey.size - this.#maxEntries))) {
       const { seen, rejected, token } = runner.state
-      if (token !== undefined) this.#memories.set(runner.key, { seen, rejected, until: token.expiresAt })
+      if (token !== undefined) this.#memories.set(id, { seen, rejected, until: token.expiresAt })
       runner.stop()
-      this.#byKey.delete(runner.key)
+      this.#byKey.delete(id)
     }
+    this.#sweepAt = Math.max(this.#maxEntries, Math.ceil(this.#byKey.size * (1 + SWEEP_SHARE)))
   }
+}
+
+/** Under another configuration a credential is another one, with failures of its own; what both fetch they share through the store. */
+function idOf(credential: Credential): string {
+  return credential.config === undefined ? credential.key : `${credential.key}\n${credential.config}`
 }

@@ -1,5 +1,6 @@
 import { type Clock, departure } from './clock.ts'
 import { TokenError } from './errors.ts'
+import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
 
 /** A store's answer. */
@@ -35,16 +36,21 @@ export class StoreCalls {
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
     const reply = await this.#send('claim', (operation) => this.#store.claim(this.#prefix + key, attempt, request, operation))
     checkSnapshot('claim', reply.answer?.snapshot)
-    const { kind } = reply.answer
-    const known = kind === 'fresh' || kind === 'held' || kind === 'backoff'
-    if (!known && !(kind === 'granted' && isCount(reply.answer.fence))) throw incompatible('claim')
+    if (!isClaim(reply.answer)) throw incompatible('claim')
     return reply
   }
 
   /** `request` is asked for what to send at the moment of sending: the durations in it shrink as time passes. */
   async publish(key: string, attempt: string, fence: Version, request: (now: number) => PublishRequest): Promise<Answer<Publication>> {
-    const reply = await this.#send('publish', (operation, now) =>
-      this.#store.publish(this.#prefix + key, attempt, fence, request(now), operation),
+    const secrets: string[] = []
+    const reply = await this.#send(
+      'publish',
+      (operation, now) => {
+        const asked = request(now)
+        secrets.push(asked.value)
+        return this.#store.publish(this.#prefix + key, attempt, fence, asked, operation)
+      },
+      secrets,
     )
     checkSnapshot('publish', reply.answer?.snapshot)
     return reply
@@ -90,16 +96,20 @@ export class StoreCalls {
     await this.#within('close', async () => this.#store.close())
   }
 
-  async #send<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
+  async #send<T>(
+    name: string,
+    call: (operation: Operation, now: number) => Promise<T>,
+    secrets: readonly string[] = [],
+  ): Promise<Answer<T>> {
     try {
-      return await this.#within(name, call)
+      return await this.#within(name, call, secrets)
     } catch {
-      return await this.#within(name, call)
+      return await this.#within(name, call, secrets)
     }
   }
 
   /** One try. A store that ignores the signal is left behind at the deadline; what it does later is fenced. */
-  #within<T>(name: string, call: (operation: Operation, now: number) => Promise<T>): Promise<Answer<T>> {
+  #within<T>(name: string, call: (operation: Operation, now: number) => Promise<T>, secrets: readonly string[] = []): Promise<Answer<T>> {
     const sentAt = departure(this.#clock)
     const controller = new AbortController()
     return new Promise((resolve, reject) => {
@@ -110,7 +120,8 @@ export class StoreCalls {
       }, this.#timeoutMs)
       const fail = (cause: unknown) => {
         cancel()
-        reject(unavailable(name, 'failed', cause))
+        // Clients hang the command that failed on their errors, value and all.
+        reject(unavailable(name, 'failed', scrubbedError(cause, secrets)))
       }
       try {
         call({ signal: controller.signal }, sentAt()).then((answer) => {
@@ -145,6 +156,22 @@ function incompatible(name: string): TokenError {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function isClaim({ kind, snapshot, ...rest }: Claim): boolean {
+  const leased = snapshot.lease !== undefined && snapshot.lease.expiresInMs > 0
+  switch (kind) {
+    case 'fresh':
+      return snapshot.value !== undefined
+    case 'held':
+      return leased
+    case 'backoff':
+      return snapshot.backoff !== undefined
+    case 'granted':
+      return leased && 'fence' in rest && isCount(rest.fence)
+    default:
+      return false
+  }
 }
 
 function checkSnapshot(name: string, value: Snapshot | undefined): Snapshot {

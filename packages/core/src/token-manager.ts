@@ -83,6 +83,8 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const calls = new StoreCalls(store, namespace, storeTimeoutMs, clock)
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
+  const underWay = new Set<Promise<void>>()
+  let closing: Promise<void> | undefined
   const inside: Inside = {
     clock,
     random,
@@ -90,14 +92,26 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     hints,
     tell: createTell(onEvent, () => clock.wall()),
     token: (credential, policy) => createTokenHandle(runners, credential, policy),
+    get closed() {
+      return closing !== undefined
+    },
+    track(work) {
+      const ended = work.then(
+        () => {},
+        () => {},
+      )
+      underWay.add(ended)
+      void ended.then(() => underWay.delete(ended))
+      return work
+    },
     onClose: (end) => ends.push(end),
   }
   const runners = new Runners(inside, maxEntries)
   shares.set(store, (shares.get(store) ?? 0) + 1)
-  let closing: Promise<void> | undefined
 
   async function close(graceMs: number): Promise<void> {
     await runners.close(graceMs)
+    await Promise.all(underWay)
     await hints.stop()
     await Promise.all(ends.map((end) => end()))
     const left = (shares.get(store) ?? 1) - 1
@@ -108,17 +122,23 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const manager: TokenManager = {
     token: (given) => inside.token(...checkToken(given)),
     status: () => runners.list().map((runner) => keyStatus(runner, clock.monotonic())),
-    close(given = {}) {
-      checkObject(given, 'close', ['graceMs'])
-      const { graceMs = 0 } = given
-      checkInteger(graceMs, 'graceMs', 0, 60_000)
+    async close(given = {}) {
+      const graceMs = checkClose(given)
       closing ??= close(graceMs)
-      return closing
+      await closing
     },
     [Symbol.asyncDispose]: () => manager.close(),
   }
   attachInside(manager, inside)
   return manager
+}
+
+/** The grace, in milliseconds. @throws TypeError */
+export function checkClose(options: CloseOptions): number {
+  checkObject(options, 'close', ['graceMs'])
+  const { graceMs = 0 } = options
+  checkInteger(graceMs, 'graceMs', 0, 60_000)
+  return graceMs
 }
 
 function checkToken(options: TokenOptions): [Credential, Policy] {

@@ -11,15 +11,24 @@ interface Waiter {
 /** The callers of one key that could not be served at once. Each is settled exactly once. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>()
+  readonly #onDesertion: () => void
+
+  /** `onDesertion` is called when a caller has given up by itself. */
+  constructor(onDesertion: () => void) {
+    this.#onDesertion = onDesertion
+  }
 
   get size(): number {
     return this.#waiting.size
   }
 
-  /** A promise for one more caller. Its abort settles it alone; `deserted` is told so that nothing goes on for nobody. */
+  /** A promise for one more caller. Its abort settles it alone. */
   add(need: Need, signal: AbortSignal | undefined): Promise<Token> {
     return new Promise((resolve, reject) => {
-      const onAbort = () => waiter.reject(aborted(signal?.reason))
+      const onAbort = () => {
+        waiter.reject(aborted(signal?.reason))
+        this.#onDesertion()
+      }
       const leave = () => {
         this.#waiting.delete(waiter)
         signal?.removeEventListener('abort', onAbort)

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { TokenError } from '../errors.ts'
-import { insideOf } from '../inside.ts'
+import { type Inside, insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
 import type { TokenHandle } from '../token-handle.ts'
-import { type CloseOptions, createTokenManager, type TokenManager } from '../token-manager.ts'
+import { type CloseOptions, checkClose, createTokenManager, type TokenManager } from '../token-manager.ts'
 import { appAccessToken, feishuPolicy } from './app-access-token.ts'
 import { AppTickets } from './app-ticket.ts'
 import { microsecondsOf, readEvent } from './event.ts'
@@ -100,11 +100,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   }
 
   const manager = options.manager !== undefined ? options.manager : createTokenManager({ store: store as TokenStore }) // Both undefined was refused above.
-  const inside = insideOf(manager)
-  if (inside === undefined) {
-    throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)
-  }
-
+  const inside = checkManager(manager)
   const http = createHttp({ baseUrl, dispatcher })
   inside.onClose(() => http.close())
   const scope = `feishu/${encodeURIComponent(baseUrl.replace(/^https:\/\//, ''))}/${encodeURIComponent(appId)}`
@@ -127,7 +123,8 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
 
   let closed = false
   function assertOpen(): void {
-    if (closed) throw new TokenError('CLOSED', `The tokens of ${appId} were closed. Create new ones.`, { retryable: false })
+    if (closed || inside.closed)
+      throw new TokenError('CLOSED', `The tokens of ${appId} were closed. Create new ones.`, { retryable: false })
   }
 
   const refuse = (status: number, reason: string): EventReply => {
@@ -157,7 +154,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
           return refuse(reading.status, reading.reason)
         case 'ticket':
           try {
-            const outcome = await tickets.accept({ value: reading.ticket, version: reading.eventTime, id: reading.id })
+            const outcome = await inside.track(tickets.accept({ value: reading.ticket, version: reading.eventTime, id: reading.id }))
             return outcome === 'refused'
               ? json(400, { error: 'the time of the event is too far ahead of the clock of the store' })
               : json(200, {})
@@ -170,7 +167,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     async acceptAppTicket(given) {
       const ticket = checkTicket(given)
       assertOpen()
-      return tickets.accept(ticket)
+      return inside.track(tickets.accept(ticket))
     },
     async ready() {
       assertOpen()
@@ -178,12 +175,19 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     },
     status: () => manager.status().filter(({ key }) => key.startsWith(`${scope}/`)),
     async close(given = {}) {
+      checkClose(given)
       closed = true
       if (options.manager === undefined) await manager.close(given)
     },
     [Symbol.asyncDispose]: () => tokens.close(),
   }
   return tokens
+}
+
+function checkManager(manager: unknown): Inside {
+  const inside = insideOf(manager)
+  if (inside !== undefined) return inside
+  throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)
 }
 
 function checkEvents(events: NonNullable<FeishuTokensOptions['events']>, appId: string) {

@@ -1,7 +1,8 @@
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { isTokenError, TokenError } from '../errors.ts'
 import { describe } from '../options.ts'
-import { logId, scrub, type UpstreamReply } from './replies.ts'
+import { scrubbedError } from '../scrub.ts'
+import { logId, type UpstreamReply } from './replies.ts'
 import type { UpstreamRequest } from './requests.ts'
 
 export type { Dispatcher }
@@ -137,32 +138,6 @@ function unreachable(request: UpstreamRequest, error: unknown): TokenError {
 
 function secretsOf(request: UpstreamRequest): string[] {
   return Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' ? [] : [value]))
-}
-
-/** What says where and why a connection failed. Other fields are left out: some of undici's errors carry the request or the reply. */
-const TELLING_FIELDS = ['code', 'errno', 'syscall', 'address', 'hostname', 'port']
-
-/** A copy of an error that holds no secret: a dispatcher may quote the request it could not send. */
-function scrubbedError(error: unknown, secrets: readonly string[], depth = 3): Error {
-  if (!(error instanceof Error)) return new Error(typeof error === 'string' ? scrub(error, secrets) : `a thrown ${typeof error}`)
-  const cause = error.cause === undefined || depth === 0 ? undefined : scrubbedError(error.cause, secrets, depth - 1)
-  const copy = new Error(scrub(messageOf(error), secrets), cause === undefined ? undefined : { cause })
-  copy.name = error.name
-  if (error.stack !== undefined) copy.stack = scrub(error.stack, secrets)
-  for (const field of TELLING_FIELDS) {
-    const value: unknown = Reflect.get(error, field)
-    if (typeof value === 'number') Reflect.set(copy, field, value)
-    if (typeof value === 'string') Reflect.set(copy, field, scrub(value, secrets))
-  }
-  return copy
-}
-
-/** Node reports a host with several addresses, none of which answered, as an AggregateError without a message. */
-function messageOf(error: Error): string {
-  if (error.message !== '') return error.message
-  const errors: unknown[] = error instanceof AggregateError ? error.errors : []
-  const messages = errors.map((each) => (each instanceof Error ? each.message : typeof each))
-  return messages.join('; ') || error.name
 }
 
 /**

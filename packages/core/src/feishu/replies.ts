@@ -1,4 +1,5 @@
 import { TokenError, type TokenErrorCode, type UpstreamDetail } from '../errors.ts'
+import { scrub } from '../scrub.ts'
 import { header } from './headers.ts'
 import { type JsonObject, parseJsonObject } from './raw-body.ts'
 import { UPSTREAM_CODES } from './upstream-codes.ts'
@@ -179,42 +180,4 @@ function kindOf(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (value === '') return 'empty text'
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
-}
-
-/**
- * Replaces every secret in a text, also JSON-escaped, percent-encoded, in hex, or in base64 at any offset, by `***`.
- *
- * @param secrets empty ones are ignored
- */
-export function scrub(text: string, secrets: readonly string[]): string {
-  const forms = new Set(secrets.filter((secret) => secret !== '').flatMap(formsOf))
-  // Longest first: a short form replaced inside a longer one would leave the rest of it readable.
-  return [...forms].sort((a, b) => b.length - a.length).reduce((rest, form) => rest.replaceAll(form, '***'), text)
-}
-
-/** Shorter encodings, of secrets of two bytes, would match ordinary text. */
-const SHORTEST_ENCODED_FORM = 4
-
-function formsOf(secret: string): string[] {
-  const bytes = Buffer.from(secret)
-  const hex = bytes.toString('hex')
-  // Through the bytes: encodeURIComponent throws on a lone surrogate.
-  const percent = [encodeURIComponent(bytes.toString()), new URLSearchParams({ '': secret }).toString().slice(1)]
-  const encoded = [
-    JSON.stringify(secret).slice(1, -1),
-    ...percent,
-    ...percent.map((form) => form.replace(/%../g, (byte) => byte.toLowerCase())),
-    hex,
-    hex.toUpperCase(),
-    bytes.toString('base64'),
-    ...[0, 1, 2].flatMap((offset) => base64Within(bytes, offset)),
-  ]
-  return [secret, ...encoded.filter((form) => form.length >= SHORTEST_ENCODED_FORM)]
-}
-
-/** The characters that the secret alone decides when it is encoded `offset` bytes (mod 3) into something longer, in both alphabets. */
-function base64Within(secret: Buffer, offset: number): string[] {
-  const padded = Buffer.concat([Buffer.alloc(offset), secret])
-  const urlSafe = padded.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((padded.length * 8) / 6))
-  return [urlSafe, urlSafe.replaceAll('-', '+').replaceAll('_', '/')]
 }

@@ -3,7 +3,7 @@ import type { Claim, Version } from '../store.ts'
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import { fetchDeadline, type Policy } from './policy.ts'
-import { carryOn, detach, follow, IDLE, isUnpublished, startClaim, startPublish } from './starts.ts'
+import { carryOn, cool, detach, follow, IDLE, isUnpublished, startPublish } from './starts.ts'
 import { type Grant, type Held, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -52,7 +52,7 @@ function granted(
     return prepend(release, claimFailed(state, { ...event, type: 'claim-failed', failure: lowFence() }, policy))
   }
   // Paused between the request and its reply: the lease may be another's by now.
-  if (now >= grant.deadline) return prepend(release, startClaim(state, event, policy))
+  if (now >= grant.deadline) return prepend(release, cool(state, event, policy, tooLate()))
 
   const failures = claim.snapshot.backoff?.failures ?? 0
   const { token } = state
@@ -91,6 +91,12 @@ export function claimFailed(state: State, event: Of<'claim-failed'>, policy: Pol
     deadline: event.now + policy.requestTimeoutMs,
     detached: true,
     previous: token,
+  })
+}
+
+function tooLate(): TokenError {
+  return new TokenError('STORE_UNAVAILABLE', "The store's grant arrived when its lease was all but over. It is claimed again shortly.", {
+    retryable: true,
   })
 }
 

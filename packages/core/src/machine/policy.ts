@@ -41,15 +41,16 @@ export const DEPENDENCY_MS = 15_000
 const LEASE_MARGIN_SHARE = 0.1
 const LEASE_MARGIN_MIN_MS = 500
 
+/** The lower ones keep any policy to nine requests a minute, whatever fails. */
 const bounds: { readonly [Name in keyof Policy]: readonly [min: number, max: number] } = {
   renewWindowMs: [1_000, 30 * 24 * 3_600_000],
   renewJitterMs: [0, 30 * 24 * 3_600_000],
   floorMs: [0, 24 * 3_600_000],
-  minimumLifeMs: [1_000, 24 * 3_600_000],
+  minimumLifeMs: [15_000, 24 * 3_600_000],
   requestTimeoutMs: [100, 10 * 60_000],
-  backoffBaseMs: [100, 10 * 60_000],
-  backoffCapMs: [100, 24 * 3_600_000],
-  fatalBackoffMs: [1_000, 24 * 3_600_000],
+  backoffBaseMs: [500, 10 * 60_000],
+  backoffCapMs: [30_000, 24 * 3_600_000],
+  fatalBackoffMs: [10_000, 24 * 3_600_000],
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { scrub } from '../../src/feishu/replies.ts'
+import { scrub } from '../../src/scrub.ts'
 
 const secret = 'dsk/LL+dk "as"=\\jlé KK?>'
 

@@ -368,7 +368,7 @@ describe('an option', () => {
     ['policy with a misspelt field', tokenWith({ policy: { renewWindow: 5 } }), /^policy\.renewWindow: no such option.*renewWindowMs/],
     ['a window of nothing', tokenWith({ policy: { renewWindowMs: 0 } }), /^policy\.renewWindowMs: expected/],
     ['a request timeout of NaN', tokenWith({ policy: { requestTimeoutMs: Number.NaN } }), /^policy\.requestTimeoutMs: .*got NaN/],
-    ['a backoff of nothing', tokenWith({ policy: { backoffBaseMs: 0 } }), /^policy\.backoffBaseMs: expected milliseconds from 100/],
+    ['a backoff of nothing', tokenWith({ policy: { backoffBaseMs: 0 } }), /^policy\.backoffBaseMs: expected milliseconds from 500/],
     ['a fatal backoff of nothing', tokenWith({ policy: { fatalBackoffMs: 0 } }), /^policy\.fatalBackoffMs: expected/],
     ['a least life of nothing', tokenWith({ policy: { minimumLifeMs: 0 } }), /^policy\.minimumLifeMs: expected/],
     [
@@ -383,8 +383,8 @@ describe('an option', () => {
     ],
     [
       'a backoff that begins above its cap',
-      tokenWith({ policy: { backoffBaseMs: 5_000, backoffCapMs: 1_000 } }),
-      /backoffBaseMs: 5000 contradicts backoffCapMs \(1000\)/,
+      tokenWith({ policy: { backoffBaseMs: 50_000, backoffCapMs: 40_000 } }),
+      /backoffBaseMs: 50000 contradicts backoffCapMs \(40000\)/,
     ],
   ])('%s is a TypeError that says so', async (_, make, message) => {
     let thrown: unknown

@@ -70,3 +70,25 @@ test('a field that does not exist, and anything but an object, is refused', () =
   expect(() => checkPolicy(5 as unknown as Partial<Policy>, defaultPolicy, 'policy')).toThrow(TypeError)
   expect(checkPolicy({ floorMs: undefined } as unknown as Partial<Policy>, defaultPolicy, 'policy')).toEqual(defaultPolicy)
 })
+
+test('no policy that is accepted asks more than nine times in a minute, whatever fails', () => {
+  const eager = checkPolicy(
+    { backoffBaseMs: 500, backoffCapMs: 30_000, fatalBackoffMs: 10_000, minimumLifeMs: 15_000 },
+    defaultPolicy,
+    'policy',
+  )
+  for (const kind of [retryable, { retryable: false }]) {
+    let requests = 1
+    for (let elapsed = 0; elapsed <= 60_000 && requests < 100; requests += 1) elapsed += backoffMs(requests, 0, kind, eager)
+    expect(requests - 1).toBeLessThanOrEqual(9)
+  }
+  expect(60_000 / renewInMs(eager.minimumLifeMs, 0, eager)).toBeLessThanOrEqual(9)
+  for (const [name, value] of [
+    ['backoffBaseMs', 499],
+    ['backoffCapMs', 29_999],
+    ['fatalBackoffMs', 9_999],
+    ['minimumLifeMs', 14_999],
+  ] as const) {
+    expect(() => checkPolicy({ [name]: value }, defaultPolicy, 'policy'), name).toThrow(TypeError)
+  }
+})

@@ -20,7 +20,7 @@ test('a caller with nothing at hand leads to a claim, a grant to a fetch, a succ
   expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { published: true } })
 })
 
-test('a holder that was paused past its deadline gives the lease up and claims again instead of sending a request', () => {
+test('a holder that was paused past its deadline gives the lease up and claims again, after a pause, instead of sending a request', () => {
   const bench = new Bench()
   bench.waiting = true
   bench.send({ type: 'wanted' })
@@ -29,7 +29,10 @@ test('a holder that was paused past its deadline gives the lease up and claims a
   bench.now += 7_300
   const snapshot = emptySnapshot({ lease: { expiresInMs: 8_000 } })
   bench.send({ type: 'claimed', attempt, sentAt, claim: { kind: 'granted', fence: 5, takeover: false, snapshot }, failure: undefined })
-  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 5, backoffMs: 0 }, { type: 'claim' }])
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 5, backoffMs: 0 }])
+  bench.now += 500
+  bench.send({ type: 'woke' })
+  bench.must('claim')
 })
 
 test('the same value as the rejected one, fetched after the rejection, is published as vouched for and cannot be rejected for a minute', () => {
