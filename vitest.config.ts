@@ -10,6 +10,7 @@ export default defineConfig({
       '@tokenwell/core/feishu': source('./packages/core/src/feishu/index.ts'),
       '@tokenwell/core': source('./packages/core/src/index.ts'),
       '@tokenwell/store-memory': source('./packages/store-memory/src/index.ts'),
+      '@tokenwell/store-redis': source('./packages/store-redis/src/index.ts'),
       '@tokenwell/testkit': source('./packages/testkit/src/index.ts'),
       '@tokenwell/feishu-simulator': source('./packages/feishu-simulator/src/index.ts'),
     },

@@ -31,6 +31,7 @@ const relativeMaps = {
 
 export default defineConfig({
   plugins: [relativeMaps],
+  loader: { '.lua': 'text' },
   entry: Object.fromEntries(
     paths.map((path) => (path === '.' ? ['index', 'src/index.ts'] : [`${path.slice(2)}/index`, `src/${path.slice(2)}/index.ts`])),
   ),

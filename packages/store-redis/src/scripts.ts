@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import claim from './scripts/claim.lua?raw'
+import invalidate from './scripts/invalidate.lua?raw'
+import publish from './scripts/publish.lua?raw'
+import read from './scripts/read.lua?raw'
+import record from './scripts/record.lua?raw'
+import settle from './scripts/settle.lua?raw'
+
+/** The sources as they are: `record` is what every other one begins with. */
+export const sources = { record, read, claim, publish, settle, invalidate }
+
+export interface Script {
+  readonly source: string
+  /** By which a server knows it. */
+  readonly sha: string
+}
+
+export type Scripts = Readonly<Record<Exclude<keyof typeof sources, 'record'>, Script>>
+
+/** One script for each operation. */
+export function scriptsOf({ record, ...operations }: typeof sources): Scripts {
+  const script = (operation: string): Script => {
+    const source = `${record}\n${operation}`
+    return { source, sha: createHash('sha1').update(source).digest('hex') }
+  }
+  return {
+    read: script(operations.read),
+    claim: script(operations.claim),
+    publish: script(operations.publish),
+    settle: script(operations.settle),
+    invalidate: script(operations.invalidate),
+  }
+}

@@ -1,0 +1,18 @@
+-- Rejects a version, and with it what a fetch in flight may bring: that may be the same dead value.
+--
+-- KEYS[1]  the record
+-- ARGV[1]  channel of announcements
+-- ARGV[2]  version
+-- Reply    as every script's; the kind is 'invalidated' or 'unchanged'
+
+local channel, dead = ARGV[1], tonumber(ARGV[2])
+
+local vouchedFor = dead == version and isAhead(record.quietUntil)
+if dead < version or vouchedFor or dead <= rejectedUpTo then
+  return reply('unchanged')
+end
+
+local rejected = digits(math.max(dead, fence))
+change({ 'fence', rejected, 'rejectedUpTo', rejected }, {})
+announce(channel)
+return reply('invalidated')

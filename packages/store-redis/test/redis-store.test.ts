@@ -1,0 +1,182 @@
+import { redisStore } from '@tokenwell/store-redis'
+import { type RedisServer, startRedis } from '@tokenwell/test-servers'
+import { Redis as Admin } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { randomSecret, record } from '../../../tools/leak-search/index.ts'
+import { type ClientOptions, versions } from './support/ioredis.ts'
+import { claim, patient, publication } from './support/operations.ts'
+
+const DAY_MS = 86_400_000
+
+describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
+  let server: RedisServer
+  let admin: Admin
+
+  beforeAll(async () => {
+    server = await startRedis()
+    admin = new Admin(server.url)
+  })
+
+  beforeEach(async () => {
+    await admin.flushall()
+  })
+
+  afterAll(async () => {
+    admin.disconnect()
+    await server.stop()
+  })
+
+  function client(options: ClientOptions = {}) {
+    const client = connect(server.url, options)
+    client.on('error', () => {})
+    onTestFinished(() => client.disconnect())
+    return client
+  }
+
+  const open = (options: ClientOptions = {}, keyPrefix = 'tokenwell') => redisStore({ client: client(options), keyPrefix })
+
+  test('a client that was never connected connects', async () => {
+    const snapshot = await open({ lazyConnect: true }).claim('key', 'a', claim, patient)
+    expect(snapshot.kind).toBe('granted')
+  })
+
+  test('a client that was closed is named as the reason, at once', async () => {
+    const closed = client()
+    await closed.quit()
+    const store = redisStore({ client: closed })
+    await expect(store.read(['key'], patient)).rejects.toThrow(/^the Redis client is closed and will not connect again/)
+    await expect(store.publish('key', 'a', 1, publication, patient)).rejects.toThrow(/give the store a client that stays open/)
+  })
+
+  test('stores of different prefixes never see each other', async () => {
+    const [one, two] = [open({}, 'a'), open({}, 'a:b')]
+    await one.publish('b:key', 'a', 5, publication, patient)
+    const [snapshot] = await two.read(['key'], patient)
+    expect(snapshot?.version).toBe(0)
+    expect(await admin.keys('*')).toEqual(['{a:b%003akey}'])
+  })
+
+  test("the client's own prefix comes before the store's", async () => {
+    await open({ keyPrefix: 'app:' }).publish('key', 'a', 5, publication, patient)
+    expect(await admin.keys('*')).toEqual(['app:{tokenwell:key}'])
+    const [snapshot] = await open().read(['key'], patient)
+    expect(snapshot?.version).toBe(0)
+  })
+
+  test('scripts that the server has forgotten are sent again', async () => {
+    const store = open()
+    await store.claim('key', 'a', claim, patient)
+    await admin.script('FLUSH')
+    expect((await store.claim('key', 'b', claim, patient)).kind).toBe('held')
+    await admin.script('FLUSH')
+    const snapshots = await store.read(['key', 'other', 'third'], patient)
+    expect(snapshots.map(({ lease }) => lease !== undefined)).toEqual([true, false, false])
+  })
+
+  test('with pipelines made by the client itself everything works the same', async () => {
+    const store = open({ enableAutoPipelining: true })
+    await admin.script('FLUSH')
+    const claims = await Promise.all(['a', 'b', 'c'].map((attempt) => store.claim('key', attempt, claim, patient)))
+    expect(claims.map(({ kind }) => kind).sort()).toEqual(['granted', 'held', 'held'])
+    expect(await store.read(['key', 'other'], patient)).toHaveLength(2)
+  })
+
+  test('a server that lost everything grants fences above what its callers have seen, and takes what was fetched', async () => {
+    const store = open()
+    const before = await store.claim('key', 'a', claim, patient)
+    if (before.kind !== 'granted') throw new Error('the first claim is granted')
+    await admin.flushall()
+    const seen = before.fence + 3_600_000_000
+    const after = await store.claim('key', 'b', { ...claim, seen }, patient)
+    expect(after.kind === 'granted' && after.fence).toBe(seen + 1)
+    expect((await store.publish('key', 'a', before.fence, publication, patient)).kind).toBe('accepted')
+    expect((await store.publish('key', 'b', seen + 1, publication, patient)).kind).toBe('accepted')
+  })
+
+  test('a record is kept for 90 days after everything in it is over', async () => {
+    const store = open()
+    await store.invalidate('rejected', 5, patient)
+    await store.claim('leased', 'a', claim, patient)
+    await store.publish('published', 'a', Date.now() * 1000, publication, patient)
+    await store.publish('ticket', 'a', Date.now() * 1000, { ...publication, expiresInMs: 3652 * DAY_MS }, patient)
+    const days = async (key: string) => (await admin.pttl(`{tokenwell:${key}}`)) / DAY_MS
+    expect(await days('rejected')).toBeCloseTo(90, 2)
+    expect(await days('leased')).toBeCloseTo(90, 2)
+    expect(await days('published')).toBeCloseTo(90 + 2 / 24, 2)
+    expect(await days('ticket')).toBeCloseTo(90 + 3652, 2)
+  })
+
+  test('a record that needs a newer reader is refused, and stays as it is', async () => {
+    const store = open()
+    await store.publish('key', 'a', 5, publication, patient)
+    await admin.hset('{tokenwell:key}', 'format', '3 2')
+    const before = await admin.hgetall('{tokenwell:key}')
+    const refusal = /format "3 2" and this version of @tokenwell\/store-redis reads format 1: update it on this node/
+    await expect(store.read(['key'], patient)).rejects.toThrow(refusal)
+    await expect(store.claim('key', 'b', claim, patient)).rejects.toThrow(refusal)
+    await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(refusal)
+    await expect(store.settle('key', 'b', 6, { backoffMs: 0 }, patient)).rejects.toThrow(refusal)
+    await expect(store.invalidate('key', 5, patient)).rejects.toThrow(refusal)
+    expect(await admin.hgetall('{tokenwell:key}')).toEqual(before)
+  })
+
+  test('a newer record that this reader may read keeps its format and the fields only newer readers know', async () => {
+    const store = open()
+    await store.publish('key', 'a', 5, publication, patient)
+    await admin.hset('{tokenwell:key}', 'format', '2 1', 'novelty', 'kept')
+    expect((await store.publish('key', 'b', 6, publication, patient)).kind).toBe('accepted')
+    expect(await admin.hmget('{tokenwell:key}', 'format', 'novelty', 'version')).toEqual(['2 1', 'kept', '6'])
+  })
+
+  test('where memory is short a write is refused and has changed nothing', async () => {
+    const store = open()
+    await store.publish('key', 'a', 5, publication, patient)
+    const before = await admin.hgetall('{tokenwell:key}')
+    await admin.config('SET', 'maxmemory', '1')
+    onTestFinished(() => admin.config('SET', 'maxmemory', '0').then(() => {}))
+    await expect(store.claim('key', 'b', { ...claim, seen: 6 }, patient)).rejects.toThrow(/OOM/)
+    await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(/OOM/)
+    expect(await admin.hgetall('{tokenwell:key}')).toEqual(before)
+    expect((await store.read(['key'], patient))[0]?.version).toBe(5)
+  })
+
+  test('a value that would not come back as it is is refused', async () => {
+    const store = open()
+    await expect(store.publish('key', 'a', 5, { ...publication, value: 'half \ud800' }, patient)).rejects.toThrow(TypeError)
+    expect((await store.read(['key'], patient))[0]?.version).toBe(0)
+  })
+
+  test('no error shows a value', async () => {
+    const store = open()
+    const value = randomSecret('a published value')
+    await admin.set('{tokenwell:key}', 'somebody else')
+    const failed = store.publish('key', 'a', 5, { ...publication, value }, patient)
+    await expect(failed).rejects.toSatisfy((error) => record('error', error))
+    await expect(failed).rejects.toThrow(/WRONGTYPE/)
+    const ended = client()
+    ended.disconnect()
+    const late = redisStore({ client: ended }).publish('key', 'a', 5, { ...publication, value }, patient)
+    await expect(late).rejects.toSatisfy((error) => record('error', error))
+  })
+
+  test('a server that does not know the command is not quoted with its arguments', async () => {
+    const stranger = await startRedis({ settings: { 'rename-command': ['EVALSHA', ''] } })
+    onTestFinished(() => stranger.stop())
+    const other = connect(stranger.url)
+    onTestFinished(() => other.disconnect())
+    await expect(redisStore({ client: other }).read(['a long key to be quoted'], patient)).rejects.toThrow(
+      /unknown command '?`?EVALSHA'?`?$/i,
+    )
+  })
+})
+
+test('wrong options are named', () => {
+  const given = (options: unknown) => () => redisStore(options as Parameters<typeof redisStore>[0])
+  const usable = new Admin({ lazyConnect: true })
+  expect(given({})).toThrow('client: expected an ioredis client, Redis or Cluster, got undefined')
+  expect(given({ client: 'redis://localhost' })).toThrow('client: expected an ioredis client, Redis or Cluster, got string')
+  expect(given({ client: usable, keyPrefix: '' })).toThrow(/^keyPrefix: expected 1 to 200 characters/)
+  expect(given({ client: usable, keyPrefix: 7 })).toThrow(/^keyPrefix: expected 1 to 200 characters/)
+  expect(given({ client: usable, keyPrefix: '\ud800' })).toThrow(TypeError)
+  usable.disconnect()
+})
