@@ -1,7 +1,8 @@
 /** Checks of the options objects that users hand in; each throws a `TypeError` that names the option, what it got and what it takes. */
 
 export function checkObject(value: unknown, where: string, names: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw new TypeError(`${where}: expected an object, got ${describe(value)}`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError(`${where}: expected an object, got ${describe(value)}`)
   for (const name of Object.keys(value)) {
     if (!names.includes(name)) throw new TypeError(`${where}: there is no option "${name}"; it takes ${names.join(', ')}`)
   }

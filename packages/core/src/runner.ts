@@ -118,6 +118,8 @@ export class Runner {
   /** Ends the runner. With `finish` a fetch in flight is brought to its end first. Resolves when nothing is under way. */
   async close(finish: boolean, error: TokenError): Promise<void> {
     this.#dispatch({ type: 'close', finish })
+    // Called by an observer, it has only been queued: what the step under way still begins has to be waited for too.
+    await Promise.resolve()
     if (!finish) this.#waiters.rejectAll(error)
     await this.#effects.whenIdle()
     this.#waiters.rejectAll(error)
@@ -216,7 +218,10 @@ export class Runner {
     const next = this.#waiters.review(
       now,
       (need) => verdict(this.#state, need, now, this.policy),
-      () => this.token as Token, // A caller is served only from a usable token, and #show keeps `token` in line with it.
+      () => {
+        this.readAt = this.#kernel.clock.wall()
+        return this.token as Token // A caller is served only from a usable token, and #show keeps `token` in line with it.
+      },
       () => this.#timedOut(),
     )
     if (next === undefined) this.#callerTimer.cancel()

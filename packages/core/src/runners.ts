@@ -47,7 +47,6 @@ export class Runners {
     if (known !== undefined) return known
     if (this.#byKey.size >= this.#sweepAt) this.#sweep()
     const memory = this.#memories.get(id) ?? { seen: 0, rejected: 0 }
-    this.#memories.delete(id)
     const runner = new Runner(this.#kernel, credential, policy, memory)
     this.#byKey.set(id, runner)
     return runner
@@ -77,7 +76,8 @@ export class Runners {
     const share = Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE))
     for (const [id, runner] of idle.slice(0, share + Math.max(0, this.#byKey.size - this.#maxEntries))) {
       const { seen, rejected, token } = runner.state
-      if (token !== undefined) this.#memories.set(id, { seen, rejected, until: token.expiresAt })
+      const until = Math.max(token?.expiresAt ?? 0, this.#memories.get(id)?.until ?? 0)
+      if (until > now) this.#memories.set(id, { seen, rejected, until })
       runner.stop()
       this.#byKey.delete(id)
     }

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { longestMinLifeMs, type Policy } from './machine/policy.ts'
+import { checkFunction } from './options.ts'
 import type { Runner } from './runner.ts'
 import type { Token } from './token.ts'
 
@@ -101,6 +102,7 @@ class Handle implements TokenHandle {
 
   async use<T>(call: (token: Token) => Promise<T>, options: UseOptions = {}): Promise<T> {
     const { isRejected = this.#credential.isRejected, ...get } = options
+    checkFunction(isRejected, 'isRejected')
     const token = await this.get(get)
     const first = await outcomeOf(call, token)
     if (!isRejected(first.threw ? first.error : first.result)) return settle(first)
@@ -110,7 +112,7 @@ class Handle implements TokenHandle {
   }
 
   async reject(token: Token): Promise<void> {
-    await this.#current()?.reject(token.version)
+    if (typeof token?.version === 'number') await this.#current()?.reject(token.version)
   }
 
   async #ask(options: GetOptions): Promise<Token> {

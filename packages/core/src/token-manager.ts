@@ -4,7 +4,7 @@ import { createTell, type TokenEvent } from './events.ts'
 import { Hints } from './hints.ts'
 import { attachInside, type Inside } from './inside.ts'
 import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
-import { checkFunction, checkInteger, checkMethods, checkObject, checkText } from './options.ts'
+import { checkFunction, checkInteger, checkMethods, checkObject, checkText, describe } from './options.ts'
 import { type Random, systemRandom } from './random.ts'
 import { Runners } from './runners.ts'
 import { type KeyStatus, keyStatus } from './status.ts'
@@ -19,7 +19,10 @@ export interface TokenManagerOptions {
   readonly namespace?: string
   /** Deadline of one store operation, milliseconds, 10 to 60,000; each is sent at most twice. Default 1,000. */
   readonly storeTimeoutMs?: number
-  /** Keys kept in memory before the least recently read are forgotten, 1 to 10,000,000. Default 100,000. */
+  /**
+   * Keys kept in memory before the least recently read are forgotten, 1 to 10,000,000. Default 100,000. Keys with work under way, and
+   * with a token or a backoff that only this process knows while the store is down, are kept beyond it.
+   */
   readonly maxEntries?: number
   /** Default: the machine's clocks. */
   readonly clock?: Clock
@@ -58,8 +61,12 @@ export interface TokenManager {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Managers per store: the last one to close closes it. */
-const shares = new WeakMap<TokenStore, number>()
+const SHARES = Symbol.for('@tokenwell/core/shares/1')
+const registry = globalThis as { [SHARES]?: WeakMap<TokenStore, number> }
+
+/** Managers per store, counted across copies of this package: the last one to close closes it. */
+registry[SHARES] ??= new WeakMap()
+const shares = registry[SHARES]
 
 /** @throws TypeError for an option that is missing or out of range. */
 export function createTokenManager(options: TokenManagerOptions): TokenManager {
@@ -67,6 +74,9 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const { store, namespace = 'tokenwell', storeTimeoutMs = 1_000, maxEntries = 100_000 } = options
   const { clock = systemClock, random = systemRandom, onEvent } = options
   checkMethods(store, 'store', ['read', 'claim', 'publish', 'settle', 'invalidate', 'close'])
+  if (typeof store.capabilities !== 'object' || store.capabilities === null) {
+    throw new TypeError(`store.capabilities: expected { shared, durable, push }, got ${describe(store.capabilities)}`)
+  }
   if (store.contractVersion !== 1) {
     throw new TypeError(
       `store: expected contractVersion 1, got ${String(store.contractVersion)}; update the store package or @tokenwell/core`,

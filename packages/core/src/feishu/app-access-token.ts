@@ -55,5 +55,7 @@ function isRejectedToken(outcome: unknown): boolean {
 function codesOf(value: unknown, depth: number): number[] {
   if (!isJsonObject(value) || depth === 0) return []
   const { code, data, response } = value
-  return [...(typeof code === 'number' ? [code] : []), ...codesOf(data, depth - 1), ...codesOf(response, depth - 1)]
+  // A body that says how it went says it for all that is in it.
+  if (typeof code === 'number') return [code]
+  return [...codesOf(data, depth - 1), ...codesOf(response, depth - 1)]
 }

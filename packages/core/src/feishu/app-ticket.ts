@@ -12,7 +12,7 @@ const RESEND_EVERY_MS = 60_000
 /** After a resend that failed but may be tried again, milliseconds. */
 const RESEND_RETRY_MS = 10_000
 /** A day of hourly tickets, several times over: redeliveries end after about seven hours. */
-const EVENTS_REMEMBERED = 100
+const DEAD_REMEMBERED = 100
 const RESEND_TIMEOUT_MS = 7_000
 const RESEND_LEASE_MS = 8_000
 /** Re-reads while a ticket is waited for: without hints growing from the first to the second, with hints the third as an insurance. */
@@ -50,8 +50,8 @@ export class AppTickets {
   readonly #waiting = new Set<() => void>()
   #newest: PushedTicket | undefined
   #rejectedUpTo: Version = 0
-  /** Events this process has dealt with, the oldest first. A redelivery may carry a new time; its ticket may have died since. */
-  readonly #dealtWith = new Set<string>()
+  /** Events whose ticket the upstream has refused to this process, the oldest first: a redelivery may carry a new time. */
+  readonly #dead = new Set<string>()
   #resendAt = Number.NEGATIVE_INFINITY
   /** Why the platform could not be asked for a ticket, when the last try to do so failed. */
   #unasked: TokenError | undefined
@@ -68,23 +68,13 @@ export class AppTickets {
     const { kernel, key } = this.#options
     const { version, id } = ticket
     try {
-      const outcome = this.#dealtWith.has(id) ? 'ignored' : await this.#publish(ticket, version)
-      if (outcome !== 'refused') this.#remember(id)
+      const outcome = this.#dead.has(id) ? 'ignored' : await this.#publish(ticket, version)
       kernel.tell(key, { type: `ticket-${outcome}`, version })
       return outcome
     } catch (error) {
       // Only this node's clock is left to tell a ticket from the future.
       if (version <= (kernel.clock.wall() + MAX_AHEAD_MS) * 1_000) this.#keep(ticket)
       throw error
-    }
-  }
-
-  #remember(id: string): void {
-    this.#dealtWith.add(id)
-    if (this.#dealtWith.size <= EVENTS_REMEMBERED) return
-    for (const oldest of this.#dealtWith) {
-      this.#dealtWith.delete(oldest)
-      return
     }
   }
 
@@ -123,12 +113,21 @@ export class AppTickets {
   async reject(version: Version): Promise<void> {
     const { kernel, key } = this.#options
     this.#rejectedUpTo = Math.max(this.#rejectedUpTo, version)
+    if (this.#newest?.version === version) this.#bury(this.#newest.id)
     kernel.tell(key, { type: 'ticket-rejected', version })
     try {
       const { answer } = await kernel.calls.invalidate(key, version)
       this.#learn(answer)
     } catch {
       // This process knows; others will be told by the upstream.
+    }
+  }
+
+  #bury(id: string): void {
+    this.#dead.add(id)
+    for (const oldest of this.#dead) {
+      if (this.#dead.size <= DEAD_REMEMBERED) return
+      this.#dead.delete(oldest)
     }
   }
 
@@ -241,6 +240,7 @@ export class AppTickets {
       .catch((error: unknown) => error as TokenError)
     if (isTokenError(claimed)) {
       this.#resendAt = now + RESEND_RETRY_MS
+      this.#unasked = claimed
       return
     }
     const { answer, sentAt } = claimed

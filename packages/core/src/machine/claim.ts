@@ -59,7 +59,7 @@ function granted(
   if (token !== undefined && isUnpublished(state, now)) {
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
     if (state.rejected === rejectedBefore) {
-      const renamed: Held = { ...token, version: claim.fence }
+      const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
       const quiet = (token.quietUntil ?? 0) > now
       return startPublish({ ...state, seen: claim.fence, failures, token: renamed }, renamed, {
         attempt,

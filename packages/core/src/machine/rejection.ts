@@ -8,8 +8,9 @@ import { notice, prepend, step } from './step.ts'
 
 export function rejected(state: State, event: Of<'rejected'>, policy: Policy): Step {
   const { token } = state
-  const { version } = event
-  if (token === undefined || version !== token.version || version <= state.rejected || state.rejecting !== undefined) return step(state)
+  if (token === undefined || (event.version !== token.version && event.version !== token.formerly)) return step(state)
+  const { version } = token
+  if (version <= state.rejected || state.rejecting !== undefined) return step(state)
   if (event.now < (token.quietUntil ?? 0)) return step(state)
   // The store does not know this version; nobody else can be using it.
   if (state.activity.kind === 'detached' && !token.published) return rejectLocally(state, event, policy, version)

@@ -6,6 +6,8 @@ import type { Policy } from './policy.ts'
 export interface Held {
   readonly value: string
   readonly version: Version
+  /** The version it had while only this process knew it: its callers may still report that one. */
+  readonly formerly?: Version
   /** From here on it should be renewed. */
   readonly renewAt: number
   /** From here on it must not be served. Once known it only ever moves earlier: any estimate that is too late is the fault of a clock. */

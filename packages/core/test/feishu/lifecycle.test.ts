@@ -215,3 +215,45 @@ test('a caller that gave up keeps no process alive', async () => {
   await pass(clock, 10)
   await manager.close()
 })
+
+test('what a process knows rejected outlives the forgetting of its key, however often', async () => {
+  const clock = virtualClock()
+  const store = flaky(memoryStore({ clock }), clock)
+  const manager = createTokenManager({ store, clock, maxEntries: 1 })
+  let fetched = 0
+  const handle = manager.token({ key: 'k', fetch: async () => ({ value: `value ${++fetched}`, expiresInMs: HOUR }) })
+  const others = ['x', 'y', 'z'].map((key) => manager.token({ key, fetch: async () => ({ value: key, expiresInMs: HOUR }) }))
+  const first = await handle.get()
+  store.next('invalidate', { kind: 'throw' }, { kind: 'throw' })
+  store.always('claim', { kind: 'throw' })
+  await handle.reject(first)
+  await quiet()
+  store.restore()
+  for (const other of others) {
+    await other.get()
+    expect((await handle.get()).version).toBeGreaterThan(first.version)
+  }
+  await manager.close()
+})
+
+test('a token that a caller had to wait for counts as asked for, and is renewed in the background', async () => {
+  const clock = virtualClock()
+  let fetches = 0
+  const manager = createTokenManager({ store: memoryStore({ clock }), clock })
+  const handle = manager.token({
+    key: 'k',
+    fetch: async () => {
+      fetches += 1
+      await new Promise<void>((resolve) => clock.schedule(resolve, 100))
+      return { value: `value ${fetches}`, expiresInMs: 2 * HOUR }
+    },
+  })
+  const first = handle.get()
+  await clock.advance(200)
+  await first
+  await clock.advance(2 * HOUR - 60_000)
+  expect(fetches).toBe(2)
+  await clock.advance(10 * HOUR)
+  expect(fetches).toBe(2)
+  await manager.close()
+})

@@ -114,6 +114,21 @@ describe('a refused ticket', () => {
     expect(world.resends()).toBe(1)
   })
 
+  test('does not shut out an older one that was first taken for outdated: offered again, it is minted with', async () => {
+    const world = await createWorld({ ticket: false, behaviour: { resendDelayMs: HOUR } })
+    const node = world.node()
+    const good = issue(world)
+    const dead = issue(world)
+    await node.tokens.acceptAppTicket({ ticket: dead, eventTime: ts(world, 0), id: 'dead' })
+    world.simulator.invalidateTicket(world.appId, dead)
+    expect(await node.tokens.acceptAppTicket({ ticket: good, eventTime: ts(world, -1_000), id: 'good' })).toBe('ignored')
+    const value = node.tokens.appAccessToken()
+    await quiet()
+    expect(await node.tokens.acceptAppTicket({ ticket: good, eventTime: ts(world, -1_000), id: 'good' })).toBe('accepted')
+    await pass(world.clock, 3_000)
+    expect(world.simulator.judge(await value)).toBe('valid')
+  })
+
   test('and another refused one, delivered again in turn, cost at most one failed mint each time', async () => {
     const world = await createWorld({ ticket: false, behaviour: { resendDelayMs: HOUR } })
     const node = world.node()
@@ -239,7 +254,7 @@ describe('acceptAppTicket', () => {
     const ticket = issue(world)
     await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 0) })
     const before = await recordOf(world, node, 'app-ticket')
-    expect(await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 1_000) })).toBe('ignored')
+    expect(await node.tokens.acceptAppTicket({ ticket, eventTime: ts(world, 1_000) })).toBe('accepted')
     expect(await recordOf(world, node, 'app-ticket')).toEqual(before)
   })
 

@@ -4,6 +4,8 @@ import { wakeAt } from '../../src/machine/state.ts'
 import { verdict } from '../../src/machine/verdict.ts'
 import { Bench, failure, moves, policy } from './support.ts'
 
+const NIGHTLY = process.env.TOKENWELL_NIGHTLY === undefined ? 1 : 20
+
 /** Runs random moves and calls `check` after each. */
 function always(check: (bench: Bench, before: Bench['state']) => void, runs = 3_000): void {
   fc.assert(
@@ -15,7 +17,7 @@ function always(check: (bench: Bench, before: Bench['state']) => void, runs = 3_
         check(bench, before)
       }
     }),
-    { numRuns: runs },
+    { numRuns: runs * NIGHTLY },
   )
 }
 
@@ -39,7 +41,7 @@ test('a version is never served after a newer one, nor once known rejected, ende
         newest = token.version
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: 5_000 * NIGHTLY },
   )
 })
 
@@ -122,7 +124,7 @@ test('once closed it asks for nothing, and whatever was under way closes it', ()
         expect(wakeAt(bench.state)).toBeUndefined()
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: 3_000 * NIGHTLY },
   )
 })
 

@@ -358,3 +358,18 @@ test('a token fetched alone ranks above everything that this process knows rejec
   bench.fetched('alone')
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { version: 51 } })
 })
+
+test('a caller that holds a token by the version it had before it was shared can still report it', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  bench.waiting = false
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100)
+  bench.publishAccepted()
+  bench.send({ type: 'rejected', version: 1 })
+  expect(bench.must('invalidate').version).toBe(100)
+})
