@@ -9,7 +9,7 @@ const RETRY_MS = 30_000
 export type HintListener = (version: Version | undefined) => void
 
 /**
- * The one subscription a manager holds, handed out by key. It is switched on when somebody first has to wait, and stays on.
+ * The one subscription a manager holds, handed out by key. It is switched on with the first claim, and stays on.
  * A store that cannot push is a store whose hints never come: everything still works, by re-reading.
  */
 export class Hints {

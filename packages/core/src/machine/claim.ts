@@ -18,9 +18,12 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       if (usableToken(next, event.now) === undefined)
         return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
       return carryOn({ ...next, failures: 0, activity: IDLE }, event, policy)
-    case 'held':
-      if (event.hints === 'untried') return step({ ...next, activity: { kind: 'subscribing' } }, { type: 'subscribe' })
-      return step({ ...next, activity: follow(event, sentAt + (claim.snapshot.lease?.expiresInMs ?? 0), 0) })
+    case 'held': {
+      const leaseEndsInMs = claim.snapshot.lease?.expiresInMs ?? 0
+      const told = notice({ type: 'held', leaseMs: leaseEndsInMs })
+      if (event.hints === 'untried') return step({ ...next, activity: { kind: 'subscribing' } }, told, { type: 'subscribe' })
+      return step({ ...next, activity: follow(event, sentAt + leaseEndsInMs) }, told)
+    }
     case 'backoff': {
       const { backoff } = claim.snapshot
       const failure = event.failure ?? unreadableFailure()

@@ -77,9 +77,9 @@ function revive(state: State, event: Moment): State {
   return activity.kind === 'idle' && activity.lapsed && !isDue(state, event.now) ? { ...state, activity: IDLE } : state
 }
 
-export function follow(event: Moment, leaseEnd: number, rereads: number): Following {
+export function follow(event: Moment, leaseEnd: number): Following {
   const leaseEndsAt = Math.max(leaseEnd, event.now) + event.chance * LEASE_END_SPREAD_MS
-  return nextReread({ kind: 'following', leaseEndsAt, rereadAt: leaseEndsAt, rereads }, event)
+  return nextReread({ kind: 'following', leaseEndsAt, rereadAt: leaseEndsAt, rereads: 0 }, event)
 }
 
 export function nextReread(activity: Following, event: Moment): Following {

@@ -137,7 +137,7 @@ test('the random moves reach every activity and every effect', () => {
   const wanted = [
     ...['idle', 'claiming', 'fetching', 'publishing', 'subscribing', 'following', 'cooling', 'blocked', 'detached'],
     ...['claim', 'fetch', 'publish', 'settle', 'read', 'invalidate', 'subscribe', 'await-dependency', 'forget-dependency'],
-    ...['renewed', 'adopted', 'superseded', 'rejected', 'vouched', 'granted', 'backoff', 'doubted'],
+    ...['renewed', 'adopted', 'superseded', 'rejected', 'vouched', 'granted', 'held', 'blocked', 'detached', 'backoff', 'doubted'],
   ]
   expect(wanted.filter((each) => !seen.has(each))).toEqual([])
 })
