@@ -1,36 +1,10 @@
-import type { StoreChange, TokenStore } from '@tokenwell/core'
+import type { StoreChange } from '@tokenwell/core'
 import { redisStore } from '@tokenwell/store-redis'
 import { type RedisCluster, startRedisCluster } from '@tokenwell/test-servers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { testConformance } from './support/conformance.ts'
 import { type AnyCluster, versions } from './support/ioredis.ts'
 import { claim, patient, publication } from './support/operations.ts'
-
-let marks = 0
-
-/**
- * Announcements travel from node to node. A subscription through this leaves out those made before it: it begins when a mark has come
- * from each primary, after everything else that came from there.
- */
-function settled(store: TokenStore, keyPrefix: string, admin: AnyCluster): TokenStore {
-  return {
-    ...store,
-    async subscribe(listener) {
-      const primaries = admin.nodes('master')
-      const awaited = new Set(primaries.map(() => `mark ${marks++}`))
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const stop = await store.subscribe?.((change) => {
-        const isMark = change.kind === 'changed' && change.key.startsWith('mark ')
-        if (!isMark && awaited.size === 0) listener(change)
-        if (isMark && awaited.delete(change.key) && awaited.size === 0) resolve()
-      })
-      const names = [...awaited]
-      await Promise.all(primaries.map((primary, index) => primary.publish(`${keyPrefix}:changes`, `0 {${keyPrefix}:${names[index]}}`)))
-      await promise
-      return stop ?? (async () => {})
-    },
-  }
-}
 
 describe('in a cluster', () => {
   let servers: RedisCluster
@@ -54,7 +28,6 @@ describe('in a cluster', () => {
     testConformance({
       connect: () => cluster(servers.nodes),
       admin: () => admin,
-      around: (store, keyPrefix) => settled(store, keyPrefix, admin),
     })
 
     test('keys on any node are read by one call', async () => {

@@ -1,5 +1,4 @@
 import { setTimeout as passed } from 'node:timers/promises'
-import type { TokenStore } from '@tokenwell/core'
 import { redisStore } from '@tokenwell/store-redis'
 import { describeTokenStore } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
@@ -13,11 +12,10 @@ interface Harness {
   readonly connect: () => AnyRedis | AnyCluster
   /** A client that sees all records. */
   readonly admin: () => AnyRedis | AnyCluster
-  readonly around?: (store: TokenStore, keyPrefix: string) => TokenStore
 }
 
 /** Registers the whole conformance suite. Each test has a prefix of its own, and two clients on connections of their own. */
-export function testConformance({ connect, admin, around = (store) => store }: Harness): void {
+export function testConformance({ connect, admin }: Harness): void {
   let keyPrefix = ''
   const { notRun } = describeTokenStore({
     test,
@@ -25,7 +23,7 @@ export function testConformance({ connect, admin, around = (store) => store }: H
     factory: () => {
       keyPrefix = `conformance-${process.pid}-${tests++}`
       const clients = [connect(), connect()] as const
-      const open = (client: AnyRedis | AnyCluster) => around(redisStore({ client, keyPrefix }), keyPrefix)
+      const open = (client: AnyRedis | AnyCluster) => redisStore({ client, keyPrefix })
       const stores = [open(clients[0]), open(clients[1])] as const
       return {
         stores,

@@ -161,9 +161,14 @@ export class Feed {
 
   /** Waits, not for ever, until the change has been told. */
   async expect(version: Version, key = KEY): Promise<void> {
-    const told = () => this.changes.some((change) => change.kind === 'changed' && change.key === key && change.version === version)
-    for (let round = 0; round < ROUNDS && !told(); round++) await this.#clock.pass(SHORT_MS)
-    same(told(), true, `told that ${key} changed to version ${version}`)
+    same(await this.#wait(version, key), true, `told that ${key} changed to version ${version}`)
+  }
+
+  /** Lets a change be told, and forgets what was told so far: the rest is news. That it is told at all is another test's matter. */
+  async past(version: Version): Promise<Version> {
+    await this.#wait(version, KEY)
+    this.changes.length = 0
+    return version
   }
 
   /** Waits as long as a change takes at most: none must have been told. A gap says nothing, and may come at any time. */
@@ -171,5 +176,11 @@ export class Feed {
     await this.#clock.pass(100)
     const changed = this.changes.filter(({ kind }) => kind === 'changed')
     same(changed, [], 'changes told')
+  }
+
+  async #wait(version: Version, key: string): Promise<boolean> {
+    const told = () => this.changes.some((change) => change.kind === 'changed' && change.key === key && change.version === version)
+    for (let round = 0; round < ROUNDS && !told(); round++) await this.#clock.pass(SHORT_MS)
+    return told()
   }
 }

@@ -9,9 +9,9 @@ export const subscribeCases: Cases = {
   },
 
   'a release is announced': async (subject) => {
-    const version = await subject.acceptDue('a')
-    const fence = await subject.grant('b', past(version))
     const feed = await subject.listen()
+    const version = await feed.past(await subject.acceptDue('a'))
+    const fence = await subject.grant('b', past(version))
     await subject.settle('b', fence)
     await feed.expect(version)
   },
@@ -23,8 +23,8 @@ export const subscribeCases: Cases = {
   },
 
   'an invalidation is announced': async (subject) => {
-    const version = await subject.accept('a')
     const feed = await subject.listen()
+    const version = await feed.past(await subject.accept('a'))
     await subject.invalidate(version)
     await feed.expect(version)
   },
@@ -48,16 +48,16 @@ export const subscribeCases: Cases = {
   },
 
   'a publication that changed nothing is not announced': async (subject) => {
-    const version = await subject.accept('a')
     const feed = await subject.listen()
+    const version = await feed.past(await subject.accept('a'))
     await subject.publish('b', version - 1)
     await subject.publish('c', version + LONG_MS * 1000, { maxAheadMs: 1000 })
     await feed.expectNothing()
   },
 
   'a publication delivered again is not announced again': async (subject) => {
-    const version = await subject.accept('a')
     const feed = await subject.listen()
+    const version = await feed.past(await subject.accept('a'))
     await subject.publish('a', version)
     await feed.expectNothing()
   },
@@ -69,8 +69,8 @@ export const subscribeCases: Cases = {
   },
 
   'an invalidation that changed nothing is not announced': async (subject) => {
-    const version = await subject.accept('a')
     const feed = await subject.listen()
+    const version = await feed.past(await subject.accept('a'))
     await subject.invalidate(version - 1)
     await feed.expectNothing()
   },

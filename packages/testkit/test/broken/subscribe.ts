@@ -143,7 +143,7 @@ export const subscribeDefects: Defects = {
           }),
       }
     },
-    also: ['subscribe: a listener that throws harms neither the operation nor other listeners'],
+    also: ['subscribe: a listener that throws harms neither the operation nor other listeners', 'subscribe: an invalidation is announced'],
   },
   'subscribe: a publication that changed nothing is not announced': talkative(
     (operation, kind) => operation === 'publish' && kind !== 'accepted',
