@@ -11,6 +11,8 @@ export default defineConfig({
       '@tokenwell/core': source('./packages/core/src/index.ts'),
       '@tokenwell/store-memory': source('./packages/store-memory/src/index.ts'),
       '@tokenwell/store-redis': source('./packages/store-redis/src/index.ts'),
+      '@tokenwell/store-sqlite': source('./packages/store-sqlite/src/index.ts'),
+      '@tokenwell/store-postgres': source('./packages/store-postgres/src/index.ts'),
       '@tokenwell/testkit': source('./packages/testkit/src/index.ts'),
       '@tokenwell/feishu-simulator': source('./packages/feishu-simulator/src/index.ts'),
     },

@@ -31,10 +31,12 @@ const relativeMaps = {
 
 export default defineConfig({
   plugins: [relativeMaps],
-  loader: { '.lua': 'text' },
+  loader: { '.lua': 'text', '.sql': 'text' },
   entry: Object.fromEntries(
     paths.map((path) => (path === '.' ? ['index', 'src/index.ts'] : [`${path.slice(2)}/index`, `src/${path.slice(2)}/index.ts`])),
   ),
+  // `sqlite` is no module: only `node:sqlite` is.
+  removeNodeProtocol: false,
   format: ['esm', 'cjs'],
   dts: true,
   splitting: true,
