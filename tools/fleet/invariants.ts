@@ -1,0 +1,171 @@
+import type { Entry } from './entry.ts'
+
+type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
+type Call = Of<'store'>
+
+export interface Expectation {
+  /** Nothing was killed, stopped or cut: then no two requests for one token may be under way at once. */
+  readonly faultless?: boolean
+  /** How long a caller may wait, counted from the last fault, milliseconds: a lease, a request's deadline and some slack. */
+  readonly longestWaitMs?: number
+}
+
+/** A lease of 8 s, a request's hard deadline of 7 s, and what a loaded machine adds. */
+const LONGEST_WAIT_MS = 20_000
+
+/**
+ * What in a fleet's history must not be, one sentence for each. The numbers are those of the protocol's invariants. Two calls of
+ * different processes are compared only where one was answered before the other was sent: else their order is not known.
+ */
+export function violations(history: readonly Entry[], expectation: Expectation = {}): string[] {
+  const entries = [...history].sort((one, other) => one.at - other.at)
+  const ages = splitAtLosses(entries.filter((entry) => entry.kind === 'store' && entry.outcome !== 'failed') as Call[], entries)
+  return [
+    ...(expectation.faultless === true ? overlappingFetches(entries) : []),
+    ...ages.flatMap((calls) =>
+      [...new Set(calls.map(({ key }) => key))].flatMap((key) => storeViolations(calls.filter((call) => call.key === key))),
+    ),
+    ...longWaits(entries, expectation.longestWaitMs ?? LONGEST_WAIT_MS),
+    ...nodesOf(entries).flatMap((node) => nodeViolations(entries.filter((entry) => entry.node === node))),
+  ]
+}
+
+function storeViolations(calls: readonly Call[]): string[] {
+  return [...steppingBack(calls), ...olderAccepted(calls), ...takenLeases(calls), ...repeatedFences(calls)]
+}
+
+/** The store's calls between one loss of its data and the next; those that were under way at a loss are left out. */
+function splitAtLosses(calls: readonly Call[], entries: readonly Entry[]): Call[][] {
+  const losses = entries.filter((entry) => entry.kind === 'mark' && entry.what === 'data-loss').map(({ at }) => at)
+  return [...losses, Number.POSITIVE_INFINITY].map((end, index) => {
+    const start = losses[index - 1] ?? Number.NEGATIVE_INFINITY
+    return calls.filter((call) => call.sentAt > start && call.at < end)
+  })
+}
+
+/** I1 */
+function overlappingFetches(entries: readonly Entry[]): string[] {
+  const fetches = entries.filter((entry) => entry.kind === 'fetch').sort((one, other) => one.sentAt - other.sentAt)
+  return fetches.flatMap((fetch, index) => {
+    const overlap = fetches.slice(index + 1).find((other) => other.sentAt < fetch.at)
+    return overlap === undefined ? [] : [`I1: ${fetch.node} and ${overlap.node} asked the upstream at the same time`]
+  })
+}
+
+/** I2 */
+function steppingBack(calls: readonly Call[]): string[] {
+  return follow(calls, {
+    note: (call) => call.version,
+    check: (call, highest) =>
+      call.version !== undefined && call.version < highest.value
+        ? `I2: the store said version ${highest.value} to ${highest.call.node} and afterwards ${call.version} to ${call.node}`
+        : undefined,
+  })
+}
+
+/** I3 */
+function olderAccepted(calls: readonly Call[]): string[] {
+  const accepted = calls.filter(({ operation, outcome }) => operation === 'publish' && outcome === 'accepted')
+  return follow(accepted, {
+    note: (call) => call.fence,
+    check: (call, highest) =>
+      call.fence !== undefined && (call.fence < highest.value || (call.fence === highest.value && call.attempt !== highest.call.attempt))
+        ? `I3: ${call.node} published ${call.fence} after ${highest.call.node} had published ${highest.value}`
+        : undefined,
+  })
+}
+
+interface Highest {
+  readonly value: number
+  readonly call: Call
+}
+
+/** Compares each call with the highest value among those that were answered before it was sent. */
+function follow(
+  calls: readonly Call[],
+  { note, check }: { note(call: Call): number | undefined; check(call: Call, highest: Highest): string | undefined },
+): string[] {
+  const found: string[] = []
+  const answered = [...calls].sort((one, other) => one.at - other.at)
+  let next = 0
+  let highest: Highest | undefined
+  for (const call of [...calls].sort((one, other) => one.sentAt - other.sentAt)) {
+    for (let each = answered[next]; each !== undefined && each.at < call.sentAt; each = answered[++next]) {
+      const value = note(each)
+      if (value !== undefined && (highest === undefined || value > highest.value)) highest = { value, call: each }
+    }
+    const wrong = highest === undefined ? undefined : check(call, highest)
+    if (wrong !== undefined) found.push(wrong)
+  }
+  return found
+}
+
+/** I6: nobody is granted a lease while another attempt holds one that it has neither used nor given back. */
+function takenLeases(calls: readonly Call[]): string[] {
+  const grants = calls.filter(({ operation, outcome }) => operation === 'claim' && outcome === 'granted')
+  return grants.flatMap((grant, index) =>
+    grants.slice(index + 1).flatMap((other) => {
+      const isAlive = grant.leaseMs !== undefined && other.at < grant.sentAt + grant.leaseMs
+      const isDone = calls.some(
+        ({ operation, attempt, sentAt }) =>
+          attempt === grant.attempt && (operation === 'publish' || operation === 'settle') && sentAt < other.at,
+      )
+      return other.attempt !== grant.attempt && other.sentAt > grant.at && isAlive && !isDone
+        ? [`I6: ${other.node} was granted a lease while ${grant.node} held one`]
+        : []
+    }),
+  )
+}
+
+/** I7: a fence belongs to one attempt, and an attempt is granted one fence for as long as its lease lives. */
+function repeatedFences(calls: readonly Call[]): string[] {
+  const owners = new Map<number, string>()
+  return calls.flatMap(({ operation, outcome, fence, attempt = '', node }) => {
+    if (operation !== 'claim' || outcome !== 'granted' || fence === undefined) return []
+    const owner = owners.get(fence) ?? attempt
+    owners.set(fence, owner)
+    return owner === attempt ? [] : [`I7: ${node} was granted the fence ${fence}, which another attempt had`]
+  })
+}
+
+/** I4 */
+function longWaits(entries: readonly Entry[], longestMs: number): string[] {
+  const faults = entries.filter(({ kind }) => kind === 'mark').map(({ at }) => at)
+  return entries.flatMap((entry) => {
+    if (entry.kind !== 'waited') return []
+    const lastFault = Math.max(entry.askedAt, ...faults.filter((at) => at < entry.at))
+    return entry.at - lastFault > longestMs
+      ? [`I4: ${entry.callers} callers of ${entry.node} waited ${(entry.at - entry.askedAt).toFixed(0)} ms`]
+      : []
+  })
+}
+
+/** I5, I8 and what else concerns one process alone. */
+function nodeViolations(entries: readonly Entry[]): string[] {
+  const found: string[] = []
+  let served = 0
+  let rejected: { readonly version: number; readonly at: number } | undefined
+  for (const entry of entries) {
+    const { node } = entry
+    if (entry.kind === 'event' && entry.type === 'rejected' && entry.key.endsWith('/app-access-token') && entry.version !== undefined) {
+      if (rejected === undefined || entry.version > rejected.version) rejected = { version: entry.version, at: entry.at }
+    }
+    if (entry.kind === 'served') {
+      if (entry.version < served) found.push(`I5: ${node} served version ${entry.version} after ${served}`)
+      if (rejected !== undefined && entry.version <= rejected.version && entry.askedAt > rejected.at) {
+        found.push(`I5: ${node} served version ${entry.version}, which it knew to be rejected`)
+      }
+      served = Math.max(served, entry.version)
+    }
+    if (entry.kind === 'served-expired') found.push(`I5: ${node} served version ${entry.version} ${-entry.lifeMs} ms after its end`)
+    if (entry.kind === 'failed' && entry.code === 'not a TokenError') found.push(`a caller of ${node} got: ${entry.message}`)
+    if (entry.kind === 'closed' && entry.asked !== entry.settled) {
+      found.push(`I8: ${entry.asked} callers asked ${node}, ${entry.settled} were answered`)
+    }
+  }
+  return found
+}
+
+function nodesOf(entries: readonly Entry[]): string[] {
+  return [...new Set(entries.filter(({ kind }) => kind !== 'mark').map(({ node }) => node))]
+}

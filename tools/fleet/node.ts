@@ -1,0 +1,119 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { guard } from '@tokenwell/test-servers'
+import type { Entry, Point } from './entry.ts'
+import type { Message, Name, OrderMessage, Orders, Setting } from './orders.ts'
+
+const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url))
+
+/** How long a process may live on after it has closed everything, milliseconds. */
+const LEAVE_MS = 10_000
+
+/** One process of a fleet, seen from the test. */
+export class FleetNode {
+  readonly name: string
+  readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
+  readonly #answers = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  readonly #reached = new Map<Point, () => void>()
+  #orders = 0
+  #eventUrl = ''
+  #output = ''
+
+  private constructor(name: string, child: ChildProcess, hear: (entry: Entry) => void) {
+    this.name = name
+    this.#child = child
+    this.#ended = once(child, 'exit')
+    child.on('message', (message: Message) => {
+      if ('entry' in message) {
+        hear(message.entry)
+        if (message.entry.kind === 'reached') this.#reached.get(message.entry.point)?.()
+        return
+      }
+      const answer = this.#answers.get(message.reply)
+      this.#answers.delete(message.reply)
+      if (message.error === undefined) answer?.resolve(message.value)
+      else answer?.reject(new Error(`${name}: ${message.error}`))
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output += text
+      })
+    }
+    child.on('exit', (code, signal) => {
+      const error = new Error(`${name} has ended (${signal ?? code}).\n${this.#output}`)
+      for (const { reject } of this.#answers.values()) reject(error)
+      this.#answers.clear()
+    })
+  }
+
+  static async start(setting: Setting, hear: (entry: Entry) => void): Promise<FleetNode> {
+    const child = fork(WORKER, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // Node 22 says that its SQLite and its reading of TypeScript are new.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    })
+    const release = guard({ pid: child.pid })
+    const node = new FleetNode(setting.node, child, hear)
+    void node.#ended.then(release)
+    const { eventUrl } = await node.order('start', setting)
+    node.#eventUrl = eventUrl
+    return node
+  }
+
+  /** Where the platform can push events to this node. */
+  get eventUrl(): string {
+    return this.#eventUrl
+  }
+
+  /** Whatever the process has printed. */
+  get output(): string {
+    return this.#output
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  async order<Each extends Name>(name: Each, argument: Parameters<Orders[Each]>[0]): Promise<ReturnType<Orders[Each]>> {
+    const id = this.#orders++
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#answers.set(id, { resolve, reject })
+    this.#child.send({ id, name, argument } satisfies OrderMessage)
+    return (await promise) as ReturnType<Orders[Each]>
+  }
+
+  /** The node stays where it is as soon as it comes to this point. Await the result to know that it is told; `arrived` that it is there. */
+  async holdAt(point: Point): Promise<{ readonly arrived: Promise<void> }> {
+    const arrived = new Promise<void>((resolve) => this.#reached.set(point, resolve))
+    await this.order('hold', point)
+    return { arrived }
+  }
+
+  /** Freezes the process. */
+  stop(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
+  async kill(): Promise<void> {
+    if (!this.isRunning) return
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** Asks it to close everything. Resolves with its exit code, which is 0 when nothing kept the process alive. */
+  async close(): Promise<number | NodeJS.Signals | null> {
+    if (!this.isRunning) return this.#child.exitCode ?? this.#child.signalCode
+    await this.order('close', undefined)
+    const overdue = setTimeout(() => this.#child.kill('SIGKILL'), LEAVE_MS)
+    await this.#ended
+    clearTimeout(overdue)
+    return this.#child.exitCode ?? this.#child.signalCode
+  }
+}

@@ -1,0 +1,114 @@
+import type { Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
+import { type Entry, machineNow, type StoreCall } from './entry.ts'
+import type { Points } from './points.ts'
+
+interface Observer {
+  readonly node: string
+  readonly points: Points
+  readonly tell: (entry: Entry) => void
+}
+
+type About = Omit<StoreCall, 'kind' | 'sentAt' | 'outcome' | 'version'>
+type Told = Pick<StoreCall, 'outcome' | 'version' | 'fence'>
+
+export interface ObservedStore {
+  readonly store: TokenStore
+  /** From now on no hint is passed on. Resolves when no call is under way any more. */
+  still(): Promise<void>
+  /** Passes on what was kept back. */
+  goOn(): void
+}
+
+/** The store as it is, with a note of every call, and with the points at which a holder can be held. */
+export function observedStore(store: TokenStore, { node, points, tell }: Observer): ObservedStore {
+  const underWay = new Set<Promise<unknown>>()
+  let kept: (() => void)[] | undefined
+
+  async function noted<T>(about: About, call: () => Promise<T>, told: (answer: T) => Told): Promise<T> {
+    const noting = note(about, call, told)
+    underWay.add(noting)
+    try {
+      return await noting
+    } finally {
+      underWay.delete(noting)
+    }
+  }
+
+  async function note<T>(about: About, call: () => Promise<T>, told: (answer: T) => Told): Promise<T> {
+    const sentAt = machineNow()
+    const say = (outcome: Told) => tell({ at: machineNow(), node, kind: 'store', sentAt, ...about, ...outcome })
+    try {
+      const answer = await call()
+      say(told(answer))
+      return answer
+    } catch (error) {
+      say({ outcome: 'failed' })
+      throw error
+    }
+  }
+  const said = (outcome: string, { version }: Snapshot): Told => ({ outcome, version })
+
+  const observed: TokenStore = {
+    ...store,
+    ...(store.subscribe !== undefined && {
+      subscribe: (listener: (change: StoreChange) => void) =>
+        store.subscribe?.((change) => {
+          if (kept === undefined) listener(change)
+          else kept.push(() => listener(change))
+        }) ?? Promise.reject(new Error('unreachable')),
+    }),
+    async read(keys, operation) {
+      const [key = ''] = keys
+      return noted(
+        { operation: 'read', key },
+        () => store.read(keys, operation),
+        ([first]) => (first === undefined ? { outcome: 'read' } : said('read', first)),
+      )
+    },
+    async claim(key, attempt, request, operation) {
+      const claim = await noted(
+        { operation: 'claim', key, attempt, leaseMs: request.leaseMs },
+        () => store.claim(key, attempt, request, operation),
+        (answer) => ({ ...said(answer.kind, answer.snapshot), ...(answer.kind === 'granted' && { fence: answer.fence }) }),
+      )
+      if (claim.kind === 'granted') await points.reach('claimed')
+      return claim
+    },
+    async publish(key, attempt, fence, request, operation) {
+      const isToken = !key.endsWith('/app-ticket')
+      if (isToken) await points.reach('publishing')
+      const publication = await noted(
+        { operation: 'publish', key, attempt, fence },
+        () => store.publish(key, attempt, fence, request, operation),
+        ({ kind, snapshot }) => said(kind, snapshot),
+      )
+      if (isToken) await points.reach('published')
+      return publication
+    },
+    settle: (key, attempt, fence, request, operation) =>
+      noted(
+        { operation: 'settle', key, attempt, fence },
+        () => store.settle(key, attempt, fence, request, operation),
+        (snapshot) => said('settled', snapshot),
+      ),
+    invalidate: (key, version, operation) =>
+      noted(
+        { operation: 'invalidate', key, fence: version },
+        () => store.invalidate(key, version, operation),
+        (snapshot) => said('invalidated', snapshot),
+      ),
+  }
+
+  return {
+    store: observed,
+    async still() {
+      kept ??= []
+      while (underWay.size > 0) await Promise.allSettled(underWay)
+    },
+    goOn() {
+      const hints = kept ?? []
+      kept = undefined
+      for (const pass of hints) pass()
+    },
+  }
+}

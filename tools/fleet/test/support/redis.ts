@@ -1,0 +1,36 @@
+import { type RedisServer, startRedis } from '@tokenwell/test-servers'
+import { Redis } from 'ioredis'
+import { randomSecret } from '../../../leak-search/index.ts'
+import { type Fleet, type FleetOptions, startFleet } from '../../index.ts'
+import { redisRecords } from '../../records/redis.ts'
+import type { ServerStage } from './stage.ts'
+
+/** A fleet whose records are in this Redis, under a prefix of their own. */
+export async function fleetOnRedis(url: string, options: Partial<FleetOptions> & { readonly nodes: number }): Promise<Fleet> {
+  const { address, passInStore } = redisRecords(url)
+  return startFleet({ store: () => address, passInStore, secret: randomSecret, ...options })
+}
+
+/** A Redis of one's own. Who may not use channels gets no push: that is the user `deaf`. */
+export async function redisStage(): Promise<ServerStage & { readonly server: RedisServer }> {
+  const server = await startRedis({ settings: { user: ['deaf', 'on', 'nopass', '~*', '+@all', 'resetchannels'] } })
+  return {
+    name: 'Redis',
+    server,
+    forgets: true,
+    fleet: ({ withoutPush = false, ...options }) => {
+      const { address, passInStore } = redisRecords(server.url)
+      const url = withoutPush ? server.url.replace('redis://', 'redis://deaf:any@') : server.url
+      return startFleet({ store: () => ({ ...address, url }), passInStore, secret: randomSecret, ...options })
+    },
+    /** At the top: what scripts call is counted apart. */
+    async operations() {
+      const admin = new Redis(server.url)
+      const stats = await admin.info('commandstats')
+      admin.disconnect()
+      const calls = stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)
+      return [...calls].reduce((sum, [, count]) => sum + Number(count), 0)
+    },
+    close: () => server.stop(),
+  }
+}

@@ -1,0 +1,436 @@
+import { setTimeout as passed } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { record } from '../../../leak-search/index.ts'
+import { type CallReport, type Entry, type Fleet, type FleetNode, machineNow, violations } from '../../index.ts'
+import { figure, spread } from './figures.ts'
+import type { ServerStage, Stage, StageFleetOptions } from './stage.ts'
+
+const UPSTREAM_MS = 2_000
+/** How long callers wait who are not to be served. Two tries of the store take two seconds. */
+const PATIENCE_MS = 4_000
+/** Length of the lease of an app token, and what is promised after it. */
+const TAKEOVER_MS = 8_000 + 1_000
+
+type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
+
+/** A fleet that is gone when the test is over, however that ends. */
+async function fleetOn(stage: Stage, options: StageFleetOptions): Promise<Fleet> {
+  const fleet = await stage.fleet(options)
+  onTestFinished(() => fleet.kill())
+  return fleet
+}
+
+/** Registers what every store promises a fleet. `push`: whether it wakes those who wait. */
+export function describeFleet(start: () => Stage | Promise<Stage>, { push }: { readonly push: boolean }): void {
+  describe('a fleet', () => {
+    const stage = staged(start)
+    promises(stage, push)
+    if (push) {
+      wakes(stage)
+      goesWithoutPush(stage)
+    } else {
+      rereads(stage)
+    }
+  })
+}
+
+/** Registers what holds when the server of the store freezes or goes away. */
+export function describeFleetWithServer(start: () => Promise<ServerStage>): void {
+  describe('a fleet whose store is in trouble', () => goesWithoutStore(staged(start)))
+}
+
+/** A stage for the tests of this `describe`. */
+function staged<Each extends Stage>(start: () => Each | Promise<Each>): () => Each {
+  let stage: Each | undefined
+  beforeAll(async () => {
+    stage = await start()
+  }, 60_000)
+  afterAll(() => stage?.close())
+  return () => {
+    if (stage === undefined) throw new Error('a stage is there in tests only')
+    return stage
+  }
+}
+
+function promises(stage: () => Stage, push: boolean): void {
+  const fleetOf = (options: StageFleetOptions) => fleetOn(stage(), options)
+
+  test('a cold stampede of 8 processes and 16,000 callers is one request', async () => {
+    const fleet = await fleetOf({ nodes: 8 })
+    await pushTicket(fleet)
+    const upstream = await slowUpstream(fleet)
+    const bursting = fleet.burst(2_000)
+    await upstream.asked
+    await fleet.when('seven nodes are held', (history) => nodesWith(history, 'held').size >= 7)
+    const releasedAt = machineNow()
+    upstream.answer()
+    const reports = await bursting
+
+    expect(fleet.requests).toBe(1)
+    expect(reports.map(servedTo)).toEqual(Array.from({ length: 8 }, () => 2_000))
+    expect(valuesOf(reports)).toHaveLength(1)
+    expect(valuesOf(reports).map((value) => fleet.platform.judge(value))).toEqual(['valid'])
+    figure(stage().name, 'cold stampede', {
+      requests: fleet.requests,
+      'all served after the reply, ms': Math.max(...reports.map(({ lastAt }) => lastAt)) - releasedAt,
+    })
+    await ends(fleet, { faultless: true })
+  })
+
+  test('20 rotations under load are 20 requests, and nobody waits', async () => {
+    const fleet = await fleetOf({ nodes: 8 })
+    await pushTicket(fleet)
+    await fleet.burst(10)
+    await fleet.startLoad()
+    let reports: CallReport[] = []
+    for (let rotation = 1; rotation <= 20; rotation++) {
+      const upstream = await slowUpstream(fleet)
+      await fleet.passToRenewal()
+      await upstream.asked
+      await passed(UPSTREAM_MS)
+      const before = highest(fleet)
+      upstream.answer()
+      await adopted(fleet, before + 1, push)
+      expect(fleet.requests).toBe(1 + rotation)
+    }
+    reports = await fleet.endLoad()
+
+    expect(reports.map(({ errors }) => errors)).toEqual(reports.map(() => ({})))
+    expect(sum(reports.map(({ blocked }) => blocked))).toBe(0)
+    expect(valuesOf(reports)).toHaveLength(21)
+    expect(fleet.platform.counters().maxInFlight.app_access_token).toBe(1)
+    figure(stage().name, '20 rotations', {
+      requests: fleet.requests - 1,
+      callers: sum(reports.map(({ callers }) => callers)),
+      'longest get, ms': Math.max(...reports.map(({ longestMs }) => longestMs)),
+    })
+    await ends(fleet, { faultless: true })
+  }, 120_000)
+
+  test('a holder killed in the middle of its request is replaced when its lease is over', async () => {
+    const fleet = await fleetOf({ nodes: 4 })
+    await pushTicket(fleet)
+    const bursting = fleet.burst(100)
+    const holder = await fleet.holdFirst('requesting')
+    fleet.mark('fault')
+    const killedAt = machineNow()
+    await holder.kill()
+    const reports = await bursting
+
+    expect(reports).toHaveLength(3)
+    expect(reports.map(servedTo)).toEqual([100, 100, 100])
+    expect(valuesOf(reports)).toHaveLength(1)
+    expect(fleet.requests).toBe(1)
+    const recovery = Math.max(...reports.map(({ lastAt }) => lastAt)) - killedAt
+    expect(recovery).toBeLessThan(TAKEOVER_MS)
+    figure(stage().name, 'holder killed', { requests: fleet.requests, 'all served after, ms': recovery })
+    await ends(fleet)
+  })
+
+  test('a holder frozen past its lease does not send its request when it goes on', async () => {
+    const fleet = await fleetOf({ nodes: 4 })
+    await pushTicket(fleet)
+    const bursting = fleet.burst(100)
+    const holder = await fleet.holdFirst('requesting')
+    await frozenPastLease(fleet, holder, 'requesting')
+    const reports = await bursting
+
+    expect(valuesOf(reports)).toHaveLength(1)
+    expect(reports.map(servedTo)).toEqual([100, 100, 100, 100])
+    expect(fleet.requests).toBe(1)
+    await ends(fleet)
+  })
+
+  test('a publication that comes after a takeover is superseded, and no process goes back', async () => {
+    const fleet = await fleetOf({ nodes: 4 })
+    await pushTicket(fleet)
+    const bursting = fleet.burst(100)
+    const holder = await fleet.holdFirst('publishing')
+    await frozenPastLease(fleet, holder, 'publishing')
+    const reports = await bursting
+    await fleet.when('the late publication was answered', (history) =>
+      publications(history).some(({ node, outcome }) => node === holder.name && outcome === 'superseded'),
+    )
+
+    expect(reports.map(servedTo)).toEqual([100, 100, 100, 100])
+    expect(fleet.requests).toBe(2)
+    await fleet.burst(1)
+    expect(new Set(lastVersions(fleet).values()).size).toBe(1)
+    await ends(fleet)
+  })
+
+  test('a late publication that is still the newest is accepted, and is everyone’s', async () => {
+    const fleet = await fleetOf({ nodes: 4 })
+    await pushTicket(fleet)
+    const [alone, ...others] = fleet.nodes
+    const bursting = fleet.burst(100, alone === undefined ? [] : [alone])
+    const holder = await fleet.holdFirst('publishing')
+    fleet.mark('fault')
+    holder.stop()
+    await passed(TAKEOVER_MS)
+    const released = holder.order('release', 'publishing')
+    holder.resume()
+    fleet.mark('healed')
+    await released
+    await bursting
+    await fleet.when('the late publication was accepted', (history) => publications(history).some(({ outcome }) => outcome === 'accepted'))
+    const reports = await fleet.burst(100, others)
+
+    expect(reports.map(servedTo)).toEqual([100, 100, 100])
+    expect(fleet.requests).toBe(1)
+    await ends(fleet)
+  })
+
+  test('a ticket that one process received is everyone’s, survives restarts, and an older one does not replace it', async () => {
+    const fleet = await fleetOf({ nodes: 4 })
+    const [receiver, ...others] = fleet.nodes
+    if (receiver === undefined) throw new Error('a fleet of nobody')
+    const older = await fleet.pushTicket(receiver)
+    expect(older.status).toBe(200)
+    expect(await receiver.close()).toBe(0)
+    expect((await fleet.burst(10, others)).map(servedTo)).toEqual([10, 10, 10])
+
+    const [second] = others
+    if (second === undefined) throw new Error('a fleet of one')
+    expect((await fleet.pushTicket(second)).status).toBe(200)
+    fleet.platform.invalidateTicket(fleet.app.appId, older.delivery.ticket)
+    await Promise.all(fleet.nodes.map((node) => node.close()))
+    await fleet.passToEnd()
+    const restarted = await fleet.add()
+    fleet.platform.setEventUrl(fleet.app.appId, restarted.eventUrl)
+    expect((await fleet.platform.redeliver(older.delivery)).status).toBe(200)
+    expect(nodesWith(fleet.history, 'ticket-ignored')).toEqual(new Set([restarted.name]))
+    expect((await fleet.burst(10)).map(servedTo)).toEqual([10])
+
+    // The older ticket would have been refused.
+    expect(fleet.platform.counters().errors).toEqual({})
+    expect(fleet.requests).toBe(2)
+    await ends(fleet, { faultless: true })
+  })
+
+  test('fresh tokens cost the store nothing, a rotation at most two operations a process and three for the holder', async () => {
+    const fleet = await fleetOf({ nodes: 8 })
+    await pushTicket(fleet)
+    await fleet.burst(10)
+    const operations = stage().operations ?? (async () => fleet.history.filter(({ kind }) => kind === 'store').length)
+    // A hint that came after the token is looked into once, by the next caller.
+    for (let round = 0; round < 2; round++) await fleet.burst(10)
+    const fresh = await operations()
+    for (let round = 0; round < 5; round++) await fleet.burst(1_000)
+    expect(await operations()).toBe(fresh)
+
+    await fleet.passToRenewal()
+    const before = highest(fleet)
+    await fleet.startLoad()
+    await adopted(fleet, before + 1, push)
+    await fleet.endLoad()
+    const rotated = await operations()
+    expect(rotated - fresh).toBeLessThanOrEqual(2 * 8 + 3)
+    figure(stage().name, 'operations', { 'for 40,000 gets': 0, 'for a rotation of 8 processes': rotated - fresh })
+    await ends(fleet, { faultless: true })
+  })
+}
+
+function wakes(stage: () => Stage): void {
+  test('waiting processes are woken by the publication', async () => {
+    const fleet = await fleetOn(stage(), { nodes: 8 })
+    await pushTicket(fleet)
+    const delays = await wakeUps(fleet, 40)
+    // Without hints they re-read every 25 to 500 ms; the insurance against a lost hint is 2 s.
+    expect(delays.at(-1)).toBeLessThan(2_000)
+    figure(stage().name, 'wake-up', spread(delays))
+    await ends(fleet, { faultless: true })
+  }, 60_000)
+}
+
+function goesWithoutPush(stage: () => Stage): void {
+  test('where push is forbidden, waiting processes are served by their timers', async () => {
+    const fleet = await fleetOn(stage(), { nodes: 8, withoutPush: true })
+    await pushTicket(fleet)
+    const delays = await wakeUps(fleet, 10)
+    expect(delays.at(-1)).toBeLessThan(2_000)
+    figure(stage().name, 'wake-up without push', spread(delays))
+    await ends(fleet, { faultless: true })
+  }, 60_000)
+}
+
+function rereads(stage: () => Stage): void {
+  test('waiting processes are served by their timers', async () => {
+    const fleet = await fleetOn(stage(), { nodes: 8 })
+    await pushTicket(fleet)
+    const delays = await wakeUps(fleet, 10, 1_500)
+    expect(delays.at(-1)).toBeLessThan(2_000)
+    figure(stage().name, 'wake-up by timers, the longest wait', spread(delays))
+    const early = await wakeUps(fleet, 20)
+    figure(stage().name, 'wake-up by timers', spread(early))
+    await ends(fleet, { faultless: true })
+  }, 90_000)
+}
+
+function goesWithoutStore(stage: () => ServerStage): void {
+  const fleetOf = (options: StageFleetOptions) => fleetOn(stage(), options)
+
+  test('while the store is frozen, valid tokens are served at once and a process without one is told in time', async () => {
+    const { server } = stage()
+    const fleet = await fleetOf({ nodes: 4 })
+    await pushTicket(fleet)
+    await fleet.burst(10)
+    fleet.mark('fault')
+    server.pause()
+    await fleet.startLoad()
+    const newcomer = await fleet.add()
+    const [without] = await fleet.burst(10, [newcomer], PATIENCE_MS)
+    server.resume()
+    fleet.mark('healed')
+    const reports = await fleet.endLoad()
+    const [after] = await fleet.burst(10, [newcomer])
+
+    expect(without?.errors).toEqual({ STORE_UNAVAILABLE: 10 })
+    expect(without?.longestMs).toBeLessThan(PATIENCE_MS + 1_000)
+    expect(sum(reports.map(({ blocked }) => blocked))).toBe(0)
+    expect(after?.errors).toEqual({})
+    expect(fleet.requests).toBe(1)
+    figure(stage().name, 'store frozen', {
+      'longest get with a token, ms': Math.max(...reports.map(({ longestMs }) => longestMs)),
+      'without one, ms': without?.longestMs ?? 0,
+    })
+    await ends(fleet)
+  })
+
+  test('without the store, processes that know the ticket fetch once each, and agree when it is back', async () => {
+    const { server } = stage()
+    const fleet = await fleetOf({ nodes: 4 })
+    const [first, second, third, fourth] = fleet.nodes
+    if (!first || !second || !third || !fourth) throw new Error('a fleet of less than four')
+    const { delivery } = await fleet.pushTicket(first)
+    fleet.platform.setEventUrl(fleet.app.appId, second.eventUrl)
+    await fleet.platform.redeliver(delivery)
+    fleet.mark('fault')
+    await server.kill()
+    const [knowing, unknowing] = await Promise.all([fleet.burst(100, [first, second]), fleet.burst(100, [third, fourth], PATIENCE_MS)])
+    expect(knowing.map(servedTo)).toEqual([100, 100])
+    expect(unknowing.map(({ errors }) => errors)).toEqual([{ STORE_UNAVAILABLE: 100 }, { STORE_UNAVAILABLE: 100 }])
+    expect(fleet.requests).toBe(2)
+
+    const refused = await fleet.pushTicket(first)
+    expect(refused.status).toBe(503)
+    await server.restart()
+    if (stage().forgets) fleet.mark('data-loss')
+    fleet.mark('healed')
+    const back = machineNow()
+    await fleet.startLoad(1, 20)
+    await fleet.when('all serve the same version', () => {
+      const versions = lastVersions(fleet)
+      return versions.size === 4 && new Set(versions.values()).size === 1
+    })
+    const recovery = machineNow() - back
+    await fleet.endLoad()
+    fleet.platform.setEventUrl(fleet.app.appId, first.eventUrl)
+    expect((await fleet.platform.redeliver(refused.delivery)).status).toBe(200)
+
+    // Where the ticket is still in the store, those who did not know it may be the first to be granted the lease.
+    expect(fleet.requests).toBeLessThanOrEqual(stage().forgets ? 2 : 3)
+    expect(publications(fleet.history).filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1)
+    figure(stage().name, 'store gone, nothing at hand', { requests: fleet.requests, 'all agree after, ms': recovery })
+    await ends(fleet)
+  }, 60_000)
+}
+
+/** The platform answers when it is told to. */
+async function slowUpstream(fleet: Fleet) {
+  const fault = fleet.platform.fault('app_access_token', { kind: 'hang' })
+  return { asked: fleet.platform.next('held'), answer: () => fault.release() }
+}
+
+async function pushTicket(fleet: Fleet): Promise<void> {
+  const [first] = fleet.nodes
+  if (first === undefined) throw new Error('a fleet of nobody')
+  expect((await fleet.pushTicket(first)).status).toBe(200)
+}
+
+/** Every process serves this version. Where nobody waits and nothing wakes them, processes look again when the lease has ended. */
+async function adopted(fleet: Fleet, version: number, push: boolean): Promise<void> {
+  await fleet.when('the token is published', (history) =>
+    publications(history).some((entry) => entry.outcome === 'accepted' && (entry.version ?? 0) >= version),
+  )
+  if (!push) await fleet.pass(TAKEOVER_MS)
+  await fleet.served(version)
+}
+
+/** Freezes the holder until another process has published, then lets it go on. */
+async function frozenPastLease(fleet: Fleet, holder: FleetNode, point: 'requesting' | 'publishing'): Promise<void> {
+  fleet.mark('fault')
+  holder.stop()
+  await fleet.when('another process has published', (history) => publications(history).some(({ node }) => node !== holder.name))
+  const released = holder.order('release', point)
+  holder.resume()
+  fleet.mark('healed')
+  await released
+}
+
+/** How long after each publication each other process had served its last waiter, milliseconds, in order of length. */
+async function wakeUps(fleet: Fleet, rounds: number, upstreamMs = 0): Promise<number[]> {
+  const delays: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    await fleet.passToEnd()
+    const upstream = await slowUpstream(fleet)
+    const nodes = fleet.nodes
+    const from = fleet.history.length
+    const bursting = fleet.burst(50)
+    await upstream.asked
+    await fleet.when('all others are held', () => nodesWith(fleet.history.slice(from), 'held').size >= nodes.length - 1)
+    await passed(upstreamMs)
+    upstream.answer()
+    const reports = await bursting
+    const accepted = () => publications(fleet.history.slice(from)).find(({ outcome }) => outcome === 'accepted')
+    await fleet.when('the token was published', () => accepted() !== undefined)
+    const published = accepted()
+    if (published === undefined) throw new Error('unreachable')
+    for (const [index, node] of nodes.entries()) {
+      if (node.name !== published.node) delays.push((reports[index]?.lastAt ?? Number.NaN) - published.sentAt)
+    }
+  }
+  return delays.sort((one, other) => one - other)
+}
+
+/** Closes the fleet, and looks for what must not be in what it did. */
+async function ends(fleet: Fleet, expectation: Parameters<typeof violations>[1] = {}): Promise<void> {
+  expect((await fleet.close()).filter((code) => code !== 0)).toEqual([])
+  expect(fleet.output).toBe('')
+  record('what the fleet did', fleet.history)
+  expect(violations(fleet.history, expectation)).toEqual([])
+}
+
+function publications(history: readonly Entry[]): Of<'store'>[] {
+  return history.filter(
+    (entry) => entry.kind === 'store' && entry.operation === 'publish' && !entry.key.endsWith('/app-ticket'),
+  ) as Of<'store'>[]
+}
+
+function nodesWith(history: readonly Entry[], type: Of<'event'>['type']): Set<string> {
+  return new Set(history.filter((entry) => entry.kind === 'event' && entry.type === type).map(({ node }) => node))
+}
+
+/** The version each process served last. */
+function lastVersions(fleet: Fleet): Map<string, number> {
+  const names = new Set(fleet.nodes.map(({ name }) => name))
+  const last = new Map<string, number>()
+  for (const entry of fleet.history) if (entry.kind === 'served' && names.has(entry.node)) last.set(entry.node, entry.version)
+  return last
+}
+
+function highest(fleet: Fleet): number {
+  return Math.max(...lastVersions(fleet).values())
+}
+
+function servedTo({ served }: CallReport): number {
+  return sum(Object.values(served))
+}
+
+function valuesOf(reports: readonly CallReport[]): string[] {
+  return [...new Set(reports.flatMap(({ served }) => Object.keys(served)))]
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}

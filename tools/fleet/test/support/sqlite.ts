@@ -1,0 +1,21 @@
+import { randomSecret } from '../../../leak-search/index.ts'
+import { startFleet } from '../../index.ts'
+import type { FleetRecords } from '../../records/fleet-records.ts'
+import { sqliteRecords } from '../../records/sqlite.ts'
+import type { Stage } from './stage.ts'
+
+/** A file for each fleet. */
+export function sqliteStage(): Stage {
+  const used: FleetRecords[] = []
+  return {
+    name: 'SQLite',
+    fleet: async (options) => {
+      const records = await sqliteRecords()
+      used.push(records)
+      return startFleet({ store: () => records.address, passInStore: records.passInStore, secret: randomSecret, ...options })
+    },
+    close: async () => {
+      await Promise.all(used.map((records) => records.remove()))
+    },
+  }
+}

@@ -1,0 +1,144 @@
+// One node of a fleet: a service as a user would write it, with the public API and a clock that can be moved on. Takes orders from its
+// parent and tells it everything it does.
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createTokenManager, type TokenEvent, type TokenManager } from '@tokenwell/core'
+import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
+import { Callers } from './callers.ts'
+import { type Entry, machineNow } from './entry.ts'
+import { observedDispatcher } from './observed-dispatcher.ts'
+import { type ObservedStore, observedStore } from './observed-store.ts'
+import type { Message, Name, OrderMessage, Orders, Setting } from './orders.ts'
+import { Points } from './points.ts'
+import { type OpenStore, openStore } from './store-address.ts'
+import { TravellingClock } from './travelling-clock.ts'
+
+interface Service {
+  readonly node: string
+  readonly opened: OpenStore
+  readonly observed: ObservedStore
+  readonly manager: TokenManager
+  readonly tokens: FeishuTokens
+  readonly server: Server
+  readonly callers: Callers
+  readonly points: Points
+  closeDispatcher(): Promise<void>
+}
+
+const clock = new TravellingClock()
+let service: Service | undefined
+
+function say(message: Message): void {
+  // A parent that is gone hears nothing; see `disconnect` below.
+  if (process.connected) process.send?.(message)
+}
+
+const tell = (entry: Entry) => say({ entry })
+
+function noted(node: string, event: TokenEvent): void {
+  const version = 'version' in event ? { version: event.version } : {}
+  tell({ at: machineNow(), node, kind: 'event', key: event.key, type: event.type, ...version })
+}
+
+async function open({ node, store, domain, app, storeTimeoutMs }: Setting): Promise<Service> {
+  const points = new Points(node, tell)
+  const opened = await openStore(store)
+  const observed = observedStore(opened.store, { node, points, tell })
+  const manager = createTokenManager({
+    store: observed.store,
+    clock,
+    onEvent: (event) => noted(node, event),
+    ...(storeTimeoutMs !== undefined && { storeTimeoutMs }),
+  })
+  const dispatcher = observedDispatcher(node, points, tell)
+  const { appId, appSecret, verificationToken, encryptKey } = app
+  const tokens = createFeishuTokens({ appId, appSecret, manager, domain, events: { verificationToken, encryptKey }, http: { dispatcher } })
+  const server = createServer(createNodeEventHandler(tokens)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const callers = new Callers(tokens.app, { node, wall: () => clock.wall(), tell })
+  return { node, opened, observed, manager, tokens, server, callers, points, closeDispatcher: () => dispatcher.close() }
+}
+
+function running(): Service {
+  if (service === undefined) throw new Error('the node has not been started')
+  return service
+}
+
+const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0]) => Promise<ReturnType<Orders[Each]>> } = {
+  async start(setting) {
+    service = await open(setting)
+    return { eventUrl: `http://127.0.0.1:${(service.server.address() as AddressInfo).port}/events` }
+  },
+  async burst({ callers, at, timeoutMs }) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(at - machineNow() - 3, 0)))
+    // The last moments without the event loop: a timer is not punctual enough for a common start.
+    while (machineNow() < at);
+    const { callers: own } = running()
+    await own.call(callers, timeoutMs === undefined ? {} : { timeoutMs })
+    return own.report()
+  },
+  async load({ callers, everyMs }) {
+    running().callers.startLoad(callers, everyMs)
+  },
+  async rest() {
+    await running().callers.endLoad()
+    return running().callers.report()
+  },
+  async still() {
+    const { callers, observed } = running()
+    callers.isStill = true
+    await observed.still()
+    clock.still()
+    await observed.still()
+  },
+  async pass(ms) {
+    const { callers, observed } = running()
+    clock.pass(ms)
+    observed.goOn()
+    callers.isStill = false
+  },
+  async hold(point) {
+    running().points.hold(point)
+  },
+  async release(point) {
+    running().points.release(point)
+  },
+  async reject() {
+    const { last } = running().callers
+    if (last === undefined) throw new Error('no token has been served')
+    await running().tokens.app.reject(last)
+    return { version: last.version }
+  },
+  async status() {
+    return running().tokens.status()
+  },
+  async close() {
+    const { node, callers, tokens, manager, server, opened, closeDispatcher } = running()
+    await callers.endLoad()
+    await tokens.close()
+    await manager.close()
+    server.close()
+    server.closeAllConnections()
+    await opened.end()
+    await closeDispatcher()
+    tell({ at: machineNow(), node, kind: 'closed', asked: callers.asked, settled: callers.settled })
+  },
+}
+
+async function obey({ id, name, argument }: OrderMessage): Promise<void> {
+  try {
+    const value: unknown = await (orders[name] as (argument: unknown) => Promise<unknown>)(argument)
+    say({ reply: id, value })
+  } catch (error) {
+    say({ reply: id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+  // Whatever still keeps the process alive now is a leak.
+  if (name === 'close') process.disconnect()
+}
+
+process.on('message', (message: OrderMessage) => void obey(message))
+// A parent that ended without a word.
+process.on('disconnect', () => {
+  setTimeout(() => process.exit(70), 10_000).unref()
+})
