@@ -12,7 +12,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   build     build every package
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
   check     format, lint, types, unused code, and the packed packages as a user gets them
-  demo      the main job on one machine: no server, no account
+  demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
   nightly   test and check with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`

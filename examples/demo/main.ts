@@ -1,105 +1,61 @@
-/**
- * The main job on one machine: a ticket is pushed, a token minted, thousands of callers share it, time runs through two rotations.
- * Every figure in the table is counted by the simulated platform, or by the callers themselves; the client is not asked.
- */
-import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createTokenManager } from '@tokenwell/core'
-import { createFeishuTokens, createNodeEventHandler } from '@tokenwell/core/feishu'
-import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
-import { memoryStore } from '@tokenwell/store-memory'
-import { virtualClock } from '@tokenwell/testkit'
-import { Callers } from './callers.ts'
-import { table } from './table.ts'
+/** `npm run demo`: exits with 1 if something was not as it should be, with 2 for a wrong argument. */
+import { type DemoOptions, readOptions, USAGE } from './options.ts'
+import type { Report } from './report.ts'
 
-const CALLERS = 5_000
-const SECOND = 1_000
-/** An upstream that takes its time: a fetch that callers had to wait for would show. */
-const UPSTREAM_MS = 2 * SECOND
-
-const appId = 'cli_demo'
-const [appSecret, verificationToken, encryptKey] = [1, 2, 3].map(() => randomBytes(16).toString('hex')) as [string, string, string]
-const clock = virtualClock()
-
-const platform = await startFeishuSimulator({ apps: [{ appId, appSecret, verificationToken, encryptKey }], clock })
-const manager = createTokenManager({ store: memoryStore({ clock }), clock })
-const tokens = createFeishuTokens({ appId, appSecret, manager, domain: platform.url, events: { verificationToken, encryptKey } })
-const server = createServer(createNodeEventHandler(tokens))
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-platform.setEventUrl(appId, `http://127.0.0.1:${(server.address() as AddressInfo).port}/feishu/events`)
-
-const callers = new Callers({ tokens, platform, clock })
-const rows: (readonly [string, string, string, string, string, string])[] = []
-
-async function stage(name: string, run: () => Promise<void>): Promise<void> {
-  const before = platform.counters()
-  callers.reset()
-  await run()
-  const after = platform.counters()
-  rows.push([
-    name,
-    callers.count.toLocaleString('en'),
-    String(after.requests.app_access_token - before.requests.app_access_token),
-    String(callers.blocked),
-    callers.slowest,
-    callers.wrong === 0 ? 'all valid' : `${callers.wrong} NOT valid`,
-  ])
-}
-
-const state = () => tokens.status()[0]?.state
-
-/** Moves virtual time; where a request is under way it travels in real time, and virtual time waits for it. */
-async function pass(ms: number, each: number): Promise<void> {
-  await clock.advance(ms)
-  do await callers.call(each)
-  while (state() === 'fetching' || state() === 'publishing')
-}
-
-/** Runs on until the token is renewed, by a platform that takes its time. */
-async function throughRotation(): Promise<void> {
-  const fault = platform.fault('app_access_token', { kind: 'delay', ms: UPSTREAM_MS })
-  const held = platform.next('held')
-  while (state() === 'idle') {
-    await clock.advance(SECOND)
-    await callers.call(10)
+async function demo(options: DemoOptions): Promise<Report> {
+  if (options.store === 'memory') return (await import('./alone.ts')).runAlone()
+  const [{ runFleet }, { provideStore }] = await Promise.all([import('./fleet-demo.ts'), import('./stores.ts')])
+  const interrupted = interruption()
+  const store = await provideStore(options)
+  let report: Report
+  try {
+    report = await runFleet(store, interrupted)
+  } catch (error) {
+    // Whatever prevents this is what went wrong before.
+    await store.close().catch(() => {})
+    throw error
   }
-  await held
-  for (let part = 0; part < 10; part += 1) {
-    await clock.advance(UPSTREAM_MS / 10)
-    await callers.call(1_000)
+  await store.close()
+  return report
+}
+
+/** Rejects on a signal, so that processes, server and records are gone before the demo is. */
+function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => reject(new Error(`ended by ${signal}`)))
+  // It may come while nobody waits for it yet.
+  promise.catch(() => {})
+  return promise
+}
+
+function read(args: readonly string[]): DemoOptions | 'help' | undefined {
+  try {
+    return readOptions(args)
+  } catch (error) {
+    console.error(`${textOf(error)}\n\n${USAGE}`)
+    return undefined
   }
-  await pass(0, 10)
-  fault.release()
 }
 
-/** Runs on until the token is due, and then through 20 minutes in which the platform answers 503. */
-async function throughOutage(): Promise<void> {
-  platform.fault('app_access_token', { kind: 'status', status: 503 }, { times: Number.POSITIVE_INFINITY })
-  while (state() === 'idle') await pass(SECOND, 10)
-  for (let seconds = 0; seconds < 20 * 60; seconds += 1) await pass(SECOND, 10)
-  platform.clearFaults()
+async function run(options: DemoOptions): Promise<number> {
+  const started = performance.now()
+  try {
+    const { faults } = await demo(options)
+    for (const fault of faults) console.error(`NOT as it should be: ${fault}`)
+    console.log(`${faults.length === 0 ? 'All as it should be' : 'FAILED'}, in ${((performance.now() - started) / 1_000).toFixed(1)} s.`)
+    return faults.length === 0 ? 0 : 1
+  } catch (error) {
+    console.error(`FAILED: ${textOf(error)}`)
+    // Something may still wait for what will not come.
+    process.exit(1)
+  }
 }
 
-console.log(`
-Tokenwell: one app, one store (in memory), one simulated platform at ${platform.url}
-`)
-const pushed = await platform.pushTicket(appId)
-console.log(`The platform pushed an app_ticket, encrypted and signed, to the callback URL: ${pushed.status}.`)
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
 
-await stage(`cold: ${CALLERS.toLocaleString('en')} callers at once`, () => callers.call(CALLERS))
-await stage(`warm: ${CALLERS.toLocaleString('en')} more`, () => callers.call(CALLERS))
-await stage('first rotation, platform takes 2 s', throughRotation)
-await stage('second rotation', throughRotation)
-await stage('platform down for 20 min while due', throughOutage)
-
-console.log(table(['what', 'callers', 'token requests', 'blocked callers', 'slowest get', 'tokens'], rows))
-console.log(`"Blocked" callers did not have their token after one turn of the event loop. "Valid" is what the platform says of each token.
-${CALLERS.toLocaleString('en')} callers without Tokenwell would have made ${CALLERS.toLocaleString('en')} token requests.
-`)
-
-await tokens.close()
-await manager.close()
-server.close()
-server.closeAllConnections()
-await platform.close()
+const options = read(process.argv.slice(2))
+if (options === undefined) process.exitCode = 2
+else if (options === 'help') console.log(USAGE)
+else process.exitCode = await run(options)
