@@ -1,0 +1,60 @@
+/**
+ * An error of `pg` as one that may be shown, with its `code`. The original carries the row that was refused, the statement's parameters
+ * or the configuration of the connection: values, and maybe a password.
+ */
+export function presentable(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error('PostgreSQL failed with something that is no error')
+  const code = codeOf(error)
+  const said = messageOf(error)
+  const next = adviceFor(code)
+  const shown = new Error(next === undefined ? said : `${said} (${next})`)
+  return code === undefined ? shown : Object.assign(shown, { code })
+}
+
+/** SQLSTATE, or a name of the system's such as `ECONNRESET`. */
+export function codeOf(error: unknown): string | undefined {
+  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { readonly code?: unknown }
+  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : undefined
+}
+
+/** Whether the server gave the statement up because of others, and it may be sent again at once. */
+export function isConflict(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === '40001' || code === '40P01'
+}
+
+/** Whether the connection was lost. What became of the statement is unknown. */
+export function isConnectionLoss(error: unknown): boolean {
+  const code = codeOf(error)
+  if (code !== undefined) return /^(57P0[123]|08...)$/.test(code) || code === 'ECONNRESET' || code === 'EPIPE'
+  return error instanceof Error && /^(Connection terminated|Client has encountered a connection error)/.test(error.message)
+}
+
+/** Whether the connection is of no use any more. After `query_timeout` of the client it still waits for the answer to somebody else's statement. */
+export function isUnusable(error: unknown): boolean {
+  return isConnectionLoss(error) || (error instanceof Error && error.message === 'Query read timeout')
+}
+
+function messageOf(error: Error): string {
+  if ('constraint' in error && error.constraint === 'fence_is_a_safe_integer') return 'the fence to grant is no safe integer'
+  // Several addresses were tried: the error itself says nothing.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map((each) => String(each?.message)).join(', ')
+  return error.message
+}
+
+function adviceFor(code: string | undefined): string | undefined {
+  switch (code) {
+    case '25006':
+      return 'the pool is connected to a standby or to a session that is read-only by default: connect it to the primary, read-write'
+    case '42501':
+      return "grant the pool's role what the README of @tokenwell/store-postgres lists"
+    case '42P01':
+    case '3F000':
+    case '42703':
+      return 'the tables of the store are not as this version of @tokenwell/store-postgres makes them: see migrationSql()'
+    case '53300':
+      return 'the server has no connection left: make pools smaller or put a pooler in front'
+    default:
+      return undefined
+  }
+}

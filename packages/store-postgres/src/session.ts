@@ -1,0 +1,90 @@
+import { setTimeout as passed } from 'node:timers/promises'
+import { isConflict, isConnectionLoss, isUnusable, presentable } from './errors.ts'
+import type { PostgresPool, PostgresPoolClient, PostgresResult } from './pool.ts'
+
+/** How often a statement is sent again, each time with the same attempt: it is harmless twice. */
+const TRIES_AFTER_CONFLICT = 200
+const TRIES_AFTER_LOSS = 4
+
+/** The longest pause before it is sent again, milliseconds: it grows up to that, with chance, or those who met would meet again. */
+const PAUSE_MS = 50
+
+/**
+ * How long the connection of a statement that was given up may go on waiting for its answer, milliseconds. Then it is closed. Closed at
+ * once, it would leave a server process behind that still waits, and the next statement would leave another.
+ */
+const PATIENCE_MS = 10_000
+
+/** Sends one statement, on its own, within what the signal allows. */
+export async function send(pool: PostgresPool, text: string, values: readonly unknown[], signal: AbortSignal): Promise<PostgresResult> {
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted()
+    try {
+      return await withClient(pool, signal, (client) => client.query(text, values))
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      if (tries >= triesFor(error)) throw presentable(error)
+    }
+    await pause(tries, signal)
+  }
+}
+
+function triesFor(error: unknown): number {
+  if (isConflict(error)) return TRIES_AFTER_CONFLICT
+  return isConnectionLoss(error) ? TRIES_AFTER_LOSS : 1
+}
+
+async function pause(tries: number, signal: AbortSignal): Promise<void> {
+  try {
+    await passed(Math.random() * Math.min(PAUSE_MS, 2 ** tries), undefined, { signal })
+  } catch {
+    throw signal.reason
+  }
+}
+
+/** Uses a client of the pool. Ends with the signal, whatever the pool, the connection and the server do; the use may go on. */
+export async function withClient<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
+  const { promise: givenUp, reject } = Promise.withResolvers<never>()
+  const giveUp = () => reject(signal.reason)
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    return await Promise.race([used(pool, signal, use), givenUp])
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+async function used<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let released = false
+  const release = (destroy: boolean) => {
+    if (released) return
+    released = true
+    client.off('error', ignore)
+    client.release(destroy)
+  }
+  // Its connection may end while it is out of the pool, where nobody else listens.
+  client.on('error', ignore)
+  if (signal.aborted) {
+    release(false)
+    throw signal.reason
+  }
+  let overdue: NodeJS.Timeout | undefined
+  const wait = () => {
+    overdue = setTimeout(() => release(true), PATIENCE_MS).unref()
+  }
+  signal.addEventListener('abort', wait, { once: true })
+  try {
+    const result = await use(client)
+    release(false)
+    return result
+  } catch (error) {
+    release(isUnusable(error))
+    throw error
+  } finally {
+    clearTimeout(overdue)
+    signal.removeEventListener('abort', wait)
+  }
+}
+
+const ignore = (): void => {}

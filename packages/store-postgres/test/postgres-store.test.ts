@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { postgresStore } from '@tokenwell/store-postgres'
+import { type PostgresServer, startPostgres } from '@tokenwell/test-servers'
+import pg, { type Pool, type PoolConfig } from 'pg'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { randomSecret, record } from '../../../tools/leak-search/index.ts'
+import { names } from '../src/names.ts'
+import { sources, statementsOf } from '../src/statements.ts'
+import { claim, patient, publication } from './support/operations.ts'
+import { connect } from './support/pool.ts'
+
+const DAY_MICROSECONDS = 86_400_000_000
+
+let server: PostgresServer
+let admin: Pool
+let schemas = 0
+
+beforeAll(async () => {
+  server = await startPostgres()
+  admin = connect(server.url)
+}, 60_000)
+
+afterAll(async () => {
+  await admin.end()
+  await server.stop()
+})
+
+function open(options: PoolConfig = {}) {
+  const schema = `schema_${schemas++}`
+  const pool = connect(server.url, options)
+  onTestFinished(() => pool.end())
+  const store = postgresStore({ pool, schema })
+  onTestFinished(() => store.close())
+  return { schema, pool, store }
+}
+
+test('wrong options are named', async () => {
+  const given = (options: unknown) => () => postgresStore(options as Parameters<typeof postgresStore>[0])
+  const pool = connect(server.url)
+  expect(given({})).toThrow('pool: expected a Pool of pg, got undefined')
+  expect(given({ pool: null })).toThrow('pool: expected a Pool of pg, got null')
+  expect(given({ pool: server.url })).toThrow('pool: expected a Pool of pg, got string')
+  expect(given({ pool: new pg.Client() })).toThrow('pool: expected a Pool of pg, got object')
+  for (const schema of ['', 7, 'x'.repeat(64), '租'.repeat(22), 'nul\0', '\ud800']) {
+    expect(given({ pool, schema })).toThrow(/^schema: expected a name of 1 to 63 bytes, got /)
+  }
+  expect(given({ pool, listen: 7 })).toThrow(/^listen: expected true, false, a connection string or/)
+  expect(given({ pool, listen: null })).toThrow(/^listen: expected/)
+  expect(given({ pool, migrate: 'no' })).toThrow('migrate: expected true or false, got string')
+  await pool.end()
+})
+
+test('a closed store refuses operations, and has left the pool open', async () => {
+  const { pool, store } = open()
+  await store.read(['key'], patient)
+  await store.close()
+  await expect(store.read(['key'], patient)).rejects.toThrow('the store has been closed')
+  await expect(store.claim('key', 'a', claim, patient)).rejects.toThrow('the store has been closed')
+  expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+})
+
+test('parsers that the pool has for its own purposes do not matter', async () => {
+  const odd = { getTypeParser: (oid: number) => (oid === 25 ? String : () => 'parsed') } as unknown as NonNullable<PoolConfig['types']>
+  const { store } = open({ types: odd })
+  const granted = await store.claim('key', 'a', claim, patient)
+  const fence = granted.kind === 'granted' ? granted.fence : 0
+  const { snapshot } = await store.publish('key', 'a', fence, publication, patient)
+  expect(snapshot).toMatchObject({ version: fence, value: 'a token', rejectedUpTo: 0 })
+})
+
+test('text that would not come back as it is is refused', async () => {
+  const { store } = open()
+  for (const text of ['half \ud800', 'nul \0']) {
+    await expect(store.publish('key', 'a', 5, { ...publication, value: text }, patient)).rejects.toThrow(/^value: expected well-formed/)
+    await expect(store.claim(text, 'a', claim, patient)).rejects.toThrow(TypeError)
+    await expect(store.read([text], patient)).rejects.toThrow(TypeError)
+  }
+  expect((await store.read(['key'], patient))[0]?.version).toBe(0)
+})
+
+test('a key of 1,000 characters that nothing can compress is a key', async () => {
+  const { store } = open()
+  const key = Array.from({ length: 1000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919) % 20_000))).join('')
+  await store.publish(key, 'a', 5, publication, patient)
+  expect((await store.read([key, key.slice(1)], patient)).map(({ version }) => version)).toEqual([5, 0])
+})
+
+test('a fence that is no safe integer is refused by name, and changes nothing', async () => {
+  const { store } = open()
+  await store.publish('key', 'a', 5, publication, patient)
+  const refused = store.claim('key', 'b', { ...claim, seen: Number.MAX_SAFE_INTEGER }, patient)
+  await expect(refused).rejects.toThrow('the fence to grant is no safe integer')
+  expect((await store.read(['key'], patient))[0]).toMatchObject({ version: 5 })
+})
+
+test('settling what nobody knows makes no record', async () => {
+  const { schema, store } = open()
+  expect(await store.settle('key', 'a', 5, { backoffMs: 5 }, patient)).toEqual({
+    key: 'key',
+    version: 0,
+    renewInMs: 0,
+    expiresInMs: 0,
+    rejectedUpTo: 0,
+  })
+  expect((await admin.query(`select from ${schema}.records`)).rows).toEqual([])
+})
+
+test('no error shows a value, nor a password', async () => {
+  const value = randomSecret('a published value')
+  const password = randomSecret('a password')
+  const { schema, store } = open()
+  await store.read(['key'], patient)
+  await admin.query(`alter table ${schema}.records add constraint short check (length(value) < 5)`)
+  const refused = store.publish('key', 'a', 5, { ...publication, value }, patient)
+  await expect(refused).rejects.toThrow()
+  await expect(refused).rejects.toSatisfy((error) => record('error', error))
+  await admin.query(`drop table ${schema}.records`)
+  const missing = store.publish('key', 'a', 5, { ...publication, value }, patient)
+  await expect(missing).rejects.toThrow(/relation .* does not exist \(the tables of the store are not as this version/)
+  await expect(missing).rejects.toSatisfy((error) => record('error', error))
+  const nowhere = connect(`postgres://nobody:${password}@127.0.0.1:1/postgres`)
+  const unreachable = postgresStore({ pool: nowhere })
+  await expect(unreachable.read(['key'], patient)).rejects.toSatisfy((error) => record('error', error))
+  await expect(unreachable.subscribe?.(() => {})).rejects.toSatisfy((error) => record('error', error))
+  await nowhere.end()
+})
+
+test('an update stays on its page: indexes are not touched', async () => {
+  const { schema, pool, store } = open({ max: 1 })
+  for (let round = 1; round <= 100; round++) {
+    await store.publish(`key ${round % 3}`, `attempt ${round}`, round, { ...publication, value: 'x'.repeat(400) }, patient)
+  }
+  const statistics = async () => {
+    await pool.query('select pg_stat_force_next_flush()')
+    await admin.query('select pg_stat_clear_snapshot()')
+    const { rows } = await admin.query(
+      `select n_tup_upd::int as updates, n_tup_hot_upd::int as hot from pg_stat_user_tables where schemaname = $1 and relname = 'records'`,
+      [schema],
+    )
+    return rows[0]
+  }
+  await expect.poll(async () => (await statistics()).updates, { timeout: 10_000 }).toBe(97)
+  expect((await statistics()).hot).toBeGreaterThan(90)
+})
+
+test('a large value is not written again by operations that leave it as it is', async () => {
+  const { schema, store } = open()
+  const value = randomBytes(48 * 1024).toString('base64')
+  await store.publish('key', 'a', 5, { ...publication, value }, patient)
+  const stored = async () => {
+    const { rows } = await admin.query(
+      `select pg_table_size(reltoastrelid)::int as bytes from pg_class where oid = '${schema}.records'::regclass`,
+    )
+    return rows[0].bytes
+  }
+  const before = await stored()
+  expect(before).toBeGreaterThan(48 * 1024)
+  for (let round = 0; round < 20; round++) {
+    await store.claim('key', `attempt ${round}`, { ...claim, leaseMs: 0.001, rejected: 5 }, patient)
+    await store.publish('key', 'late', 4, publication, patient)
+    await store.invalidate('key', 6 + round, patient)
+  }
+  expect(await stored()).toBe(before)
+  expect((await store.read(['key'], patient))[0]?.value).toBe(value)
+})
+
+test('records are forgotten when everything in them was over 90 days ago, and not before', async () => {
+  const { schema, store } = open()
+  const age = (key: string, days: number) =>
+    admin.query(
+      `update ${schema}.records set answered_at = answered_at - $2, expires_at = expires_at - $2, lease_until = lease_until - $2, retry_at = retry_at - $2 where key = $1`,
+      [key, days * DAY_MICROSECONDS],
+    )
+  await store.invalidate('rejected, 91 days', 5, patient)
+  await store.invalidate('rejected, 89 days', 5, patient)
+  await store.publish('published, 91 days', 'a', 5, { ...publication, expiresInMs: 1 }, patient)
+  await store.publish('ends in 10 years', 'a', Date.now() * 1000, { ...publication, expiresInMs: 3652 * 86_400_000 }, patient)
+  await store.claim('leased, 91 days', 'a', claim, patient)
+  for (const key of ['rejected, 91 days', 'published, 91 days', 'ends in 10 years', 'leased, 91 days']) await age(key, 91)
+  await age('rejected, 89 days', 89)
+  const { collect } = statementsOf(sources, names(schema))
+  expect((await admin.query(collect, ['f'.repeat(64)])).rowCount).toBe(0)
+  expect((await admin.query(collect, ['0'.repeat(64)])).rowCount).toBe(3)
+  expect((await admin.query(`select key from ${schema}.records order by key`)).rows).toEqual([
+    { key: 'ends in 10 years' },
+    { key: 'rejected, 89 days' },
+  ])
+})
+
+test('publications forget old records by and by', async () => {
+  const { schema, store } = open()
+  await store.invalidate('old', 5, patient)
+  await admin.query(`update ${schema}.records set answered_at = 0, id = '\\xff'`)
+  let version = Date.now() * 1000
+  const isGone = async () => {
+    version += 1
+    await store.publish('key', `attempt ${version}`, version, publication, patient)
+    return (await admin.query(`select from ${schema}.records where key = 'old'`)).rows.length === 0
+  }
+  await expect.poll(isGone, { interval: 1, timeout: 15_000 }).toBe(true)
+})

@@ -1,0 +1,186 @@
+import { migrationSql, postgresStore } from '@tokenwell/store-postgres'
+import { type PostgresServer, startPostgres } from '@tokenwell/test-servers'
+import type { Pool, PoolConfig } from 'pg'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Migration, migrations } from '../src/migrations.ts'
+import { shipped, storeWith } from '../src/postgres-store.ts'
+import { claim, patient, publication } from './support/operations.ts'
+import { connect } from './support/pool.ts'
+
+let server: PostgresServer
+let admin: Pool
+let databases = 0
+
+beforeAll(async () => {
+  server = await startPostgres()
+  admin = connect(server.url)
+}, 60_000)
+
+afterAll(async () => {
+  await admin.end()
+  await server.stop()
+})
+
+/** A new database; pools for it. */
+async function database() {
+  const name = `database_${databases++}`
+  await admin.query(`create database ${name}`)
+  return (options: PoolConfig = {}) => {
+    const pool = connect(server.url.replace(/postgres$/, name), options)
+    onTestFinished(() => pool.end())
+    return pool
+  }
+}
+
+const applied = async (pool: Pool, schema = 'tokenwell') =>
+  (await pool.query(`select id, lowest from "${schema}".migrations order by id`)).rows
+
+const NAMES = [
+  'public',
+  'Upper',
+  'with space',
+  'quo"ted',
+  "it's",
+  'back\\slash',
+  '{schema}',
+  '{columns}',
+  '$1',
+  '--',
+  'é租户',
+  'select',
+  'x'.repeat(63),
+]
+
+test.each(NAMES)('the tables can be in a schema called %s', async (schema) => {
+  const pool = connect(server.url)
+  onTestFinished(() => pool.end())
+  const store = postgresStore({ pool, schema })
+  onTestFinished(() => store.close())
+  const changes: unknown[] = []
+  await store.subscribe?.((change) => changes.push(change))
+  expect((await store.publish('key', 'a', 5, publication, patient)).kind).toBe('accepted')
+  expect((await store.read(['key'], patient))[0]?.version).toBe(5)
+  await expect.poll(() => changes).toEqual([{ kind: 'changed', key: 'key', version: 5 }])
+})
+
+test('stores of different schemas never see each other', async () => {
+  const pool = (await database())()
+  const [one, two] = [postgresStore({ pool, schema: 'one' }), postgresStore({ pool, schema: 'two' })]
+  onTestFinished(() => two.close())
+  const changes: unknown[] = []
+  await two.subscribe?.((change) => changes.push(change))
+  await one.publish('key', 'a', 5, publication, patient)
+  expect((await two.read(['key'], patient))[0]?.version).toBe(0)
+  await two.publish('key', 'b', 6, publication, patient)
+  await expect.poll(() => changes).toEqual([{ kind: 'changed', key: 'key', version: 6 }])
+})
+
+test('the search path of a session does not matter', async () => {
+  const open = await database()
+  const store = postgresStore({ pool: open({ options: '-c search_path=pg_temp' }) })
+  expect((await store.claim('key', 'a', claim, patient)).kind).toBe('granted')
+  await open().query('create table public.records (id bytea)')
+  const other = postgresStore({ pool: open({ options: '-c search_path=public' }) })
+  expect((await other.claim('key', 'b', claim, patient)).kind).toBe('held')
+})
+
+test('ten nodes that start at once on an empty database all work', async () => {
+  const open = await database()
+  const pools = Array.from({ length: 10 }, () => open())
+  await Promise.all(pools.map((pool) => pool.query('select 1')))
+  const claims = await Promise.all(pools.map((pool, node) => postgresStore({ pool }).claim('key', `node ${node}`, claim, patient)))
+  expect(claims.map(({ kind }) => kind).sort()).toEqual(['granted', ...Array(9).fill('held')])
+  expect(await applied(open())).toEqual([{ id: 1, lowest: 1 }])
+})
+
+test('ten nodes that start at once with a newer version all work', async () => {
+  const open = await database()
+  await postgresStore({ pool: open() }).claim('key', 'before', { ...claim, leaseMs: 0.001 }, patient)
+  const newer = [...migrations, ...[2, 3, 4].map((id) => migration(id, 1))]
+  const pools = Array.from({ length: 10 }, () => open())
+  await Promise.all(pools.map((pool) => pool.query('select 1')))
+  const claims = await Promise.all(
+    pools.map((pool, node) => storeWith({ ...shipped, migrations: newer }, { pool }).claim('key', `node ${node}`, claim, patient)),
+  )
+  expect(claims.map(({ kind }) => kind).sort()).toEqual(['granted', ...Array(9).fill('held')])
+  expect((await applied(open())).map(({ id }) => id)).toEqual([1, 2, 3, 4])
+})
+
+/** A migration that fails where it is applied twice. */
+function migration(id: number, lowest: number): Migration {
+  return { id, lowest, source: `alter table {schema}.records add column novelty_${id} integer` }
+}
+
+describe('a program and a schema of different versions', () => {
+  const storeOf = (pool: Pool, known: readonly Migration[], migrate = true) =>
+    storeWith({ ...shipped, migrations: known }, { pool, migrate })
+
+  test('an older program works on with a newer schema that allows it', async () => {
+    const pool = (await database())()
+    await storeOf(pool, [...migrations, migration(2, 1)]).publish('key', 'a', 5, publication, patient)
+    expect((await postgresStore({ pool }).read(['key'], patient))[0]?.version).toBe(5)
+    expect((await postgresStore({ pool }).publish('key', 'b', 6, publication, patient)).kind).toBe('accepted')
+  })
+
+  test('an older program that the schema does not allow says so and touches nothing', async () => {
+    const pool = (await database())()
+    await storeOf(pool, [...migrations, migration(2, 1), migration(3, 2)]).publish('key', 'a', 5, publication, patient)
+    const refused =
+      /^the schema "tokenwell" is at migration 3 and needs a program that knows migration 2; .* knows 1: update it on this node/
+    await expect(postgresStore({ pool }).publish('key', 'b', 6, publication, patient)).rejects.toThrow(refused)
+    await expect(postgresStore({ pool, migrate: false }).read(['key'], patient)).rejects.toThrow(refused)
+    expect((await pool.query('select version from tokenwell.records')).rows).toEqual([{ version: '5' }])
+  })
+
+  test('without leave to migrate, what is missing is said', async () => {
+    const pool = (await database())()
+    const store = postgresStore({ pool, migrate: false })
+    await expect(store.read(['key'], patient)).rejects.toThrow(
+      /^the schema "tokenwell" lacks migration 1 of @tokenwell\/store-postgres: run/,
+    )
+    await pool.query(migrationSql())
+    expect((await store.read(['key'], patient))[0]?.version).toBe(0)
+    const newer = storeOf(pool, [...migrations, migration(2, 1), migration(3, 1)], false)
+    await expect(newer.read(['key'], patient)).rejects.toThrow('lacks migration 2, 3 of')
+  })
+
+  test('a migration that failed has left nothing, and is tried again by the next operation', async () => {
+    const pool = (await database())()
+    await pool.query(migrationSql())
+    const store = storeOf(pool, [...migrations, migration(2, 1), { id: 3, lowest: 1, source: 'select * from {schema}.later' }])
+    await expect(store.read(['key'], patient)).rejects.toThrow(/relation "tokenwell.later" does not exist/)
+    expect((await applied(pool)).map(({ id }) => id)).toEqual([1, 2])
+    await pool.query('create table tokenwell.later ()')
+    expect((await store.read(['key'], patient))[0]?.version).toBe(0)
+    expect((await applied(pool)).map(({ id }) => id)).toEqual([1, 2, 3])
+  })
+})
+
+test('the printed statements make what the store makes, and may be run again', async () => {
+  const [byHand, byStore] = [(await database())(), (await database())()]
+  for (const _ of [1, 2]) await byHand.query(migrationSql({ schema: 'some "where"' }))
+  await postgresStore({ pool: byStore, schema: 'some "where"' }).read(['key'], patient)
+  const columns = async (pool: Pool) =>
+    (
+      await pool.query(
+        'select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = \'some "where"\' order by 1, 2',
+      )
+    ).rows
+  expect((await columns(byHand)).length).toBeGreaterThan(20)
+  expect(await columns(byHand)).toEqual(await columns(byStore))
+  expect(await applied(byHand, 'some ""where""')).toEqual([{ id: 1, lowest: 1 }])
+  expect(() => migrationSql({ schema: '' })).toThrow(/^schema: expected a name/)
+})
+
+test('operations do not wait longer than they may for tables that somebody locks', async () => {
+  const open = await database()
+  const [pool, holder] = [open(), await open().connect()]
+  onTestFinished(() => holder.release())
+  await pool.query(migrationSql())
+  await holder.query('begin; lock tokenwell.migrations')
+  const store = postgresStore({ pool })
+  await expect(store.read(['key'], { signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout/)
+  const later = store.read(['key'], patient)
+  await holder.query('rollback')
+  expect(await later).toHaveLength(1)
+})
