@@ -1,5 +1,5 @@
 import { setTimeout as passed } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest'
 import { record } from '../../../leak-search/index.ts'
 import { type CallReport, type Entry, type Fleet, type FleetNode, machineNow, violations } from '../../index.ts'
 import { figure, spread } from './figures.ts'
@@ -14,7 +14,7 @@ const TAKEOVER_MS = 8_000 + 1_000
 type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
 
 /** A fleet that is gone when the test is over, however that ends. */
-async function fleetOn(stage: Stage, options: StageFleetOptions): Promise<Fleet> {
+async function fleetOn(stage: Stage, { onTestFinished }: TestContext, options: StageFleetOptions): Promise<Fleet> {
   const fleet = await stage.fleet(options)
   onTestFinished(() => fleet.kill())
   return fleet
@@ -53,10 +53,8 @@ function staged<Each extends Stage>(start: () => Each | Promise<Each>): () => Ea
 }
 
 function promises(stage: () => Stage, push: boolean): void {
-  const fleetOf = (options: StageFleetOptions) => fleetOn(stage(), options)
-
-  test('a cold stampede of 8 processes and 16,000 callers is one request', async () => {
-    const fleet = await fleetOf({ nodes: 8 })
+  test('a cold stampede of 8 processes and 16,000 callers is one request', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     const upstream = await slowUpstream(fleet)
     const bursting = fleet.burst(2_000)
@@ -77,8 +75,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet, { faultless: true })
   })
 
-  test('20 rotations under load are 20 requests, and nobody waits', async () => {
-    const fleet = await fleetOf({ nodes: 8 })
+  test('20 rotations under load are 20 requests, and nobody waits', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     await fleet.burst(10)
     await fleet.startLoad()
@@ -107,8 +105,9 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet, { faultless: true })
   }, 120_000)
 
-  test('a holder killed in the middle of its request is replaced when its lease is over', async () => {
-    const fleet = await fleetOf({ nodes: 4 })
+  // Most of these four is waiting for a lease to end: they wait together.
+  test.concurrent('a holder killed in the middle of its request is replaced when its lease is over', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     await pushTicket(fleet)
     const bursting = fleet.burst(100)
     const holder = await fleet.holdFirst('requesting')
@@ -127,8 +126,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet)
   })
 
-  test('a holder frozen past its lease does not send its request when it goes on', async () => {
-    const fleet = await fleetOf({ nodes: 4 })
+  test.concurrent('a holder frozen past its lease does not send its request when it goes on', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     await pushTicket(fleet)
     const bursting = fleet.burst(100)
     const holder = await fleet.holdFirst('requesting')
@@ -141,8 +140,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet)
   })
 
-  test('a publication that comes after a takeover is superseded, and no process goes back', async () => {
-    const fleet = await fleetOf({ nodes: 4 })
+  test.concurrent('a publication that comes after a takeover is superseded, and no process goes back', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     await pushTicket(fleet)
     const bursting = fleet.burst(100)
     const holder = await fleet.holdFirst('publishing')
@@ -159,8 +158,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet)
   })
 
-  test('a late publication that is still the newest is accepted, and is everyone’s', async () => {
-    const fleet = await fleetOf({ nodes: 4 })
+  test.concurrent('a late publication that is still the newest is accepted, and is everyone’s', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     await pushTicket(fleet)
     const [alone, ...others] = fleet.nodes
     const bursting = fleet.burst(100, alone === undefined ? [] : [alone])
@@ -181,8 +180,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet)
   })
 
-  test('a ticket that one process received is everyone’s, survives restarts, and an older one does not replace it', async () => {
-    const fleet = await fleetOf({ nodes: 4 })
+  test('a ticket that one process received is everyone’s, survives restarts, and an older one does not replace it', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     const [receiver, ...others] = fleet.nodes
     if (receiver === undefined) throw new Error('a fleet of nobody')
     const older = await fleet.pushTicket(receiver)
@@ -208,8 +207,8 @@ function promises(stage: () => Stage, push: boolean): void {
     await ends(fleet, { faultless: true })
   })
 
-  test('fresh tokens cost the store nothing, a rotation at most two operations a process and three for the holder', async () => {
-    const fleet = await fleetOf({ nodes: 8 })
+  test('fresh tokens cost the store nothing, a rotation at most two operations a process and three for the holder', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     await fleet.burst(10)
     const operations = stage().operations ?? (async () => fleet.history.filter(({ kind }) => kind === 'store').length)
@@ -232,8 +231,8 @@ function promises(stage: () => Stage, push: boolean): void {
 }
 
 function wakes(stage: () => Stage): void {
-  test('waiting processes are woken by the publication', async () => {
-    const fleet = await fleetOn(stage(), { nodes: 8 })
+  test('waiting processes are woken by the publication', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     const delays = await wakeUps(fleet, 40)
     // Without hints they re-read every 25 to 500 ms; the insurance against a lost hint is 2 s.
@@ -244,8 +243,8 @@ function wakes(stage: () => Stage): void {
 }
 
 function goesWithoutPush(stage: () => Stage): void {
-  test('where push is forbidden, waiting processes are served by their timers', async () => {
-    const fleet = await fleetOn(stage(), { nodes: 8, withoutPush: true })
+  test('where push is forbidden, waiting processes are served by their timers', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8, withoutPush: true })
     await pushTicket(fleet)
     const delays = await wakeUps(fleet, 10)
     expect(delays.at(-1)).toBeLessThan(2_000)
@@ -255,8 +254,8 @@ function goesWithoutPush(stage: () => Stage): void {
 }
 
 function rereads(stage: () => Stage): void {
-  test('waiting processes are served by their timers', async () => {
-    const fleet = await fleetOn(stage(), { nodes: 8 })
+  test('waiting processes are served by their timers', async (context) => {
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     const delays = await wakeUps(fleet, 10, 1_500)
     expect(delays.at(-1)).toBeLessThan(2_000)
@@ -268,11 +267,9 @@ function rereads(stage: () => Stage): void {
 }
 
 function goesWithoutStore(stage: () => ServerStage): void {
-  const fleetOf = (options: StageFleetOptions) => fleetOn(stage(), options)
-
-  test('while the store is frozen, valid tokens are served at once and a process without one is told in time', async () => {
+  test('while the store is frozen, valid tokens are served at once and a process without one is told in time', async (context) => {
     const { server } = stage()
-    const fleet = await fleetOf({ nodes: 4 })
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     await pushTicket(fleet)
     await fleet.burst(10)
     fleet.mark('fault')
@@ -297,9 +294,9 @@ function goesWithoutStore(stage: () => ServerStage): void {
     await ends(fleet)
   })
 
-  test('without the store, processes that know the ticket fetch once each, and agree when it is back', async () => {
+  test('without the store, processes that know the ticket fetch once each, and agree when it is back', async (context) => {
     const { server } = stage()
-    const fleet = await fleetOf({ nodes: 4 })
+    const fleet = await fleetOn(stage(), context, { nodes: 4 })
     const [first, second, third, fourth] = fleet.nodes
     if (!first || !second || !third || !fourth) throw new Error('a fleet of less than four')
     const { delivery } = await fleet.pushTicket(first)
