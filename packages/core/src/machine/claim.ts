@@ -9,7 +9,8 @@ import { notice, prepend, settle, step } from './step.ts'
 
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
-  const next = adopt({ ...state, storeFailures: 0 }, event, claim.snapshot, policy)
+  const { unanswered: _, ...answered } = state
+  const next = adopt({ ...answered, storeFailures: 0 }, event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state.rejected)

@@ -1,9 +1,12 @@
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import type { Policy } from './policy.ts'
-import { carryOn, IDLE, startClaim, startRead } from './starts.ts'
+import { carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
+
+/** Spread of the probes after a hint that the store is back, milliseconds. */
+const PROBE_SPREAD_MS = 500
 
 /** A snapshot that came with the answer to a read or a settle. */
 export function told(state: State, event: Of<'told'>, policy: Policy): Step {
@@ -27,6 +30,17 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
   }
 }
 
+/**
+ * What the read was to find out is still not known: the record may be newer, or say that the token served here is rejected. The store is
+ * down, and is probed.
+ */
+export function readFailed(given: State, event: Of<'read-failed'>, policy: Policy): Step {
+  const state: State = { ...given, reading: false }
+  const carried = carryOn(state, event, policy)
+  if (carried.state.activity.kind !== 'idle' || usableToken(state, event.now) === undefined) return carried
+  return step(detach({ ...state, hinted: true, storeFailures: state.storeFailures + 1 }, event))
+}
+
 /** A hint. It is never believed, only followed up. */
 export function changed(state: State, event: Of<'changed'>, policy: Policy): Step {
   const { activity } = state
@@ -40,6 +54,9 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
     case 'idle':
       if (state.token === undefined) return step(state)
       return event.waiting ? startRead(state) : step({ ...state, hinted: true })
+    case 'detached':
+      // The store is back. Not for every key at once.
+      return step({ ...state, activity: { ...activity, probeAt: Math.min(activity.probeAt, event.now + event.chance * PROBE_SPREAD_MS) } })
     default:
       return step(state)
   }

@@ -21,8 +21,8 @@ type Following = Extract<Activity, { kind: 'following' }>
 export const IDLE: Activity = { kind: 'idle', lapsed: false }
 
 export function startClaim(state: State, event: Moment, policy: Policy): Step {
-  const attempt = state.attempts + 1
-  const next: State = { ...state, attempts: attempt, hinted: false, activity: { kind: 'claiming', attempt } }
+  const attempt = state.unanswered ?? state.attempts + 1
+  const next: State = { ...state, attempts: Math.max(state.attempts, attempt), hinted: false, activity: { kind: 'claiming', attempt } }
   if (state.closing) return step(state)
   return step(next, {
     type: 'claim',

@@ -77,6 +77,11 @@ export interface State {
   readonly rejected: Version
   /** Number of the last attempt; the runner makes a name of it that no other process has. */
   readonly attempts: number
+  /**
+   * The attempt of a claim that the store has not answered. It may still be carried out, late, and then the lease is held by nobody: the
+   * next claim is the same one again, to which that lease is its own.
+   */
+  readonly unanswered?: number
   /** Failed fetches in a row, as the fleet or, without the store, this process counts them. */
   readonly failures: number
   /** Store operations in a row that failed, for the spacing of probes. */

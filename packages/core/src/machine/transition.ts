@@ -19,11 +19,11 @@
 import { claimed, claimFailed } from './claim.ts'
 import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
-import { changed, doubted, told } from './hearsay.ts'
+import { changed, doubted, readFailed, told } from './hearsay.ts'
 import { DEPENDENCY_MS, type Policy } from './policy.ts'
 import { abandonPublication, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
-import { carryOn, cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
+import { cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -49,7 +49,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'claimed':
       return isCurrent(state, 'claiming', event.attempt) ? claimed(state, event, policy) : step(state)
     case 'claim-failed':
-      return isCurrent(state, 'claiming', event.attempt) ? claimFailed(state, event, policy) : step(state)
+      return isCurrent(state, 'claiming', event.attempt) ? claimFailed({ ...state, unanswered: event.attempt }, event, policy) : step(state)
     case 'fetched':
       return isCurrent(state, 'fetching', event.attempt) ? fetched(state, event, policy) : step(state)
     case 'fetch-failed':
@@ -65,7 +65,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'told':
       return told(state, event, policy)
     case 'read-failed':
-      return carryOn({ ...state, reading: false }, event, policy)
+      return readFailed(state, event, policy)
     case 'rejected':
       return rejected(state, event, policy)
     case 'invalidated':

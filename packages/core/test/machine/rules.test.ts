@@ -373,3 +373,72 @@ test('a caller that holds a token by the version it had before it was shared can
   bench.send({ type: 'rejected', version: 1 })
   expect(bench.must('invalidate').version).toBe(100)
 })
+
+test('a claim that was not answered is claimed again as the same one, so that a grant made late is its own', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const { attempt } = bench.must('claim')
+  bench.send({ type: 'claim-failed', attempt, failure })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: false })
+  bench.now += 1_000
+  bench.send({ type: 'woke' })
+  expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt }])
+  bench.claimGranted(50)
+  bench.fetched('a')
+  bench.publishAccepted()
+  bench.now += LIFE
+  bench.send({ type: 'wanted' })
+  expect(bench.must('claim').attempt).toBeGreaterThan(attempt)
+})
+
+test('a hint whose read fails is not forgotten: the store is probed until it answers', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'changed', version: 20 })
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+  bench.send({ type: 'read-failed' })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a' } })
+  expect(bench.outstanding).toEqual([])
+  bench.now += 1_000
+  bench.send({ type: 'woke' })
+  const { attempt } = bench.must('claim')
+  const snapshot = emptySnapshot({ version: 20, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'claimed', attempt, sentAt: bench.now, claim: { kind: 'fresh', snapshot }, failure: undefined })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'b' } })
+})
+
+test('a hint whose read fails while nobody asks is looked into by the next caller', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'changed', version: 20 })
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+  bench.asked = false
+  bench.send({ type: 'read-failed' })
+  bench.now += 1_000
+  bench.send({ type: 'woke' })
+  expect(bench.outstanding).toEqual([])
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+})
+
+test('a hint that the store is back brings the probe of a store that was down nearer', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  for (let probe = 0; probe < 8; probe += 1) {
+    bench.send({ type: 'changed' })
+    bench.send({ type: 'wanted' })
+    if (bench.take('read')) bench.send({ type: 'read-failed' })
+    bench.now += 30_000
+    bench.send({ type: 'woke' })
+    const claim = bench.take('claim')
+    if (claim) bench.send({ type: 'claim-failed', attempt: claim.attempt, failure })
+  }
+  bench.send({ type: 'changed' })
+  bench.now += 500
+  expect(bench.wakeDue()).toBe(true)
+  bench.send({ type: 'woke' })
+  bench.must('claim')
+})
