@@ -22,5 +22,10 @@ export default defineConfig({
     globalSetup: ['tools/leak-search/global-setup.ts'],
     setupFiles: ['tools/leak-search/setup.ts'],
     testTimeout: 20_000,
+    // Most tests of the stores wait for a server, a lease or another process: more of them than cores can do so at once.
+    maxWorkers: 3,
+    // Each of those that run together has processes and a server of its own.
+    maxConcurrency: 4,
+    hookTimeout: 30_000,
   },
 })

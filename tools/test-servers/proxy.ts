@@ -107,7 +107,7 @@ class Link {
     this.#client = client
     this.#server = server
     this.#fault = fault
-    this.ended = Promise.all([once(client, 'close'), once(server, 'close')])
+    this.ended = Promise.all([closed(client), closed(server)])
     for (const socket of [client, server]) socket.setNoDelay().on('error', () => {})
     client.on('data', (bytes) => {
       this.#requests.push(bytes)
@@ -149,4 +149,11 @@ class Link {
     this.#client.destroy()
     this.#server.destroy()
   }
+}
+
+/** Also of one that an error ended. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve())
+  })
 }

@@ -1,5 +1,6 @@
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
-import { Redis } from 'ioredis'
+import { type Cluster, Redis } from 'ioredis'
+import { moveDeadlines } from '../../../../packages/store-redis/test/support/records.ts'
 import { randomSecret } from '../../../leak-search/index.ts'
 import { type Fleet, type FleetOptions, startFleet } from '../../index.ts'
 import { redisRecords } from '../../records/redis.ts'
@@ -32,5 +33,17 @@ export async function redisStage(): Promise<ServerStage & { readonly server: Red
       return [...calls].reduce((sum, [, count]) => sum + Number(count), 0)
     },
     close: () => server.stop(),
+  }
+}
+
+/** Moves the deadlines of records with this prefix, over a connection for this purpose. */
+export function passOver(connect: () => Redis | Cluster): (ms: number, keyPrefix: string) => Promise<void> {
+  return async (ms, keyPrefix) => {
+    const admin = connect()
+    admin.on('error', () => {})
+    // A cluster is known when it has been asked something.
+    await admin.ping()
+    await moveDeadlines(admin, keyPrefix, -ms)
+    admin.disconnect()
   }
 }
