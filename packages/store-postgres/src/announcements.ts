@@ -1,7 +1,7 @@
 import type { StoreChange } from '@tokenwell/core'
 import { presentable } from './errors.ts'
 import { ListeningConnection } from './listening-connection.ts'
-import { dedicatedClient, type PostgresPool } from './pool.ts'
+import type { PostgresPool } from './pool.ts'
 
 /** How long until a connection that was lost is replaced, milliseconds; grows while that fails, with chance: all nodes lost theirs. */
 const REOPEN_MS = 500
@@ -56,7 +56,7 @@ export class Announcements {
   #connected(): ListeningConnection {
     if (this.#connection !== undefined) return this.#connection
     clearTimeout(this.#reopening)
-    const connection = new ListeningConnection(() => dedicatedClient(this.#pool, this.#address), this.#pool, this.#schema, {
+    const connection = new ListeningConnection(this.#pool, this.#address, this.#schema, {
       message: (text) => this.#hear(text),
       listening: () => {
         this.#failures = 0

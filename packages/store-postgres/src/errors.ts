@@ -26,13 +26,35 @@ export function isConflict(error: unknown): boolean {
 /** Whether the connection was lost. What became of the statement is unknown. */
 export function isConnectionLoss(error: unknown): boolean {
   const code = codeOf(error)
-  if (code !== undefined) return /^(57P0[123]|08...)$/.test(code) || code === 'ECONNRESET' || code === 'EPIPE'
+  if (code !== undefined) return /^(57P0[1235]|08...)$/.test(code) || code === 'ECONNRESET' || code === 'EPIPE'
   return error instanceof Error && /^(Connection terminated|Client has encountered a connection error)/.test(error.message)
 }
 
-/** Whether the connection is of no use any more. After `query_timeout` of the client it still waits for the answer to somebody else's statement. */
+/** The server ends the session with these: a limit on transactions, a database that is dropped. What was sent is not sent again. */
+const ENDS_THE_SESSION = new Set(['25P03', '25P04', '57P04'])
+
+/** What writes are refused with by a standby, and by what was the primary. */
+const READ_ONLY = '25006'
+
+/**
+ * Whether the connection is of no use any more. After `query_timeout` of the client it still waits for the answer to somebody else's
+ * statement. One to a standby would stay with it for ever, long after others lead to the primary.
+ */
 export function isUnusable(error: unknown): boolean {
+  const code = codeOf(error) ?? ''
+  if (code === READ_ONLY || ENDS_THE_SESSION.has(code)) return true
   return isConnectionLoss(error) || (error instanceof Error && error.message === 'Query read timeout')
+}
+
+/** Whether the table or its schema is not there. */
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === '42P01' || code === '3F000'
+}
+
+/** Whether the tables are not those of this version: not there, or without a column. */
+export function isOutdated(error: unknown): boolean {
+  return isMissing(error) || codeOf(error) === '42703'
 }
 
 function messageOf(error: Error): string {
@@ -44,7 +66,7 @@ function messageOf(error: Error): string {
 
 function adviceFor(code: string | undefined): string | undefined {
   switch (code) {
-    case '25006':
+    case READ_ONLY:
       return 'the pool is connected to a standby or to a session that is read-only by default: connect it to the primary, read-write'
     case '42501':
       return "grant the pool's role what the README of @tokenwell/store-postgres lists"

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { quotedIdentifier } from './names.ts'
-import type { PostgresClient, PostgresPool } from './pool.ts'
+import { dedicatedClient, type PostgresClient, type PostgresPool, type PostgresQuery } from './pool.ts'
+import { withClient } from './session.ts'
 
 /** How long opening a connection may take, and how long the answer to a heartbeat, milliseconds. */
 const OPENING_MS = 5_000
 const HEARTBEAT_MS = 20_000
 
-/** How long a connection through a pooler has to show that it hears, milliseconds: less than core waits for a subscription. */
+/** How long a connection has to show that it hears, milliseconds: less than core waits for a subscription. */
 const PROBE_MS = 700
 
 export interface ListeningEvents {
@@ -20,8 +21,9 @@ export interface ListeningEvents {
 /**
  * One connection that listens to a channel, for as long as it lives.
  *
- * A pooler in transaction mode takes the `LISTEN`, and forgets it: the session behind it hears, and belongs to nobody. So whoever talks
- * to a pooler must first hear itself called from another connection, while it sits idle as it will from then on.
+ * A pooler in transaction mode takes the `LISTEN`, and forgets it: the session behind it hears, and belongs to nobody. An address of its
+ * own may lead to another database than the pool, where nobody ever says anything. So whoever talks to a pooler, or to an address of its
+ * own, must first hear itself called from the pool, while it sits idle as it will from then on.
  */
 export class ListeningConnection {
   /** Settles when it listens, or when that failed; then the connection has ended. */
@@ -36,7 +38,7 @@ export class ListeningConnection {
   #isListening = false
   #hasEnded = false
 
-  constructor(open: () => PostgresClient, pool: PostgresPool, channel: string, events: ListeningEvents) {
+  constructor(pool: PostgresPool, address: string | object | undefined, channel: string, events: ListeningEvents) {
     this.#channel = channel
     this.#events = events
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -58,7 +60,7 @@ export class ListeningConnection {
       () => clearTimeout(overdue),
       () => {},
     )
-    this.#open(open, pool).then(() => {
+    this.#open(pool, address).then(() => {
       if (this.#hasEnded) return
       this.#isListening = true
       // An idle subscription does not keep a process alive.
@@ -73,8 +75,8 @@ export class ListeningConnection {
     this.#end(new Error('the subscription was ended before it began'))
   }
 
-  async #open(open: () => PostgresClient, pool: PostgresPool): Promise<void> {
-    const client = open()
+  async #open(pool: PostgresPool, address: string | object | undefined): Promise<void> {
+    const client = dedicatedClient(pool, address)
     this.#client = client
     client.on('error', this.#end)
     client.on('end', () => this.#end(new Error('the connection for announcements was closed')))
@@ -83,31 +85,30 @@ export class ListeningConnection {
     await client.query(`listen ${quotedIdentifier(this.#channel)}`)
     const { rows } = await client.query('select pg_backend_pid()::text as pid')
     const [row] = rows as readonly { readonly pid: string }[]
-    if (row?.pid !== String(client.processID)) await this.#expectProbe(pool)
+    if (row?.pid !== String(client.processID)) await this.#expectProbe(pool, 'the connection goes through a pooler in transaction mode')
+    else if (address !== undefined) await this.#expectProbe(pool, 'listen leads to another database than the pool')
   }
 
-  async #expectProbe(pool: PostgresPool): Promise<void> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const unheard = setTimeout(() => {
-      reject(
-        new Error(
-          'announcements do not come through: the connection goes through a pooler in transaction mode; set listen to the address of the ' +
-            'server itself, or to false',
-        ),
-      )
-    }, PROBE_MS)
+  async #expectProbe(pool: PostgresPool, otherwise: string): Promise<void> {
+    const signal = AbortSignal.timeout(PROBE_MS)
+    const unheard = Promise.withResolvers<never>()
+    let isSent = false
+    const giveUp = () => {
+      const why = isSent
+        ? `announcements do not come through: ${otherwise}; set listen to the address of the server itself, or to false`
+        : `it is not known whether announcements come through: the pool sent none within ${PROBE_MS} ms`
+      unheard.reject(new Error(why))
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    const send = (client: PostgresQuery) => client.query('select pg_notify($1, $2)', [this.#channel, this.#probeText])
+    const sent = withClient(pool, signal, send).then(() => {
+      isSent = true
+    })
+    sent.catch(() => {})
     try {
-      const sent = pool.connect().then(async (client) => {
-        const failed = await client.query('select pg_notify($1, $2)', [this.#channel, this.#probeText]).then(
-          () => false,
-          () => true,
-        )
-        client.release(failed)
-      })
-      sent.catch(() => {})
-      await Promise.race([this.#probe.promise, promise])
+      await Promise.race([this.#probe.promise, unheard.promise])
     } finally {
-      clearTimeout(unheard)
+      signal.removeEventListener('abort', giveUp)
     }
   }
 

@@ -38,6 +38,7 @@ export const claimMigration = ({ schema }: Names, { id, lowest }: Migration): st
 export function migrationSql({ schema = 'tokenwell' }: { readonly schema?: string } = {}): string {
   if (!isName(schema)) throw new TypeError(`schema: expected a name of 1 to 63 bytes, got ${JSON.stringify(schema)}`)
   const own = names(schema)
-  const applied = migrations.flatMap((each) => [`${claimMigration(own, each)} on conflict do nothing`, fill(each.source, own)])
+  // Claimed last: whoever runs them one by one may stop anywhere, or a node start in between.
+  const applied = migrations.flatMap((each) => [fill(each.source, own), `${claimMigration(own, each)} on conflict do nothing`])
   return [createSchema(own), createMigrations(own), ...applied].map((statement) => `${statement};\n`).join('\n')
 }

@@ -23,7 +23,7 @@ export interface PostgresPoolClient extends PostgresQuery {
 /** `pg`'s `Pool`, of 8.11 or later. */
 export interface PostgresPool {
   readonly options: object
-  connect(): Promise<PostgresPoolClient>
+  connect(taken: (error: Error | undefined, client: PostgresPoolClient | undefined) => void): void
   on(event: 'error', listener: (error: Error) => void): unknown
   listenerCount(event: 'error'): number
 }

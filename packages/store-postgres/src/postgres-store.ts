@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Operation, TokenStore } from '@tokenwell/core'
 import { Announcements } from './announcements.ts'
+import { isOutdated } from './errors.ts'
 import { type Migration, migrations } from './migrations.ts'
 import { isName, type Names, names } from './names.ts'
 import type { PostgresPool } from './pool.ts'
@@ -55,7 +56,12 @@ export function storeWith(parts: Parts, { pool, schema = 'tokenwell', listen = t
     signal.throwIfAborted()
     closing.signal.throwIfAborted()
     await tables.ready(signal)
-    return (await send(pool, statement, values, signal)).rows
+    try {
+      return (await send(pool, statement, values, signal)).rows
+    } catch (error) {
+      if (isOutdated(error)) tables.doubt()
+      throw error
+    }
   }
 
   async function call(statement: string, key: string, values: readonly unknown[], operation: Operation): Promise<Reply> {
@@ -152,9 +158,16 @@ function check(pool: unknown, schema: unknown, listen: unknown, migrate: unknown
   if (typeof connect !== 'function' || typeof options !== 'object') {
     throw new TypeError(`pool: expected a Pool of pg, got ${pool === null ? 'null' : typeof pool}`)
   }
-  if (!isName(schema)) throw new TypeError(`schema: expected a name of 1 to 63 bytes, got ${JSON.stringify(schema)}`)
+  if (!isName(schema)) {
+    // An object may be the configuration of a connection, with a password.
+    throw new TypeError(
+      `schema: expected a name of 1 to 63 bytes, got ${typeof schema === 'string' ? JSON.stringify(schema) : typeof schema}`,
+    )
+  }
   if (typeof listen !== 'boolean' && typeof listen !== 'string' && (typeof listen !== 'object' || listen === null)) {
-    throw new TypeError(`listen: expected true, false, a connection string or a configuration of pg's Client, got ${listen}`)
+    throw new TypeError(
+      `listen: expected true, false, a connection string or a configuration of pg's Client, got ${listen === null ? 'null' : typeof listen}`,
+    )
   }
   if (typeof migrate !== 'boolean') throw new TypeError(`migrate: expected true or false, got ${typeof migrate}`)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as passed } from 'node:timers/promises'
-import { codeOf, isConnectionLoss, presentable } from './errors.ts'
+import { codeOf, isConnectionLoss, isMissing, presentable } from './errors.ts'
 import { claimMigration, createMigrations, createSchema, type Migration } from './migrations.ts'
 import { names } from './names.ts'
 import type { PostgresPool, PostgresQuery } from './pool.ts'
@@ -15,9 +15,6 @@ const PAUSE_MS = 50
 
 /** Such exists already, or will; a deadlock; a catalog row that somebody else has just changed. */
 const RACES = new Set(['23505', '42P06', '42P07', '42710', '40001', '40P01', 'XX000'])
-
-/** No such table, no such schema. */
-const MISSING = new Set(['42P01', '3F000'])
 
 export interface SchemaOptions {
   readonly pool: PostgresPool
@@ -50,6 +47,11 @@ export class Schema {
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
+  }
+
+  /** Lets the next operation look again: a server that lacks the last minutes may have taken over, or the schema was dropped. */
+  doubt(): void {
+    this.#isReady = false
   }
 
   async #bringUp(): Promise<void> {
@@ -103,7 +105,7 @@ export class Schema {
       const [row] = rows as readonly { readonly id: string; readonly lowest: string }[]
       return { id: Number(row?.id ?? 0), lowest: Number(row?.lowest ?? 0) }
     } catch (error) {
-      if (MISSING.has(codeOf(error) ?? '')) return { id: 0, lowest: 0 }
+      if (isMissing(error)) return { id: 0, lowest: 0 }
       throw error
     }
   }

@@ -55,7 +55,7 @@ export async function withClient<T>(pool: PostgresPool, signal: AbortSignal, use
 }
 
 async function used<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+  const client = await taken(pool)
   let released = false
   const release = (destroy: boolean) => {
     if (released) return
@@ -63,8 +63,6 @@ async function used<T>(pool: PostgresPool, signal: AbortSignal, use: (client: Po
     client.off('error', ignore)
     client.release(destroy)
   }
-  // Its connection may end while it is out of the pool, where nobody else listens.
-  client.on('error', ignore)
   if (signal.aborted) {
     release(false)
     throw signal.reason
@@ -85,6 +83,20 @@ async function used<T>(pool: PostgresPool, signal: AbortSignal, use: (client: Po
     clearTimeout(overdue)
     signal.removeEventListener('abort', wait)
   }
+}
+
+/**
+ * A client whose connection may end while it is out of the pool, where nobody else listens. By callback: a new connection can end with
+ * the very packet that opens it, before a promise would be heard of.
+ */
+function taken(pool: PostgresPool): Promise<PostgresPoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (client === undefined) return reject(error)
+      client.on('error', ignore)
+      resolve(client)
+    })
+  })
 }
 
 const ignore = (): void => {}

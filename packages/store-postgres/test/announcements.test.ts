@@ -5,6 +5,7 @@ import type { Pool } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { patient, publication } from './support/operations.ts'
 import { connect } from './support/pool.ts'
+import { startRelay, uncaughtErrors } from './support/relay.ts'
 
 let server: PostgresServer
 let admin: Pool
@@ -178,4 +179,37 @@ test('a pooler in transaction mode, which forgets who listens, is refused; one i
   const through = await listen(open({ url: sessions.url }).store)
   const last = await publish(store)
   await expect.poll(() => through.changes).toEqual([last])
+})
+
+test('a connection that is lost while it asks whether a pooler lets listen does not end the process', async () => {
+  const pooler = await startPgbouncer({ upstream: server, poolMode: 'session' })
+  onTestFinished(() => pooler.stop())
+  const relay = await startRelay(server.port)
+  onTestFinished(() => relay.stop())
+  const uncaught = uncaughtErrors()
+  onTestFinished(() => uncaught.stop())
+  const pool = connect(server.url.replace(String(server.port), String(relay.port)), { options: '-c idle_session_timeout=1' })
+  onTestFinished(() => pool.end())
+  const store = postgresStore({ pool, listen: pooler.url })
+  onTestFinished(() => store.close())
+  await expect(listen(store)).rejects.toThrow('it is not known whether announcements come through')
+  expect(uncaught.errors).toEqual([])
+})
+
+test('an address that leads to another database is refused', async () => {
+  await admin.query('create database elsewhere')
+  const { store } = open({ listen: server.url.replace(/postgres$/, 'elsewhere') })
+  await expect(listen(store)).rejects.toThrow('announcements do not come through: listen leads to another database than the pool')
+})
+
+test('a pooler that cannot be tried out, because all of the pool is taken, is not blamed', async () => {
+  const pooler = await startPgbouncer({ upstream: server, poolMode: 'session' })
+  onTestFinished(() => pooler.stop())
+  const { pool, store } = open({ url: pooler.url, max: 1 })
+  const client = await pool.connect()
+  await expect(listen(store)).rejects.toThrow('it is not known whether announcements come through: the pool sent none')
+  client.release()
+  const { changes } = await listen(store)
+  const change = await publish(store)
+  await expect.poll(() => changes).toEqual([change])
 })

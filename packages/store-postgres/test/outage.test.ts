@@ -1,9 +1,10 @@
 import { postgresStore } from '@tokenwell/store-postgres'
-import { type PostgresServer, startPostgres, startPostgresReplica } from '@tokenwell/test-servers'
+import { type PostgresServer, startPostgres, startPostgresReplica, startProxy } from '@tokenwell/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { claim, patient, publication } from './support/operations.ts'
 import { connect } from './support/pool.ts'
+import { startRelay, uncaughtErrors } from './support/relay.ts'
 
 const DEADLINE_MS = 100
 
@@ -129,6 +130,28 @@ test('the end of idle connections neither ends the process nor fails the next ca
   expect((await store.claim('key', 'a', claim, patient)).kind).toBe('granted')
 })
 
+test('a connection that ends with the very packet that opens it does not end the process', async () => {
+  const relay = await startRelay(server.port)
+  onTestFinished(() => relay.stop())
+  const uncaught = uncaughtErrors()
+  onTestFinished(() => uncaught.stop())
+  const url = server.url.replace(String(server.port), String(relay.port))
+  const pool = connect(url, { options: '-c idle_session_timeout=1' })
+  onTestFinished(() => pool.end())
+  await expect(postgresStore({ pool }).read(['key'], patient)).rejects.toThrow(/not queryable|terminat/)
+  expect(uncaught.errors).toEqual([])
+})
+
+test('a session that ended because it was idle, just before it was used, is replaced', async () => {
+  const { store } = await open({ max: 1, options: '-c idle_session_timeout=20' })
+  for (let round = 0; round < 5; round++) {
+    const over = performance.now() + 60
+    // A process that is busy does not hear of the end before it sends the next statement.
+    while (performance.now() < over);
+    expect((await store.read(['warm'], patient))[0]?.version).toBe(7)
+  }
+})
+
 test('a listener of errors that the pool has already is left alone', async () => {
   const pool = connect(server.url)
   onTestFinished(() => pool.end())
@@ -193,4 +216,19 @@ test('a standby answers reads and says why it takes no writes; promoted, it goes
   await replica.promote()
   const after = await standby.claim('key', 'after', claim, patient)
   expect(after.kind === 'granted' && after.fence).toBeGreaterThan(fence)
+}, 60_000)
+
+test('a connection to a standby is given up, so that the next one may lead to the primary', async () => {
+  await open()
+  const replica = await startPostgresReplica(server)
+  onTestFinished(() => replica.stop())
+  const proxy = await startProxy({ port: replica.port })
+  onTestFinished(() => proxy.stop())
+  const pool = connect(server.url.replace(String(server.port), String(proxy.port)), { max: 1 })
+  onTestFinished(() => pool.end())
+  const store = postgresStore({ pool })
+  await expect.poll(async () => (await store.read(['warm'], patient))[0]?.version, { timeout: 10_000 }).toBe(7)
+  proxy.redirect(server.port)
+  await expect(store.claim('key', 'a', claim, patient)).rejects.toThrow(/the pool is connected to a standby/)
+  expect((await store.claim('key', 'a', claim, patient)).kind).toBe('granted')
 }, 60_000)

@@ -44,6 +44,7 @@ test('wrong options are named', async () => {
   for (const schema of ['', 7, 'x'.repeat(64), '租'.repeat(22), 'nul\0', '\ud800']) {
     expect(given({ pool, schema })).toThrow(/^schema: expected a name of 1 to 63 bytes, got /)
   }
+  expect(given({ pool, schema: { password: 'hidden' } })).toThrow(/^schema: expected a name of 1 to 63 bytes, got object$/)
   expect(given({ pool, listen: 7 })).toThrow(/^listen: expected true, false, a connection string or/)
   expect(given({ pool, listen: null })).toThrow(/^listen: expected/)
   expect(given({ pool, migrate: 'no' })).toThrow('migrate: expected true or false, got string')

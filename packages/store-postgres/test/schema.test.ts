@@ -4,6 +4,7 @@ import type { Pool, PoolConfig } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Migration, migrations } from '../src/migrations.ts'
 import { shipped, storeWith } from '../src/postgres-store.ts'
+import type { Statements } from '../src/statements.ts'
 import { claim, patient, publication } from './support/operations.ts'
 import { connect } from './support/pool.ts'
 
@@ -106,6 +107,57 @@ test('ten nodes that start at once with a newer version all work', async () => {
   expect((await applied(open())).map(({ id }) => id)).toEqual([1, 2, 3, 4])
 })
 
+test('an older node works on while newer ones migrate', async () => {
+  const open = await database()
+  const older = postgresStore({ pool: open() })
+  let isMigrated = false
+  const work = async () => {
+    for (let version = 1; !isMigrated || version < 20; version++) {
+      expect((await older.publish('key', `attempt ${version}`, version, publication, patient)).kind).toBe('accepted')
+    }
+  }
+  const working = work()
+  const newer = [...migrations, ...[2, 3, 4].map((id) => migration(id, 1))]
+  await Promise.all(Array.from({ length: 10 }, () => storeWith({ ...shipped, migrations: newer }, { pool: open() }).read(['key'], patient)))
+  isMigrated = true
+  await working
+  expect((await applied(open())).map(({ id }) => id)).toEqual([1, 2, 3, 4])
+})
+
+test('a column that is gone while a store works is made again by the operation after the one that missed it', async () => {
+  const pool = (await database())()
+  const novelty = [...migrations, migration(2, 1)]
+  const store = storeWith({ ...shipped, migrations: novelty, statements: (names) => withNovelty(shipped.statements(names)) }, { pool })
+  await store.read(['key'], patient)
+  // As on a standby that took over before it had heard of the migration.
+  await pool.query('alter table tokenwell.records drop column novelty_2; delete from tokenwell.migrations where id = 2')
+  await expect(store.read(['key'], patient)).rejects.toThrow(/"?novelty_2"? does not exist/)
+  expect(await store.read(['key'], patient)).toHaveLength(1)
+})
+
+test("somebody else's table of migrations is left as it is", async () => {
+  const pool = (await database())()
+  await pool.query('create table public.migrations (name text)')
+  await expect(postgresStore({ pool, schema: 'public' }).read(['key'], patient)).rejects.toThrow(/the tables of the store are not as this/)
+  const { rows } = await pool.query("select table_name, column_name from information_schema.columns where table_schema = 'public'")
+  expect(rows).toEqual([{ table_name: 'migrations', column_name: 'name' }])
+})
+
+test('a schema that is gone while a store works is made again by the operation after the one that missed it', async () => {
+  const pool = (await database())()
+  const store = postgresStore({ pool })
+  await store.publish('key', 'a', 5, publication, patient)
+  await pool.query('drop schema tokenwell cascade')
+  await expect(store.read(['key'], patient)).rejects.toThrow(/does not exist \(the tables of the store are not/)
+  expect((await store.claim('key', 'b', claim, patient)).kind).toBe('granted')
+})
+
+/** Reading that needs the column of migration 2. */
+const withNovelty = ({ read, ...others }: Statements) => ({
+  ...others,
+  read: read.replace('order by', 'where r.novelty_2 is null order by'),
+})
+
 /** A migration that fails where it is applied twice. */
 function migration(id: number, lowest: number): Migration {
   return { id, lowest, source: `alter table {schema}.records add column novelty_${id} integer` }
@@ -170,6 +222,16 @@ test('the printed statements make what the store makes, and may be run again', a
   expect(await columns(byHand)).toEqual(await columns(byStore))
   expect(await applied(byHand, 'some ""where""')).toEqual([{ id: 1, lowest: 1 }])
   expect(() => migrationSql({ schema: '' })).toThrow(/^schema: expected a name/)
+})
+
+test('wherever the printed statements were left off, a store goes on', async () => {
+  const statements = migrationSql().split(/(?<=;)\n/)
+  expect(statements.length).toBeGreaterThan(3)
+  for (let run = 0; run < statements.length; run++) {
+    const pool = (await database())()
+    for (const statement of statements.slice(0, run)) await pool.query(statement)
+    expect((await postgresStore({ pool }).read(['key'], patient))[0]?.version).toBe(0)
+  }
 })
 
 test('operations do not wait longer than they may for tables that somebody locks', async () => {
