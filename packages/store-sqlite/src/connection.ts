@@ -1,4 +1,5 @@
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, lstatSync, openSync, readlinkSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type Answer, integer, parseRow } from './row.ts'
 import { isChange, type Question, type Sources, STEPS } from './statements.ts'
@@ -64,7 +65,7 @@ export class Connection {
   /** What the record says to this question. Never waits for a writer. */
   ask(question: Question, key: string, args: Arguments, now = microseconds()): Answer {
     const row = this.#statements.questions[question].get({ ...args, key, now })
-    if (row === undefined) throw new Error(`the table tokenwell is empty: the file is damaged: ${this.#path}`)
+    if (row === undefined) throw this.#withoutVersion()
     this.#refuseBelow(integer(row.lowest))
     return parseRow(key, row)
   }
@@ -133,8 +134,13 @@ export class Connection {
     if (integer(tables?.count) === 0) return 0
     if (integer(tables?.own) === 0) throw new Error(`the database holds something else: give the store a file of its own: ${this.#path}`)
     const row = this.#database.prepare('select version, lowest from tokenwell').get()
-    this.#refuseBelow(integer(row?.lowest))
-    return integer(row?.version)
+    if (row === undefined) throw this.#withoutVersion()
+    this.#refuseBelow(integer(row.lowest))
+    return integer(row.version)
+  }
+
+  #withoutVersion(): Error {
+    return new Error(`the table tokenwell is empty: the file is damaged: ${this.#path}`)
   }
 
   #refuseBelow(lowest: number): void {
@@ -155,9 +161,15 @@ function createFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    // What else is wrong, SQLite says: it may be there, or must be made otherwise.
     if (error.code === 'ENOENT') throw error
+    // A link that leads to no file yet is one for `open`; SQLite would follow it, and let others read what it makes there.
+    if (error.code === 'EEXIST' && isLink(path) && identityOf(path) === undefined) createFile(resolve(dirname(path), readlinkSync(path)))
+    // What else is wrong, SQLite says: it may be there, or must be made otherwise.
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
 }
 
 function identityOf(path: string): string | undefined {

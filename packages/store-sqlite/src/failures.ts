@@ -31,7 +31,9 @@ export function isRefusal(error: unknown): boolean {
 export function presentable(error: unknown, path: string): Error {
   if (!(error instanceof Error)) return new Error(String(error))
   if ('code' in error && error.code === 'ENOENT') {
-    return new Error(`the folder does not exist, the store does not make one: ${dirname(path)}`, { cause: error })
+    // Where the path is a link, another than its own.
+    const missing = 'path' in error && typeof error.path === 'string' ? error.path : path
+    return new Error(`the folder does not exist, the store does not make one: ${dirname(missing)}`, { cause: error })
   }
   const code = codeOf(error)
   const advice = code === undefined ? undefined : ADVICE[code]

@@ -45,6 +45,8 @@ export function storeWith(statements: Sources, { path, synchronous = 'full' }: S
     capabilities: { shared: true, durable: true, push: false },
 
     async read(keys, { signal }) {
+      // Where there are no keys there is nobody else to say so.
+      signal.throwIfAborted()
       return Promise.all(keys.map(async (key) => (await database.ask('read', text('key', key), {}, signal)).snapshot))
     },
 
@@ -106,8 +108,12 @@ function oneOf<Kind extends (Claim | Publication)['kind']>(kinds: readonly Kind[
   return found
 }
 
-/** Half a surrogate pair has no UTF-8: it would come back as another character, and two keys could become one. */
+/**
+ * Half a surrogate pair has no UTF-8: it would come back as another character, and two keys could become one. Text that SQLite answers ends
+ * at U+0000 for Node 22.
+ */
 function text(what: string, characters: string): string {
+  if (characters.includes('\0')) throw new TypeError(`${what}: expected no U+0000`)
   if (!characters.isWellFormed()) throw new TypeError(`${what}: expected well-formed Unicode`)
   return characters
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { TokenStore } from '@tokenwell/core'
@@ -50,6 +50,15 @@ test('the file and the log beside it can be read by their owner alone', async ()
   ])
 })
 
+test('a file that is made at the end of a link can be read by its owner alone', async () => {
+  const path = join(folder(), 'records.db')
+  symlinkSync('middle.db', path)
+  symlinkSync('end.db', join(path, '../middle.db'))
+  await open(path).publish('key', 'a', 5, publication, patient)
+  expect(statSync(join(path, '../end.db')).mode & 0o777).toBe(0o600)
+  expect(rows(path)).toHaveLength(1)
+})
+
 test('a relative path counts from where the process was when the store was made', async () => {
   const path = join(folder(), 'records.db')
   const before = process.cwd()
@@ -97,7 +106,15 @@ test('what would not come back as it is is refused', async () => {
   )
   await expect(store.publish(half, 'a', 5, publication, patient)).rejects.toThrow('key: expected well-formed Unicode')
   await expect(store.read([half], patient)).rejects.toThrow(TypeError)
+  const cut = 'cut \0 short'
+  await expect(store.publish('key', 'a', 5, { ...publication, value: cut }, patient)).rejects.toThrow('value: expected no U+0000')
+  await expect(store.read([cut], patient)).rejects.toThrow('key: expected no U+0000')
   expect((await store.read(['key'], patient))[0]?.version).toBe(0)
+})
+
+test('a read of no keys that was given up rejects as well', async () => {
+  const reason = new Error('given up')
+  await expect(open().read([], { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
 })
 
 test('the largest fences and lengths are exact', async () => {

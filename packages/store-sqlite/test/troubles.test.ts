@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { TokenStore } from '@tokenwell/core'
@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { folder } from './support/files.ts'
 import { claim, patient, publication } from './support/operations.ts'
 import { NodeProcess } from './support/process.ts'
-import { integrity, rows } from './support/records.ts'
+import { inFile, integrity, rows } from './support/records.ts'
 
 /** A user who may not do everything, for tests that run as one who may. */
 const NOBODY = process.getuid?.() === 0 ? { user: 65_534 } : {}
@@ -41,6 +41,14 @@ test('a folder that is not there is named, and used once it is', async () => {
   await expect(store.claim('key', 'a', claim, patient)).rejects.toThrow(expected)
   mkdirSync(dirname(path))
   expect((await store.claim('key', 'a', claim, patient)).kind).toBe('granted')
+})
+
+test('a folder that is not there at the end of a link is named', async () => {
+  const path = join(folder(), 'records.db')
+  symlinkSync('missing/records.db', path)
+  await expect(open(path).read(['key'], patient)).rejects.toThrow(
+    `the folder does not exist, the store does not make one: ${dirname(path)}/missing`,
+  )
 })
 
 test('a folder is no file', async () => {
@@ -81,6 +89,15 @@ test('a damaged file is named as such', async () => {
   const store = open(path)
   await expect(store.read(['key 1'], patient)).rejects.toThrow(/malformed; the file is damaged: stop its processes, keep a copy/)
   await expect(store.publish('key 1', 'b', 6, publication, patient)).rejects.toThrow(/the file is damaged/)
+})
+
+test('a file that has lost its version is named as damaged, by nodes that run as by nodes that start', async () => {
+  const path = join(folder(), 'records.db')
+  const running = open(path)
+  await running.publish('key', 'a', 5, publication, patient)
+  inFile(path, (database) => database.exec('delete from tokenwell'))
+  const damaged = 'the table tokenwell is empty: the file is damaged'
+  for (const store of [running, open(path)]) await expect(store.read(['key'], patient)).rejects.toThrow(damaged)
 })
 
 test('a file and a folder that may not be written are named, and nothing is lost', async () => {

@@ -96,6 +96,64 @@ test('a thousand writes at once let the event loop go round between them', async
   expect(rounds).toBeGreaterThanOrEqual(999)
 })
 
+/** How many of these operations at most ended in one round of the event loop. */
+async function mostInOneRound(operations: readonly Promise<unknown>[]): Promise<number> {
+  let ended = 0
+  let before = 0
+  let most = 0
+  const look = () => {
+    most = Math.max(most, ended - before)
+    before = ended
+    next = setImmediate(look)
+  }
+  let next = setImmediate(look)
+  onTestFinished(() => clearImmediate(next))
+  await Promise.all(operations.map((operation) => operation.then(() => ended++)))
+  look()
+  return most
+}
+
+// One ends with the timer of its wait, and the next may have its turn in the same round.
+test('a thousand writes that waited for one lock do not all write at once when it is free', async () => {
+  other.exec('begin immediate')
+  const claims = Array.from({ length: 1_000 }, (_, index) => store.claim(`key ${index}`, 'a', claim, patient))
+  await passed(100)
+  other.exec('rollback')
+  expect(await mostInOneRound(claims)).toBeLessThanOrEqual(2)
+})
+
+test('a thousand reads that waited for one file do not all read at once when it is free', async () => {
+  await store.close()
+  other.exec('pragma locking_mode = exclusive; begin immediate; update records set version = 5; commit')
+  const late = sqliteStore({ path })
+  onTestFinished(() => late.close())
+  const reads = Array.from({ length: 1_000 }, () => late.read(['key'], patient))
+  await passed(100)
+  other.close()
+  expect(await mostInOneRound(reads)).toBeLessThanOrEqual(2)
+})
+
+test('writes go in the order they came; those that were given up are left out, and nobody waits for them', async () => {
+  other.exec('begin immediate')
+  const reason = new Error('given up')
+  const order: number[] = []
+  const claims = Array.from({ length: 30 }, async (_, index) => {
+    const operation = index % 3 === 0 ? { signal: givenUp(reason) } : patient
+    const { kind } = await store.claim(`key ${index}`, 'a', claim, operation)
+    order.push(index)
+    return kind
+  })
+  for (const claimed of claims) claimed.catch(() => {})
+  await Promise.all(claims.flatMap((claimed, index) => (index % 3 === 0 ? [expect(claimed).rejects.toBe(reason)] : [])))
+  expect(order).toEqual([])
+  other.exec('rollback')
+  const kinds = await Promise.all(claims.filter((_, index) => index % 3 !== 0))
+  expect(kinds).toEqual(Array(20).fill('granted'))
+  expect(order).toEqual(order.toSorted((a, b) => a - b))
+  const claimed = await store.read(['key 0', 'key 3', 'key 27'], patient)
+  expect(claimed.map(({ lease }) => lease)).toEqual([undefined, undefined, undefined])
+})
+
 interface Busy {
   readonly p99: number
   readonly written: number
