@@ -2,15 +2,9 @@ import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { type Cluster, Redis } from 'ioredis'
 import { moveDeadlines } from '../../../../packages/store-redis/test/support/records.ts'
 import { randomSecret } from '../../../leak-search/index.ts'
-import { type Fleet, type FleetOptions, startFleet } from '../../index.ts'
+import { startFleet } from '../../index.ts'
 import { redisRecords } from '../../records/redis.ts'
 import type { ServerStage } from './stage.ts'
-
-/** A fleet whose records are in this Redis, under a prefix of their own. */
-export async function fleetOnRedis(url: string, options: Partial<FleetOptions> & { readonly nodes: number }): Promise<Fleet> {
-  const { address, passInStore } = redisRecords(url)
-  return startFleet({ store: () => address, passInStore, secret: randomSecret, ...options })
-}
 
 /** A Redis of one's own. Who may not use channels gets no push: that is the user `deaf`. */
 export async function redisStage(): Promise<ServerStage & { readonly server: RedisServer }> {
