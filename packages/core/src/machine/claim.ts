@@ -3,8 +3,8 @@ import type { Claim, Version } from '../store.ts'
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import { fetchDeadline, type Policy } from './policy.ts'
-import { carryOn, cool, detach, follow, IDLE, isUnpublished, startPublish } from './starts.ts'
-import { type Grant, type Held, type State, usableToken } from './state.ts'
+import { carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startPublish } from './starts.ts'
+import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
@@ -13,7 +13,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   const next = adopt({ ...answered, storeFailures: 0 }, event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
-      return granted(next, event, claim, policy, state.rejected)
+      return granted(next, event, claim, policy, state)
     case 'fresh':
       // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
       if (usableToken(next, event.now) === undefined)
@@ -40,17 +40,19 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   }
 }
 
-function granted(
-  state: State,
-  event: Of<'claimed'>,
-  claim: Extract<Claim, { kind: 'granted' }>,
-  policy: Policy,
-  rejectedBefore: Version,
-): Step {
+function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kind: 'granted' }>, policy: Policy, before: State): Step {
   const { attempt, now } = event
   const grant: Grant = { fence: claim.fence, deadline: fetchDeadline(event.sentAt, claim.snapshot.lease?.expiresInMs ?? 0) }
   const release = settle(attempt, grant, { backoffMs: 0 })
   if (state.closing) return step({ ...state, activity: { kind: 'closed' } }, ...release)
+  // A lease that was granted late to a claim of long ago. What it was claimed for has come by another way,
+  if (usableToken(state, now)?.published && !isDue(state, now)) {
+    return prepend(release, carryOn({ ...state, failures: 0, activity: IDLE }, event, policy))
+  }
+  // or its fence is no good any more: what is fetched under it would be rejected already.
+  if (before.unanswered === attempt && claim.fence <= Math.max(state.seen, state.rejected)) {
+    return prepend(release, startClaim(state, event, policy))
+  }
   // By the contract a fence is above what the claim had seen; publishing under this one would go back.
   if (claim.fence <= state.seen) {
     return prepend(release, claimFailed(state, { ...event, type: 'claim-failed', failure: lowFence() }, policy))
@@ -62,7 +64,7 @@ function granted(
   const { token } = state
   if (token !== undefined && isUnpublished(state, now)) {
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
-    if (state.rejected === rejectedBefore) {
+    if (state.rejected === before.rejected) {
       const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
       const quiet = (token.quietUntil ?? 0) > now
       return startPublish({ ...state, seen: claim.fence, failures, token: renamed }, renamed, {

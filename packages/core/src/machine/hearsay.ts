@@ -11,7 +11,7 @@ const PROBE_SPREAD_MS = 500
 /** A snapshot that came with the answer to a read or a settle. */
 export function told(state: State, event: Of<'told'>, policy: Policy): Step {
   const { snapshot, sentAt } = event
-  const next = adopt(event.read ? { ...state, reading: false, hinted: false } : state, event, snapshot, policy)
+  const next = adopt(event.read ? { ...state, reading: false } : state, event, snapshot, policy)
   const { activity } = next
   const renewed = usableToken(next, event.now) !== undefined && !isDue(next, event.now)
   switch (activity.kind) {
@@ -53,7 +53,12 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
       return event.version === undefined || event.version > state.seen ? startRead(state) : step(state)
     case 'idle':
       if (state.token === undefined) return step(state)
+      // The read under way may have been answered before.
+      if (state.reading) return step({ ...state, hinted: true })
       return event.waiting ? startRead(state) : step({ ...state, hinted: true })
+    case 'claiming':
+      // The answer on its way may be from before. Of the version that it brings, this is the announcement.
+      return event.version === undefined || event.version > state.seen ? step({ ...state, hinted: true }) : step(state)
     case 'detached':
       // The store is back. Not for every key at once.
       return step({ ...state, activity: { ...activity, probeAt: Math.min(activity.probeAt, event.now + event.chance * PROBE_SPREAD_MS) } })

@@ -442,3 +442,48 @@ test('a hint that the store is back brings the probe of a store that was down ne
   bench.send({ type: 'woke' })
   bench.must('claim')
 })
+
+/** A claim that is not answered, and the one after it, which is the same. */
+function claimedAgain(bench: Bench): number {
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  if (bench.take('fetch')) bench.send({ type: 'fetch-failed', attempt: bench.state.attempts, failure, blocked: false })
+  bench.now += 1_000
+  bench.send({ type: 'woke' })
+  const { attempt } = bench.must('claim')
+  bench.outstanding.unshift({ type: 'claim', attempt, leaseMs: 8_000, seen: 0, rejected: 0 })
+  return attempt
+}
+
+test('a lease granted late, when a fresh token is there already, is given back', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  claimedAgain(bench)
+  bench.claimGranted(50, { version: 40, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'b' } })
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 50, backoffMs: 0 }])
+})
+
+test('a lease granted late, whose fence a rejection covers, is given back and claimed anew', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  const attempt = claimedAgain(bench)
+  bench.claimGranted(50, { version: 40, value: 'b', expiresInMs: LIFE, rejectedUpTo: 50 })
+  expect(bench.must('settle')).toMatchObject({ attempt, fence: 50, backoffMs: 0 })
+  expect(bench.must('claim')).toMatchObject({ attempt: attempt + 1, rejected: 50 })
+  expect(bench.outstanding).toEqual([])
+})
+
+test('a hint that comes while the record is read is looked into once more', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'changed', version: 10 })
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+  bench.send({ type: 'changed', version: 10 })
+  const snapshot = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'told', sentAt: bench.now, snapshot, read: true })
+  expect(bench.outstanding).toEqual([])
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+})
