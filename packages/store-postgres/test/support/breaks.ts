@@ -55,10 +55,11 @@ export const breaks: Readonly<Record<string, Break>> = {
       'publish: the fence of the stored value is superseded',
       'publish: superseded comes before refused',
       'publish: a superseded publication leaves the backoff',
-      'concurrency: of many publications at once the newest stays',
       'subscribe: a publication that changed nothing is not announced',
       'after a wait: a publication older than what was published meanwhile is superseded',
     ],
+    // Over several connections the newest can come last by chance.
+    mayFail: /^concurrency: of many publications at once the newest stays$/,
   },
   'a publication that is sent again is written again': {
     source: 'publish',
