@@ -21,7 +21,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
     globalSetup: ['tools/leak-search/global-setup.ts'],
     setupFiles: ['tools/leak-search/setup.ts'],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     // Most tests of the stores wait for a server, a lease or another process: more of them than cores can do so at once.
     maxWorkers: 3,
     // Each of those that run together has processes and a server of its own.

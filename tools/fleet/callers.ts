@@ -7,6 +7,8 @@ import type { CallReport } from './orders.ts'
 interface Watch {
   readonly node: string
   readonly wall: () => number
+  /** The highest version that the store has called rejected. */
+  readonly rejectedUpTo: () => number
   readonly tell: (entry: Entry) => void
 }
 
@@ -52,12 +54,13 @@ export class Callers {
   async call(callers: number, options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const tally = this.#tally
     const askedAt = machineNow()
+    const rejectedUpTo = this.#watch.rejectedUpTo()
     let waiting = callers
     const calls: Promise<void>[] = []
     for (let each = 0; each < callers; each++) {
       this.#asked += 1
       const call = this.#handle.get(options).then(
-        (token) => this.#serve(token, tally, askedAt),
+        (token) => this.#serve(token, tally, askedAt, rejectedUpTo),
         (error: unknown) => this.#fail(error, tally, askedAt),
       )
       calls.push(
@@ -106,11 +109,12 @@ export class Callers {
     return { ...figures, served: Object.fromEntries(served), errors: Object.fromEntries(errors) }
   }
 
-  #serve(token: Token, { served }: Tally, askedAt: number): void {
+  #serve(token: Token, { served }: Tally, askedAt: number, rejectedUpTo: number): void {
     served.set(token.value, (served.get(token.value) ?? 0) + 1)
     const { node, wall, tell } = this.#watch
     const lifeMs = token.expiresAt - wall()
     if (lifeMs <= 0) tell({ at: machineNow(), node, kind: 'served-expired', version: token.version, lifeMs })
+    if (token.version <= rejectedUpTo) tell({ at: machineNow(), node, kind: 'served-rejected', version: token.version, rejectedUpTo })
     if (token.version === this.#last?.version && token.value === this.#last.value) return
     this.#last = token
     tell({ at: machineNow(), node, kind: 'served', askedAt, version: token.version, lifeMs, digest: digest(token.value) })

@@ -12,6 +12,8 @@ export type Entry = { readonly at: number; readonly node: string } & (
   | { readonly kind: 'served'; readonly askedAt: number; readonly version: number; readonly lifeMs: number; readonly digest: string }
   /** A token was served after its end. */
   | { readonly kind: 'served-expired'; readonly version: number; readonly lifeMs: number }
+  /** A token was served that the store had called rejected before its caller asked. */
+  | { readonly kind: 'served-rejected'; readonly version: number; readonly rejectedUpTo: number }
   /** Callers who were not served at once: the one that waited longest of those who asked together. */
   | { readonly kind: 'waited'; readonly askedAt: number; readonly callers: number }
   | { readonly kind: 'failed'; readonly askedAt: number; readonly code: string; readonly message: string }

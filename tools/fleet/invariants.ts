@@ -25,6 +25,7 @@ export function violations(history: readonly Entry[], expectation: Expectation =
     ...ages.flatMap((calls) =>
       [...new Set(calls.map(({ key }) => key))].flatMap((key) => storeViolations(calls.filter((call) => call.key === key))),
     ),
+    ...differentValues(entries),
     ...longWaits(entries, expectation.longestWaitMs ?? LONGEST_WAIT_MS),
     ...nodesOf(entries).flatMap((node) => nodeViolations(entries.filter((entry) => entry.node === node))),
   ]
@@ -117,7 +118,7 @@ function takenLeases(calls: readonly Call[]): string[] {
   )
 }
 
-/** I7: a fence belongs to one attempt, and an attempt is granted one fence for as long as its lease lives. */
+/** I7: a fence belongs to one attempt. */
 function repeatedFences(calls: readonly Call[]): string[] {
   const owners = new Map<number, string>()
   return calls.flatMap(({ operation, outcome, fence, attempt = '', node }) => {
@@ -125,6 +126,22 @@ function repeatedFences(calls: readonly Call[]): string[] {
     const owner = owners.get(fence) ?? attempt
     owners.set(fence, owner)
     return owner === attempt ? [] : [`I7: ${node} was granted the fence ${fence}, which another attempt had`]
+  })
+}
+
+/** A version that was published is one value, whoever serves it. One that only a process knows is its own. */
+function differentValues(entries: readonly Entry[]): string[] {
+  const published = new Set(
+    entries.map((entry) =>
+      entry.kind === 'store' && entry.operation === 'publish' && entry.outcome === 'accepted' ? entry.fence : undefined,
+    ),
+  )
+  const values = new Map<number, string>()
+  return entries.flatMap((entry) => {
+    if (entry.kind !== 'served' || !published.has(entry.version)) return []
+    const value = values.get(entry.version) ?? entry.digest
+    values.set(entry.version, value)
+    return value === entry.digest ? [] : [`${entry.node} served another value as version ${entry.version} than somebody else`]
   })
 }
 
@@ -158,6 +175,9 @@ function nodeViolations(entries: readonly Entry[]): string[] {
       served = Math.max(served, entry.version)
     }
     if (entry.kind === 'served-expired') found.push(`I5: ${node} served version ${entry.version} ${-entry.lifeMs} ms after its end`)
+    if (entry.kind === 'served-rejected') {
+      found.push(`I5: ${node} served version ${entry.version}, and had been told that ${entry.rejectedUpTo} and all before are rejected`)
+    }
     if (entry.kind === 'failed' && entry.code === 'not a TokenError') found.push(`a caller of ${node} got: ${entry.message}`)
     if (entry.kind === 'closed' && entry.asked !== entry.settled) {
       found.push(`I8: ${entry.asked} callers asked ${node}, ${entry.settled} were answered`)

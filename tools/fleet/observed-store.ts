@@ -13,6 +13,8 @@ type Told = Pick<StoreCall, 'outcome' | 'version' | 'fence'>
 
 export interface ObservedStore {
   readonly store: TokenStore
+  /** The highest version of a token that the store has called rejected so far. */
+  readonly rejectedUpTo: number
   /** From now on no hint is passed on. Resolves when no call is under way any more. */
   still(): Promise<void>
   /** Passes on what was kept back. */
@@ -46,7 +48,11 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       throw error
     }
   }
-  const said = (outcome: string, { version }: Snapshot): Told => ({ outcome, version })
+  let rejected = 0
+  const said = (outcome: string, { key, version, rejectedUpTo }: Snapshot): Told => {
+    if (isToken(key)) rejected = Math.max(rejected, rejectedUpTo)
+    return { outcome, version }
+  }
 
   const observed: TokenStore = {
     ...store,
@@ -75,14 +81,13 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       return claim
     },
     async publish(key, attempt, fence, request, operation) {
-      const isToken = !key.endsWith('/app-ticket')
-      if (isToken) await points.reach('publishing')
+      if (isToken(key)) await points.reach('publishing')
       const publication = await noted(
         { operation: 'publish', key, attempt, fence },
         () => store.publish(key, attempt, fence, request, operation),
         ({ kind, snapshot }) => said(kind, snapshot),
       )
-      if (isToken) await points.reach('published')
+      if (isToken(key)) await points.reach('published')
       return publication
     },
     settle: (key, attempt, fence, request, operation) =>
@@ -101,6 +106,9 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
 
   return {
     store: observed,
+    get rejectedUpTo() {
+      return rejected
+    },
     async still() {
       kept ??= []
       while (underWay.size > 0) await Promise.allSettled(underWay)
@@ -111,4 +119,8 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       for (const pass of hints) pass()
     },
   }
+}
+
+function isToken(key: string): boolean {
+  return key.endsWith('/app-access-token')
 }

@@ -56,7 +56,7 @@ async function open({ node, store, domain, app, storeTimeoutMs }: Setting): Prom
   const tokens = createFeishuTokens({ appId, appSecret, manager, domain, events: { verificationToken, encryptKey }, http: { dispatcher } })
   const server = createServer(createNodeEventHandler(tokens)).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const callers = new Callers(tokens.app, { node, wall: () => clock.wall(), tell })
+  const callers = new Callers(tokens.app, { node, wall: () => clock.wall(), rejectedUpTo: () => observed.rejectedUpTo, tell })
   return { node, opened, observed, manager, tokens, server, callers, points, closeDispatcher: () => dispatcher.close() }
 }
 

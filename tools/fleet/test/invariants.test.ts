@@ -77,6 +77,14 @@ describe('what must not be is found', () => {
       history: [...sound, { kind: 'served-expired', at: 190, node: 'a', version: 2_000, lifeMs: -5 }],
       says: /^I5: a served version 2000 5 ms after its end/,
     },
+    'a token that the store had called rejected': {
+      history: [...sound, { kind: 'served-rejected', at: 190, node: 'a', version: 2_000, rejectedUpTo: 2_000 }],
+      says: /^I5: a served version 2000, and had been told that 2000/,
+    },
+    'two values of one version': {
+      history: [...sound, { ...served(190, 'c', 2_000), digest: 'e' } as Entry],
+      says: /^c served another value as version 2000/,
+    },
     'a lease taken from its holder': { history: [...sound, grant(170, 'a', 3_000), grant(180, 'b', 3_001)], says: /^I6: b was granted/ },
     'one fence for two attempts': {
       history: [
