@@ -18,6 +18,8 @@ export type Entry = { readonly at: number; readonly node: string } & (
   | { readonly kind: 'waited'; readonly askedAt: number; readonly callers: number }
   | { readonly kind: 'failed'; readonly askedAt: number; readonly code: string; readonly message: string }
   | { readonly kind: 'event'; readonly key: string; readonly type: TokenEvent['type']; readonly version?: number }
+  /** The store's push told of a change, or of a gap. */
+  | { readonly kind: 'hint' }
   | { readonly kind: 'reached'; readonly point: Point }
   | { readonly kind: 'closed'; readonly asked: number; readonly settled: number }
   /** Said by the test. After `data-loss` the store no longer knows everything it had acknowledged. */

@@ -59,6 +59,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
     ...(store.subscribe !== undefined && {
       subscribe: (listener: (change: StoreChange) => void) =>
         store.subscribe?.((change) => {
+          tell({ at: machineNow(), node, kind: 'hint' })
           if (kept === undefined) listener(change)
           else kept.push(() => listener(change))
         }) ?? Promise.reject(new Error('unreachable')),

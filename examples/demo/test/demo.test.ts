@@ -55,6 +55,13 @@ test('four processes over a file do what the table says', async () => {
   expect(code).toBe(0)
 }, 120_000)
 
+test('four processes over Redis do, and each stage says who asked and who was woken', async () => {
+  const { code, output } = await demo('--store', 'redis')
+  expect(output).toContain('All as it should be')
+  expect(output).toMatch(/cold: .*node \d +\d+ ms +node \d \d+ ms · node \d \d+ ms · node \d \d+ ms/)
+  expect(code).toBe(0)
+}, 120_000)
+
 test('a server that does not answer fails the demo', async () => {
   const { code, output, errors } = await demo('--store', 'redis', '--url', 'redis://user:pass-word@127.0.0.1:1')
   expect(code).toBe(1)

@@ -205,13 +205,17 @@ function promises(stage: () => Stage, push: boolean): void {
   })
 
   test('a ticket that one process received is everyone’s, survives restarts, and an older one does not replace it', async (context) => {
-    const fleet = await fleetOn(stage(), context, { nodes: 4 })
+    const fleet = await fleetOn(stage(), context, { nodes: 8 })
     const [receiver, ...others] = fleet.nodes
     if (receiver === undefined) throw new Error('a fleet of nobody')
     const older = await fleet.pushTicket(receiver)
     expect(older.status).toBe(200)
     expect(await receiver.close()).toBe(0)
-    expect((await fleet.burst(10, others)).map(servedTo)).toEqual([10, 10, 10])
+    for (const [index, other] of others.entries()) {
+      if (index > 0) await fleet.passToEnd()
+      expect((await fleet.burst(10, [other])).map(servedTo)).toEqual([10])
+      expect(fleet.requests).toBe(index + 1)
+    }
 
     const [second] = others
     if (second === undefined) throw new Error('a fleet of one')
@@ -227,7 +231,7 @@ function promises(stage: () => Stage, push: boolean): void {
 
     // The older ticket would have been refused.
     expect(fleet.platform.counters().errors).toEqual({})
-    expect(fleet.requests).toBe(2)
+    expect(fleet.requests).toBe(others.length + 1)
     await ends(fleet, { faultless: true })
   })
 
@@ -259,7 +263,8 @@ function wakes(stage: () => Stage): void {
     const fleet = await fleetOn(stage(), context, { nodes: 8 })
     await pushTicket(fleet)
     const delays = await wakeUps(fleet, 40)
-    // Without hints they re-read every 25 to 500 ms; the insurance against a lost hint is 2 s.
+    // Each of them was told, and none waited for the insurance against a lost hint.
+    expect(hinted(fleet).size).toBe(8)
     expect(delays.at(-1)).toBeLessThan(2_000)
     figure(stage().name, 'wake-up', spread(delays))
     await ends(fleet, { faultless: true })
@@ -289,6 +294,7 @@ function goesWithoutPush(stage: () => Stage): void {
     const fleet = await fleetOn(stage(), context, { nodes: 8, withoutPush: true })
     await pushTicket(fleet)
     const delays = await wakeUps(fleet, 10)
+    expect(hinted(fleet).size).toBe(0)
     expect(delays.at(-1)).toBeLessThan(2_000)
     figure(stage().name, 'wake-up without push', spread(delays))
     await ends(fleet, { faultless: true })
@@ -444,6 +450,11 @@ function publications(history: readonly Entry[]): Of<'store'>[] {
   return history.filter(
     (entry) => entry.kind === 'store' && entry.operation === 'publish' && !entry.key.endsWith('/app-ticket'),
   ) as Of<'store'>[]
+}
+
+/** The processes that the store's push has told something. */
+function hinted(fleet: Fleet): Set<string> {
+  return new Set(fleet.history.filter(({ kind }) => kind === 'hint').map(({ node }) => node))
 }
 
 function nodesWith(history: readonly Entry[], type: Of<'event'>['type']): Set<string> {
