@@ -1,4 +1,8 @@
+import { providePostgres } from '@tokenwell/test-servers'
 import { describe } from 'vitest'
 import { testVersion } from './support/versions.ts'
 
-describe('on the newest PostgreSQL', () => testVersion('embedded', /^18\./, ['read committed', 'serializable']))
+const VERSION = process.env.TEST_POSTGRES_URL ? /^\d+/ : /^18\./
+
+describe('on the newest PostgreSQL, or the one that is given', () =>
+  testVersion(providePostgres, VERSION, ['read committed', 'serializable']))

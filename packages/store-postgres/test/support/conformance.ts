@@ -21,7 +21,8 @@ const LANES = 4
 /** Registers the whole conformance suite. Two nodes with pools of their own; each test finds empty records. */
 export function testConformance(harness: Harness): void {
   for (let lane = 0; lane < LANES; lane++) {
-    describe.concurrent(`part ${lane + 1} of ${LANES}`, () => testLane({ ...harness, schema: `${harness.schema} ${lane}` }, lane))
+    describe.concurrent(`part ${lane + 1} of ${LANES}`, () =>
+      testLane({ ...harness, schema: `${harness.schema} ${process.pid} ${lane}` }, lane))
   }
 }
 
@@ -33,7 +34,10 @@ function testLane({ schema, connect, admin, listen = () => true }: Harness, lane
     pools = [connect(), connect()]
   })
 
-  afterAll(() => Promise.all(pools.map((pool) => pool.end())))
+  afterAll(async () => {
+    await Promise.all(pools.map((pool) => pool.end()))
+    await admin().query(`drop schema if exists "${schema}" cascade`)
+  })
 
   const { notRun } = describeTokenStore({
     test: (name, run) => {

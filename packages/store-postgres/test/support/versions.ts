@@ -1,4 +1,4 @@
-import { type PostgresServer, type PostgresVersion, startPostgres } from '@tokenwell/test-servers'
+import type { SharedPostgres } from '@tokenwell/test-servers'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testConformance } from './conformance.ts'
@@ -9,13 +9,13 @@ type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
 /** Options of a pool whose sessions have this level by default. */
 export const isolated = (level: IsolationLevel) => ({ options: `-c default_transaction_isolation=${level.replaceAll(' ', '\\ ')}` })
 
-/** The conformance suite on one version of PostgreSQL, at each of these levels. */
-export function testVersion(version: PostgresVersion, major: RegExp, levels: readonly IsolationLevel[]): void {
-  let server: PostgresServer
+/** The conformance suite on one PostgreSQL, which must be of this version, at each of these levels. */
+export function testVersion(provide: () => Promise<SharedPostgres>, version: RegExp, levels: readonly IsolationLevel[]): void {
+  let server: SharedPostgres
   let admin: Pool
 
   beforeAll(async () => {
-    server = await startPostgres({ version })
+    server = await provide()
     admin = connect(server.url)
   }, 60_000)
 
@@ -26,7 +26,7 @@ export function testVersion(version: PostgresVersion, major: RegExp, levels: rea
 
   test('the server is of that version', async () => {
     const { rows } = await admin.query('show server_version')
-    expect(rows[0].server_version).toMatch(major)
+    expect(rows[0].server_version).toMatch(version)
   })
 
   describe.each(levels)('directly, %s by default, the store keeps the contract', (level) => {
