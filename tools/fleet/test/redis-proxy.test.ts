@@ -6,6 +6,7 @@ import { MOMENTS } from './support/fault.ts'
 import { FaultTable } from './support/fault-table.ts'
 import { nodesWith, Ordeal } from './support/ordeal.ts'
 import { passOver } from './support/redis.ts'
+import { until } from './support/until.ts'
 
 const table = new FaultTable('Faults of the way to Redis')
 afterAll(() => table.print())
@@ -120,7 +121,13 @@ test('an announcement that could not be looked into is not forgotten', { timeout
   // It hears the announcements, over a connection that was there before, and its questions do not arrive.
   ordeal.strike(() => proxies[3]?.holdRequests())
   await rejecting.order('reject', undefined)
-  await fleet.burst(1, [rejecting, ...others])
+  // Whoever learns of the rejection before there is a new token has to wait for it: that is over before anything is counted.
+  const onTime = [rejecting, ...others]
+  await until('the others serve the new token', async () => {
+    await fleet.burst(1, onTime)
+    const served = fleet.history.filter((entry) => entry.kind === 'served' && entry.version > version)
+    return onTime.every(({ name }) => served.some(({ node }) => node === name))
+  })
   const from = fleet.history.length
   // Served at once with what is at hand; the record is read meanwhile.
   await fleet.burst(1, [late])
