@@ -1,5 +1,6 @@
 import { postgresStage } from './support/postgres.ts'
-import { describeFleet, describeFleetWithServer } from './support/scenarios.ts'
+import { describeFleet } from './support/scenarios.ts'
+import { describeFleetWithServer } from './support/scenarios-with-server.ts'
 
 describeFleet(postgresStage, { push: true })
 describeFleetWithServer(postgresStage)

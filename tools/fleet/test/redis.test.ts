@@ -1,5 +1,6 @@
 import { redisStage } from './support/redis.ts'
-import { describeFleet, describeFleetWithServer } from './support/scenarios.ts'
+import { describeFleet } from './support/scenarios.ts'
+import { describeFleetWithServer } from './support/scenarios-with-server.ts'
 
 describeFleet(redisStage, { push: true })
 describeFleetWithServer(redisStage)

@@ -1,8 +1,9 @@
 import { expect, type TestContext } from 'vitest'
 import { randomSecret, record } from '../../../leak-search/index.ts'
-import { type CallReport, type Entry, type Fleet, machineNow, type StoreAddress, startFleet, violations } from '../../index.ts'
+import { type CallReport, type Fleet, machineNow, type StoreAddress, startFleet, violations } from '../../index.ts'
 import type { Fault } from './fault.ts'
 import type { FaultRow } from './fault-table.ts'
+import { nodesWith } from './history.ts'
 import { until } from './until.ts'
 
 /** Where the records are: told to every process, and a way to move their deadlines. `name` keeps them apart from others'. */
@@ -256,10 +257,4 @@ export class Ordeal {
       ({ name }) => this.fleet.history.find((entry) => entry.kind === 'served' && entry.node === name && entry.version >= version)?.at ?? 0,
     )
   }
-}
-
-type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
-
-export function nodesWith(history: readonly Entry[], type: Of<'event'>['type']): Set<string> {
-  return new Set(history.filter((entry) => entry.kind === 'event' && entry.type === type).map(({ node }) => node))
 }

@@ -1,27 +1,14 @@
 import { setTimeout as passed } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest'
-import { record } from '../../../leak-search/index.ts'
-import { type CallReport, type Entry, type Fleet, type FleetNode, machineNow, violations } from '../../index.ts'
+import { describe, expect, test } from 'vitest'
+import { type CallReport, machineNow } from '../../index.ts'
+import { adopted, ends, fleetOn, frozenPastLease, pushTicket, slowUpstream, staged, TAKEOVER_MS, wakeUps } from './acts.ts'
 import { figure, spread } from './figures.ts'
-import type { ServerStage, Stage, StageFleetOptions } from './stage.ts'
+import { highest, hinted, lastVersions, nodesWith, publications, servedTo, sum, valuesOf } from './history.ts'
+import type { Stage } from './stage.ts'
 
 const UPSTREAM_MS = 2_000
-/** How long callers wait who are not to be served. Two tries of the store take two seconds. */
-const PATIENCE_MS = 4_000
-/** Length of the lease of an app token, and what is promised after it. */
-const TAKEOVER_MS = 8_000 + 1_000
-
 /** What a machine with other things to do adds to what is promised, milliseconds. */
 const SLOW_MACHINE_MS = 3_000
-
-type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
-
-/** A fleet that is gone when the test is over, however that ends. */
-async function fleetOn(stage: Stage, { onTestFinished }: TestContext, options: StageFleetOptions): Promise<Fleet> {
-  const fleet = await stage.fleet(options)
-  onTestFinished(() => fleet.kill())
-  return fleet
-}
 
 /** Registers what every store promises a fleet. `push`: whether it wakes those who wait. */
 export function describeFleet(start: () => Stage | Promise<Stage>, { push }: { readonly push: boolean }): void {
@@ -36,24 +23,6 @@ export function describeFleet(start: () => Stage | Promise<Stage>, { push }: { r
       rereads(stage)
     }
   })
-}
-
-/** Registers what holds when the server of the store freezes or goes away. */
-export function describeFleetWithServer(start: () => Promise<ServerStage>): void {
-  describe('a fleet whose store is in trouble', () => goesWithoutStore(staged(start)))
-}
-
-/** A stage for the tests of this `describe`. */
-function staged<Each extends Stage>(start: () => Each | Promise<Each>): () => Each {
-  let stage: Each | undefined
-  beforeAll(async () => {
-    stage = await start()
-  }, 60_000)
-  afterAll(() => stage?.close())
-  return () => {
-    if (stage === undefined) throw new Error('a stage is there in tests only')
-    return stage
-  }
 }
 
 function promises(stage: () => Stage, push: boolean): void {
@@ -312,175 +281,4 @@ function rereads(stage: () => Stage): void {
     figure(stage().name, 'wake-up by timers', spread(early))
     await ends(fleet, { faultless: true })
   }, 90_000)
-}
-
-function goesWithoutStore(stage: () => ServerStage): void {
-  test('while the store is frozen, valid tokens are served at once and a process without one is told in time', async (context) => {
-    const { server } = stage()
-    const fleet = await fleetOn(stage(), context, { nodes: 4 })
-    await pushTicket(fleet)
-    await fleet.burst(10)
-    fleet.mark('fault')
-    server.pause()
-    await fleet.startLoad()
-    const newcomer = await fleet.add()
-    const [without] = await fleet.burst(10, [newcomer], PATIENCE_MS)
-    server.resume()
-    fleet.mark('healed')
-    const reports = await fleet.endLoad()
-    const [after] = await fleet.burst(10, [newcomer])
-
-    expect(without?.errors).toEqual({ STORE_UNAVAILABLE: 10 })
-    expect(without?.longestMs).toBeLessThan(PATIENCE_MS + 1_000)
-    expect(sum(reports.map(({ blocked }) => blocked))).toBe(0)
-    expect(after?.errors).toEqual({})
-    expect(fleet.requests).toBe(1)
-    figure(stage().name, 'store frozen', {
-      'longest get with a token, ms': Math.max(...reports.map(({ longestMs }) => longestMs)),
-      'without one, ms': without?.longestMs ?? 0,
-    })
-    await ends(fleet)
-  })
-
-  test('without the store, processes that know the ticket fetch once each, and agree when it is back', async (context) => {
-    const { server } = stage()
-    const fleet = await fleetOn(stage(), context, { nodes: 4 })
-    const [first, second, third, fourth] = fleet.nodes
-    if (!first || !second || !third || !fourth) throw new Error('a fleet of less than four')
-    const { delivery } = await fleet.pushTicket(first)
-    fleet.platform.setEventUrl(fleet.app.appId, second.eventUrl)
-    await fleet.platform.redeliver(delivery)
-    fleet.mark('fault')
-    await server.kill()
-    const [knowing, unknowing] = await Promise.all([fleet.burst(100, [first, second]), fleet.burst(100, [third, fourth], PATIENCE_MS)])
-    expect(knowing.map(servedTo)).toEqual([100, 100])
-    expect(unknowing.map(({ errors }) => errors)).toEqual([{ STORE_UNAVAILABLE: 100 }, { STORE_UNAVAILABLE: 100 }])
-    expect(fleet.requests).toBe(2)
-
-    const refused = await fleet.pushTicket(first)
-    expect(refused.status).toBe(503)
-    await server.restart()
-    if (stage().forgets) fleet.mark('data-loss')
-    fleet.mark('healed')
-    const back = machineNow()
-    await fleet.startLoad(1, 20)
-    await fleet.when('all serve the same version', () => {
-      const versions = lastVersions(fleet)
-      return versions.size === 4 && new Set(versions.values()).size === 1
-    })
-    const recovery = machineNow() - back
-    await fleet.endLoad()
-    fleet.platform.setEventUrl(fleet.app.appId, first.eventUrl)
-    expect((await fleet.platform.redeliver(refused.delivery)).status).toBe(200)
-
-    // Where the ticket is still in the store, those who did not know it may be the first to be granted the lease.
-    expect(fleet.requests).toBeLessThanOrEqual(stage().forgets ? 2 : 3)
-    expect(publications(fleet.history).filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1)
-    figure(stage().name, 'store gone, nothing at hand', { requests: fleet.requests, 'all agree after, ms': recovery })
-    await ends(fleet)
-  }, 60_000)
-}
-
-/** The platform answers when it is told to. */
-async function slowUpstream(fleet: Fleet) {
-  const fault = fleet.platform.fault('app_access_token', { kind: 'hang' })
-  return { asked: fleet.platform.next('held'), answer: () => fault.release() }
-}
-
-async function pushTicket(fleet: Fleet): Promise<void> {
-  const [first] = fleet.nodes
-  if (first === undefined) throw new Error('a fleet of nobody')
-  expect((await fleet.pushTicket(first)).status).toBe(200)
-}
-
-/** Every process serves this version. Where nobody waits and nothing wakes them, processes look again when the lease has ended. */
-async function adopted(fleet: Fleet, version: number, push: boolean): Promise<void> {
-  await fleet.when('the token is published', (history) =>
-    publications(history).some((entry) => entry.outcome === 'accepted' && (entry.version ?? 0) >= version),
-  )
-  if (!push) await fleet.pass(TAKEOVER_MS)
-  await fleet.served(version)
-}
-
-/** Freezes the holder until another process has published, then lets it go on. */
-async function frozenPastLease(fleet: Fleet, holder: FleetNode, point: 'requesting' | 'publishing'): Promise<void> {
-  fleet.mark('fault')
-  holder.stop()
-  await fleet.when('another process has published', (history) => publications(history).some(({ node }) => node !== holder.name))
-  const released = holder.order('release', point)
-  holder.resume()
-  fleet.mark('healed')
-  await released
-}
-
-/** How long after each publication each other process had served its last waiter, milliseconds, in order of length. */
-async function wakeUps(fleet: Fleet, rounds: number, upstreamMs = 0): Promise<number[]> {
-  const delays: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    await fleet.passToEnd()
-    const upstream = await slowUpstream(fleet)
-    const nodes = fleet.nodes
-    const from = fleet.history.length
-    const bursting = fleet.burst(50)
-    await upstream.asked
-    await fleet.when('all others are held', () => nodesWith(fleet.history.slice(from), 'held').size >= nodes.length - 1)
-    await passed(upstreamMs)
-    upstream.answer()
-    const reports = await bursting
-    const accepted = () => publications(fleet.history.slice(from)).find(({ outcome }) => outcome === 'accepted')
-    await fleet.when('the token was published', () => accepted() !== undefined)
-    const published = accepted()
-    if (published === undefined) throw new Error('unreachable')
-    for (const [index, node] of nodes.entries()) {
-      if (node.name !== published.node) delays.push((reports[index]?.lastAt ?? Number.NaN) - published.sentAt)
-    }
-  }
-  return delays.sort((one, other) => one - other)
-}
-
-/** Closes the fleet, and looks for what must not be in what it did. */
-async function ends(fleet: Fleet, expectation: Parameters<typeof violations>[1] = {}): Promise<void> {
-  expect((await fleet.close()).filter((code) => code !== 0)).toEqual([])
-  expect(fleet.output).toBe('')
-  record('what the fleet did', fleet.history)
-  expect(violations(fleet.history, expectation)).toEqual([])
-}
-
-function publications(history: readonly Entry[]): Of<'store'>[] {
-  return history.filter(
-    (entry) => entry.kind === 'store' && entry.operation === 'publish' && !entry.key.endsWith('/app-ticket'),
-  ) as Of<'store'>[]
-}
-
-/** The processes that the store's push has told something. */
-function hinted(fleet: Fleet): Set<string> {
-  return new Set(fleet.history.filter(({ kind }) => kind === 'hint').map(({ node }) => node))
-}
-
-function nodesWith(history: readonly Entry[], type: Of<'event'>['type']): Set<string> {
-  return new Set(history.filter((entry) => entry.kind === 'event' && entry.type === type).map(({ node }) => node))
-}
-
-/** The version each process served last. */
-function lastVersions(fleet: Fleet): Map<string, number> {
-  const names = new Set(fleet.nodes.map(({ name }) => name))
-  const last = new Map<string, number>()
-  for (const entry of fleet.history) if (entry.kind === 'served' && names.has(entry.node)) last.set(entry.node, entry.version)
-  return last
-}
-
-function highest(fleet: Fleet): number {
-  return Math.max(...lastVersions(fleet).values())
-}
-
-function servedTo({ served }: CallReport): number {
-  return sum(Object.values(served))
-}
-
-function valuesOf(reports: readonly CallReport[]): string[] {
-  return [...new Set(reports.flatMap(({ served }) => Object.keys(served)))]
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, each) => total + each, 0)
 }
