@@ -1,3 +1,4 @@
+import type { MissingDependency } from './failure.ts'
 import type { Token } from './token.ts'
 
 /** What a `fetch` is given. */
@@ -32,6 +33,8 @@ export interface Credential {
   /** Part of the record's key; holds no secret. */
   readonly key: string
   fetch(context: InternalFetchContext): Promise<Fetched>
+  /** What has to be there before it makes sense to claim the right to fetch; undefined when all is there. Does no I/O. */
+  missing?(): MissingDependency | undefined
   /** Digest of the configuration, so that a corrected one is not held back by the old one's failures. */
   readonly config?: string | undefined
   /** Whether the outcome of a call, its result or what it threw, says that the token was refused. */

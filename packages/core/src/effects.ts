@@ -88,6 +88,12 @@ export class Effects {
   }
 
   async #claim({ attempt, leaseMs, seen, rejected }: Extract<Effect, { type: 'claim' }>): Promise<void> {
+    const missing = this.#credential.missing?.()
+    if (missing !== undefined) {
+      this.#dependsOn(missing)
+      this.#report({ type: 'claim-blocked', attempt, failure: missing.failure })
+      return
+    }
     const { config } = this.#credential
     const request = { leaseMs, seen, rejected, ...(config === undefined ? {} : { config }) }
     try {
@@ -128,7 +134,7 @@ export class Effects {
       this.#report({ type: 'fetched', attempt, sentAt: sentAt(), value: result.value, expiresInMs: result.expiresInMs })
     } catch (thrown) {
       const blocked = isMissingDependency(thrown)
-      if (blocked) this.#dependency = { missing: thrown, controller: new AbortController() }
+      if (blocked) this.#dependsOn(thrown)
       const failure = blocked ? thrown.failure : fetchFailure(thrown, this.#key)
       this.#report({ type: 'fetch-failed', attempt, failure, blocked })
     } finally {
@@ -186,6 +192,10 @@ export class Effects {
     } catch {
       this.#report({ type: 'invalidate-failed', version })
     }
+  }
+
+  #dependsOn(missing: MissingDependency): void {
+    this.#dependency = { missing, controller: new AbortController() }
   }
 
   async #awaitDependency(): Promise<void> {

@@ -18,6 +18,8 @@
  * | `CONFIGURATION_REJECTED` | app id, secret or app type are not accepted | no |
  * | `TICKET_UNAVAILABLE` | no usable app ticket has been received | yes |
  * | `TICKET_REJECTED` | the upstream refuses the app ticket that was sent | yes |
+ * | `TOKEN_REJECTED` | the upstream refuses the token that this one is minted from, also a newer one | yes |
+ * | `REAUTHORIZATION_REQUIRED` | the user's refresh token is used up, revoked, expired or unknown | no |
  */
 export type TokenErrorCode =
   | 'TIMEOUT'
@@ -35,6 +37,8 @@ export type TokenErrorCode =
   | 'CONFIGURATION_REJECTED'
   | 'TICKET_UNAVAILABLE'
   | 'TICKET_REJECTED'
+  | 'TOKEN_REJECTED'
+  | 'REAUTHORIZATION_REQUIRED'
 
 /** What the upstream said, as far as it said it. Never contains a credential. */
 export interface UpstreamDetail {

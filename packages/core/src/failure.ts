@@ -30,6 +30,8 @@ const shared: ReadonlySet<string> = new Set<TokenErrorCode>([
   'CONFIGURATION_REJECTED',
   'TICKET_UNAVAILABLE',
   'TICKET_REJECTED',
+  'TOKEN_REJECTED',
+  'REAUTHORIZATION_REQUIRED',
 ])
 
 const LONGEST_MESSAGE = 500

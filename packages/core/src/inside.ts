@@ -6,6 +6,8 @@ import type { TokenHandle } from './token-handle.ts'
 /** The inside of a manager, for the credentials of this package. */
 export interface Inside extends Kernel {
   token(credential: Credential, policy: Policy): TokenHandle
+  /** Brings what this process knows of these credentials up to date with the store, many at a time. What cannot be read is left as it is. */
+  adopt(credentials: readonly Credential[], policy: Policy): Promise<void>
   /** Whether the manager takes no more work. */
   readonly closed: boolean
   /** Work that the manager must not close before. Returns it. */

@@ -8,7 +8,7 @@ import type { Policy } from './machine/policy.ts'
 import { type Held, initialState, isDue, type State, usableToken, wakeAt } from './machine/state.ts'
 import { transition } from './machine/transition.ts'
 import { type Need, verdict } from './machine/verdict.ts'
-import type { Version } from './store.ts'
+import type { Snapshot, Version } from './store.ts'
 import { Timer } from './timer.ts'
 import type { Token } from './token.ts'
 import { aborted, lifeTooShort, Waiters } from './waiters.ts'
@@ -106,6 +106,11 @@ export class Runner {
     if (usableToken(this.#state, now) === undefined) return undefined
     this.#attend(now)
     return token
+  }
+
+  /** Takes over what the store was found to say, as if this runner had asked. */
+  learn(snapshot: Snapshot, sentAt: number): void {
+    this.#dispatch({ type: 'told', sentAt, snapshot, read: false })
   }
 
   /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */

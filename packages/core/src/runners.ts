@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
-import { TokenError } from './errors.ts'
+import { isTokenError, TokenError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
 import type { Policy } from './machine/policy.ts'
 import { Runner } from './runner.ts'
@@ -16,6 +16,9 @@ interface Memory {
 
 /** Share of the keys that one sweep forgets: sweeping is rare and each sweep cheap per key. */
 const SWEEP_SHARE = 0.1
+
+/** Records read in one operation. */
+const BATCH = 200
 
 /** The runners of one manager, by key, bounded in number. */
 export class Runners {
@@ -50,6 +53,26 @@ export class Runners {
     const runner = new Runner(this.#kernel, credential, policy, memory)
     this.#byKey.set(id, runner)
     return runner
+  }
+
+  /** Reads many records at once. A batch that the store does not answer leaves its credentials as they are. */
+  async adopt(credentials: readonly Credential[], policy: Policy): Promise<void> {
+    const { calls, hints } = this.#kernel
+    // From now on there is something to hear about.
+    void hints.switchOn()
+    for (let from = 0; from < credentials.length && !this.#closed; from += BATCH) {
+      const batch = credentials.slice(from, from + BATCH)
+      try {
+        const { answer, sentAt } = await calls.readAll(batch.map(({ key }) => key))
+        const since = sentAt()
+        for (const [index, credential] of batch.entries()) {
+          const snapshot = answer[index]
+          if (snapshot !== undefined && !this.#closed) this.runner(credential, policy).learn(snapshot, since)
+        }
+      } catch (error) {
+        if (!isTokenError(error)) throw error
+      }
+    }
   }
 
   /** Lets fetches in flight end for `graceMs`, then ends everything. */

@@ -28,9 +28,17 @@ export class StoreCalls {
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
-    const reply = await this.#send('read', (operation) => this.#store.read([this.#prefix + key], operation))
-    const snapshot = checkSnapshot('read', Array.isArray(reply.answer) ? reply.answer[0] : undefined)
-    return answered(() => reply.sentAt, snapshot)
+    const { answer, sentAt } = await this.readAll([key])
+    // As many as were asked for.
+    return answered(sentAt, answer[0] as Snapshot)
+  }
+
+  /** In the order of the keys. */
+  async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
+    const prefixed = keys.map((key) => this.#prefix + key)
+    const reply = await this.#send('read', (operation) => this.#store.read(prefixed, operation))
+    const snapshots: readonly (Snapshot | undefined)[] = Array.isArray(reply.answer) ? reply.answer : []
+    return { sentAt: () => reply.sentAt, answer: keys.map((_, index) => checkSnapshot('read', snapshots[index])) }
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {

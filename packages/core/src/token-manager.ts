@@ -101,6 +101,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     calls,
     hints,
     tell: createTell(onEvent, () => clock.wall()),
+    adopt: (credentials, policy) => runners.adopt(credentials, policy),
     token: (credential, policy) => createTokenHandle(runners, credential, policy),
     get closed() {
       return closing !== undefined

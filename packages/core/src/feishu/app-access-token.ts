@@ -3,10 +3,9 @@ import { isTokenError } from '../errors.ts'
 import { defaultPolicy, type Policy } from '../machine/policy.ts'
 import type { AppTickets } from './app-ticket.ts'
 import type { Http } from './http.ts'
-import { isJsonObject } from './raw-body.ts'
+import { isRejectedToken } from './rejected-token.ts'
 import { parseAppAccessTokenReply } from './replies.ts'
 import { buildAppAccessTokenRequest } from './requests.ts'
-import { REJECTED_TOKEN_CODES } from './upstream-codes.ts'
 
 /**
  * With 30 minutes or more left the upstream answers with the same token. The minute of difference covers the way there and back:
@@ -42,20 +41,4 @@ export function appAccessToken(options: {
       }
     },
   }
-}
-
-/**
- * Whether the outcome of an API call says that its app or tenant token is no longer valid: by the body's code, wherever the client
- * puts the body: the result itself, a thrown error, its `data`, its `response.data`.
- */
-function isRejectedToken(outcome: unknown): boolean {
-  return codesOf(outcome, 3).some((code) => REJECTED_TOKEN_CODES.has(code))
-}
-
-function codesOf(value: unknown, depth: number): number[] {
-  if (!isJsonObject(value) || depth === 0) return []
-  const { code, data, response } = value
-  // A body that says how it went says it for all that is in it.
-  if (typeof code === 'number') return [code]
-  return [...codesOf(data, depth - 1), ...codesOf(response, depth - 1)]
 }

@@ -15,6 +15,9 @@ import { checkDispatcher, createHttp, type Dispatcher, resolveDomain } from './h
 import { rawBytes } from './raw-body.ts'
 import { parseAppTicketResendReply } from './replies.ts'
 import { buildAppTicketResendRequest } from './requests.ts'
+import { tenantAccessToken } from './tenant-access-token.ts'
+import { Tenants } from './tenants.ts'
+import type { WarmOptions, WarmReport } from './warm.ts'
 
 export interface FeishuTokensOptions {
   /** The app's id, `cli_…`. */
@@ -53,6 +56,19 @@ export interface AppTicketInput {
 export interface FeishuTokens {
   /** The app's `app_access_token`. */
   readonly app: TokenHandle
+  /**
+   * The `tenant_access_token` of one tenant, minted from the app's token that the fleet shares.
+   * @param tenantKey as the platform gives it in events and in the install flow: 1 to 100 characters of well-formed Unicode
+   */
+  tenant(tenantKey: string): TokenHandle
+  /** The tenant's `tenant_access_token` as text; `tenant(key).get()` for more. @throws TokenError */
+  tenantAccessToken(tenantKey: string): Promise<string>
+  /**
+   * Makes the tokens of many tenants ready, so that their first callers do not wait: what the fleet has already is read from the store in
+   * batches, the rest fetched. A tenant that fails is reported and does not stop the others.
+   * @throws TokenError `ABORTED` or `CLOSED`
+   */
+  warm(tenantKeys: Iterable<string>, options?: WarmOptions): Promise<WarmReport>
   /** The `app_access_token` as text; `app.get()` for more. @throws TokenError */
   appAccessToken(): Promise<string>
   /**
@@ -120,6 +136,16 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   })
   const credential = appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http })
   const app = inside.token(credential, feishuPolicy)
+  const tenants = new Tenants(inside, (tenantKey) =>
+    tenantAccessToken({
+      key: `${scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`,
+      config,
+      tenantKey,
+      app,
+      http,
+      clock: inside.clock,
+    }),
+  )
 
   let closed = false
   function assertOpen(): void {
@@ -137,6 +163,15 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     async appAccessToken() {
       assertOpen()
       return (await app.get()).value
+    },
+    tenant: (tenantKey) => tenants.handle(tenantKey),
+    async tenantAccessToken(tenantKey) {
+      assertOpen()
+      return (await tenants.handle(tenantKey).get()).value
+    },
+    async warm(tenantKeys, given = {}) {
+      assertOpen()
+      return tenants.warm(tenantKeys, given)
     },
     async receiveEvent({ headers, body }) {
       if (rules === undefined) {

@@ -137,7 +137,7 @@ function unreachable(request: UpstreamRequest, error: unknown): TokenError {
 }
 
 function secretsOf(request: UpstreamRequest): string[] {
-  return Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' ? [] : [value]))
+  return Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' || name === 'tenant_key' ? [] : [value]))
 }
 
 /**

@@ -24,11 +24,31 @@ const LONGEST_FOREIGN_TEXT = 200
  * @throws TokenError `TICKET_REJECTED`, `CONFIGURATION_REJECTED`, `RATE_LIMITED`, `UPSTREAM_UNAVAILABLE`, `UPSTREAM_INVALID_REPLY` or
  *   `UPSTREAM_REFUSED`
  */
-export function parseAppAccessTokenReply(reply: UpstreamReply, secrets: readonly string[]): { value: string; expiresInMs: number } {
-  const answer = readAnswer('minting the app_access_token', reply, secrets)
-  const { app_access_token: value, expire } = accepted(answer)
+export function parseAppAccessTokenReply(reply: UpstreamReply, secrets: readonly string[]): Minted {
+  return minted(readAnswer('minting the app_access_token', reply, secrets), 'app_access_token')
+}
+
+/**
+ * Reads the reply to `buildTenantAccessTokenRequest`.
+ *
+ * @param secrets what must not appear in an error even if the upstream echoes it: the app token
+ * @returns the token and its remaining life in milliseconds, in (0, 24 h]
+ * @throws TokenError as {@link parseAppAccessTokenReply}, and `TOKEN_REJECTED` when the app token is refused
+ */
+export function parseTenantAccessTokenReply(reply: UpstreamReply, secrets: readonly string[]): Minted {
+  return minted(readAnswer('minting the tenant_access_token', reply, secrets), 'tenant_access_token')
+}
+
+/** A token and its remaining life, as the upstream gave them. */
+export interface Minted {
+  readonly value: string
+  readonly expiresInMs: number
+}
+
+function minted(answer: Answer, field: 'app_access_token' | 'tenant_access_token'): Minted {
+  const { [field]: value, expire } = accepted(answer)
   if (typeof value !== 'string' || value === '') {
-    throw invalid(answer, `code 0 without a usable app_access_token (expected text, got ${kindOf(value)})`)
+    throw invalid(answer, `code 0 without a usable ${field} (expected text, got ${kindOf(value)})`)
   }
   if (typeof expire !== 'number')
     throw invalid(answer, `code 0 without a usable expire (expected seconds as a number, got ${kindOf(expire)})`)

@@ -22,6 +22,18 @@ export function buildAppAccessTokenRequest(app: {
 }
 
 /**
+ * The request that mints the `tenant_access_token` of a store app.
+ *
+ * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/tenant_access_token
+ */
+export function buildTenantAccessTokenRequest(from: { readonly appAccessToken: string; readonly tenantKey: string }): UpstreamRequest {
+  return {
+    path: '/open-apis/auth/v3/tenant_access_token',
+    body: { app_access_token: from.appAccessToken, tenant_key: from.tenantKey },
+  }
+}
+
+/**
  * The request that asks the platform to push the `app_ticket` again. The ticket is not in the reply: it arrives as an event.
  *
  * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/app_ticket_resend

@@ -1,11 +1,16 @@
 import type { TokenErrorCode } from '../errors.ts'
 
+/** Credentials that a reply can condemn. */
+export type Condemned = 'app-ticket' | 'token' | 'user-token' | 'refresh-token'
+
 /** What a `code` in the body of a reply means for the caller. */
 export interface UpstreamCode {
   readonly code: TokenErrorCode
   readonly retryable: boolean
   /** What to do about it: one or more whole sentences. */
   readonly advice: string
+  /** What the request was made with and is good for nothing any more. Absent: the credentials are not what is wrong. */
+  readonly condemns?: Condemned
 }
 
 const badConfiguration: UpstreamCode = {
@@ -20,16 +25,52 @@ const transient: UpstreamCode = {
   advice: 'This passes by itself: try again after a pause.',
 }
 
+/** App and tenant tokens. What is minted from one takes the next; an API call is repeated with the next. */
+const rejectedToken: UpstreamCode = {
+  code: 'TOKEN_REJECTED',
+  retryable: true,
+  condemns: 'token',
+  advice: 'The token it was called with is replaced for the whole fleet and the request repeated once; this one was refused again.',
+}
+
+const rejectedUserToken: UpstreamCode = {
+  code: 'TOKEN_REJECTED',
+  retryable: true,
+  condemns: 'user-token',
+  advice: 'The access token of the user has to be refreshed.',
+}
+
+const deadRefreshToken: UpstreamCode = {
+  code: 'REAUTHORIZATION_REQUIRED',
+  retryable: false,
+  condemns: 'refresh-token',
+  advice: 'The user has to authorise the app again.',
+}
+
+const disabledApp: UpstreamCode = {
+  code: 'UPSTREAM_REFUSED',
+  retryable: false,
+  advice: 'The app is switched off or not installed for this tenant: its administrator has to enable it. Other tenants are not affected.',
+}
+
+const missingScope: UpstreamCode = {
+  code: 'UPSTREAM_REFUSED',
+  retryable: false,
+  advice: 'The app or the user lacks a scope: grant it in the developer console. The tokens are not what is wrong.',
+}
+
 /**
- * The codes that a mint of an app token and a resend of its ticket are known to answer. A code means the same on every HTTP status.
- * One that is not listed is `UPSTREAM_REFUSED`.
+ * Every code that something is known about. A code means the same on every HTTP status. One that is not listed is `UPSTREAM_REFUSED`.
+ *
+ * @see https://open.feishu.cn/document/server-docs/api-call-guide/generic-error-code
  */
-export const UPSTREAM_CODES: ReadonlyMap<number, UpstreamCode> = new Map([
+export const UPSTREAM_CODES: ReadonlyMap<number, UpstreamCode> = new Map<number, UpstreamCode>([
   [
     10012,
     {
       code: 'TICKET_REJECTED',
       retryable: true,
+      condemns: 'app-ticket',
       advice:
         'The app ticket is void: only a newer one helps. The platform pushes one every hour and after a resend; ' +
         'check that app_ticket events reach this fleet.',
@@ -39,20 +80,29 @@ export const UPSTREAM_CODES: ReadonlyMap<number, UpstreamCode> = new Map([
   [10014, badConfiguration],
   [20002, badConfiguration],
   [99991543, badConfiguration],
+  [99991663, rejectedToken], // tenant token invalid
+  [99991664, rejectedToken], // app token invalid
+  [99991671, rejectedToken], // malformed token
+  [99991665, rejectedToken], // token invalid, in some sources
+  [10013, rejectedToken], // token invalid, in some sources
+  [99991668, rejectedUserToken], // user token invalid
+  [99991677, rejectedUserToken], // user token expired
+  [20026, deadRefreshToken], // invalid
+  [20037, deadRefreshToken], // expired
+  [20064, deadRefreshToken], // revoked
+  [20073, deadRefreshToken], // used already
+  [99991662, disabledApp],
+  [99991673, disabledApp],
+  [99991672, missingScope],
+  [99991676, missingScope],
+  [99991679, missingScope],
   [99991400, { code: 'RATE_LIMITED', retryable: true, advice: 'The whole fleet must slow down for as long as the upstream says.' }],
   [2200, transient],
   [20050, transient],
   [20072, transient],
 ])
 
-/**
- * The codes by which any API of the platform says that the app or tenant token it was called with is no longer valid.
- * Missing scopes, a disabled app and user tokens have codes of their own: another app token would not help there.
- */
-export const REJECTED_TOKEN_CODES: ReadonlySet<number> = new Set([
-  99991663, // tenant token invalid
-  99991664, // app token invalid
-  99991671, // malformed token
-  99991665, // token invalid, in some sources
-  10013, // token invalid, in some sources
-])
+/** Whether a code says that what the request was made with is no longer good for anything. */
+export function condemns(code: number, what: Condemned): boolean {
+  return UPSTREAM_CODES.get(code)?.condemns === what
+}

@@ -3,7 +3,7 @@ import type { Claim, Version } from '../store.ts'
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import { fetchDeadline, type Policy } from './policy.ts'
-import { carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startPublish } from './starts.ts'
+import { blocked, carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startPublish, startRead } from './starts.ts'
 import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -82,6 +82,13 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
     notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover }),
     { type: 'fetch', attempt, deadline: Math.min(grant.deadline, now + policy.requestTimeoutMs), detached: false, previous: token },
   )
+}
+
+/** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */
+export function claimBlocked(state: State, event: Of<'claim-blocked'>): Step {
+  if (state.closing) return step({ ...state, activity: { kind: 'closed' } })
+  const waiting = blocked(state, event, event.failure)
+  return prepend(waiting.effects, startRead(waiting.state))
 }
 
 /** The store does not answer. What is at hand is served on; with nothing at hand this process fetches for itself. */

@@ -1,8 +1,8 @@
 import { TokenError } from '../errors.ts'
 import type { Moment, Of, Step } from './happenings.ts'
-import { DEPENDENCY_MS, type Policy, QUIET_MS, renewInMs } from './policy.ts'
-import { carryOn, cool, detach, IDLE, startPublish } from './starts.ts'
-import type { Activity, Held, State } from './state.ts'
+import { type Policy, QUIET_MS, renewInMs } from './policy.ts'
+import { blocked, carryOn, cool, detach, IDLE, startPublish } from './starts.ts'
+import type { Held, State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Step {
@@ -50,13 +50,7 @@ export function fetchFailed(state: State, event: Of<'fetch-failed'>, policy: Pol
   if (activity.kind !== 'fetching') return step(state)
   if (!event.blocked) return fetchEnded(state, event, policy, event.failure)
   // Never wait for something else while holding a lease.
-  const blocked: Activity = { kind: 'blocked', giveUpAt: event.now + DEPENDENCY_MS, failure: event.failure }
-  return step(
-    { ...state, failure: event.failure, activity: blocked },
-    ...settle(activity.attempt, activity.grant, { backoffMs: 0 }),
-    notice({ type: 'blocked', failure: event.failure }),
-    { type: 'await-dependency' },
-  )
+  return prepend(settle(activity.attempt, activity.grant, { backoffMs: 0 }), blocked(state, event, event.failure))
 }
 
 /** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */

@@ -29,6 +29,8 @@ export type Happening =
       readonly claim: Claim
       readonly failure: TokenError | undefined
     }
+  /** Nothing was claimed: what the fetch needs is not there. */
+  | { readonly type: 'claim-blocked'; readonly attempt: number; readonly failure: TokenError }
   | { readonly type: 'claim-failed'; readonly attempt: number; readonly failure: TokenError }
   | { readonly type: 'fetched'; readonly attempt: number; readonly sentAt: number; readonly value: string; readonly expiresInMs: number }
   | { readonly type: 'fetch-failed'; readonly attempt: number; readonly failure: TokenError; readonly blocked: boolean }

@@ -1,7 +1,7 @@
 /** What begins an activity; the reactions to events are beside this file and choose among these. @module */
 import type { TokenError } from '../errors.ts'
 import type { Moment, Step } from './happenings.ts'
-import { backoffMs, leaseMs, type Policy } from './policy.ts'
+import { backoffMs, DEPENDENCY_MS, leaseMs, type Policy } from './policy.ts'
 import { type Activity, type Held, isDue, type State, spentVersion, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
 
@@ -59,6 +59,15 @@ export function cool(state: State, event: Moment, policy: Policy, failure: Token
   return step(
     { ...state, failures, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
     notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
+  )
+}
+
+/** Something else has to be there first. It is waited for without a lease. */
+export function blocked(state: State, event: Moment, failure: TokenError): Step {
+  return step(
+    { ...state, failure, activity: { kind: 'blocked', giveUpAt: event.now + DEPENDENCY_MS, failure } },
+    notice({ type: 'blocked', failure }),
+    { type: 'await-dependency' },
   )
 }
 

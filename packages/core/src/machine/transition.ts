@@ -7,7 +7,8 @@
  *     idle → claiming → fetching → publishing → idle      the store granted the lease
  *            claiming → following → claiming              another holds it
  *            claiming → cooling → claiming                a failure is being waited out
- *            fetching → blocked → claiming                the fetch needs something that is not there
+ *            claiming → blocked → claiming                the fetch needs something that is not there
+ *            fetching → blocked → claiming                the same, found out with the lease in hand
  *            claiming → fetching (no grant) → detached    the store is down
  *
  * What holds in every state: a token at or below `rejected`, past its end, or doubted is never served; `seen` and `rejected` never
@@ -16,7 +17,7 @@
  *
  * @module
  */
-import { claimed, claimFailed } from './claim.ts'
+import { claimBlocked, claimed, claimFailed } from './claim.ts'
 import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
 import { changed, doubted, readFailed, told } from './hearsay.ts'
@@ -50,6 +51,8 @@ function react(state: State, event: Event, policy: Policy): Step {
       return isCurrent(state, 'claiming', event.attempt) ? claimed(state, event, policy) : step(state)
     case 'claim-failed':
       return isCurrent(state, 'claiming', event.attempt) ? claimFailed({ ...state, unanswered: event.attempt }, event, policy) : step(state)
+    case 'claim-blocked':
+      return isCurrent(state, 'claiming', event.attempt) ? claimBlocked(state, event) : step(state)
     case 'fetched':
       return isCurrent(state, 'fetching', event.attempt) ? fetched(state, event, policy) : step(state)
     case 'fetch-failed':
