@@ -1,7 +1,11 @@
 import { type Clock, departure } from './clock.ts'
 import { TokenError } from './errors.ts'
+import { Gate } from './gate.ts'
 import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
+
+/** Reads and claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
+const QUESTIONS = 16
 
 /** A store's answer. */
 export interface Answer<T> {
@@ -19,6 +23,7 @@ export class StoreCalls {
   readonly #prefix: string
   readonly #timeoutMs: number
   readonly #clock: Clock
+  readonly #gate = new Gate(QUESTIONS)
 
   constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock) {
     this.#store = store
@@ -36,13 +41,13 @@ export class StoreCalls {
   /** In the order of the keys. */
   async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
     const prefixed = keys.map((key) => this.#prefix + key)
-    const reply = await this.#send('read', (operation) => this.#store.read(prefixed, operation))
+    const reply = await this.#ask('read', (operation) => this.#store.read(prefixed, operation))
     const snapshots: readonly (Snapshot | undefined)[] = Array.isArray(reply.answer) ? reply.answer : []
     return { sentAt: () => reply.sentAt, answer: keys.map((_, index) => checkSnapshot('read', snapshots[index])) }
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
-    const reply = await this.#send('claim', (operation) => this.#store.claim(this.#prefix + key, attempt, request, operation))
+    const reply = await this.#ask('claim', (operation) => this.#store.claim(this.#prefix + key, attempt, request, operation))
     checkSnapshot('claim', reply.answer?.snapshot)
     if (!isClaim(reply.answer)) throw incompatible('claim')
     return reply
@@ -102,6 +107,19 @@ export class StoreCalls {
   /** Closes the store. */
   async close(): Promise<void> {
     await this.#within('close', async () => this.#store.close())
+  }
+
+  /** What begins something waits its turn; what ends it does not: others wait for that. */
+  async #ask<T>(name: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
+    return this.#gate.pass(async () => {
+      try {
+        return await this.#send(name, call)
+      } catch (error) {
+        // The store is down: those who wait are to find that out together, not one after the other.
+        this.#gate.open()
+        throw error
+      }
+    })
   }
 
   async #send<T>(
