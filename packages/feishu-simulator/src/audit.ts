@@ -1,4 +1,5 @@
 import { type LedgerToken, remainingSeconds, SAME_TOKEN_LEFT_MS } from './ledger.ts'
+import type { Grant, UserLedgerOptions } from './user-ledger.ts'
 
 /** A reply about to be sent, with the history of its credential. */
 export interface MintReply {
@@ -43,6 +44,32 @@ export function auditMint(reply: MintReply): void {
   }
   const live = history.filter((entry) => !entry.revocation && entry.expiresAtMs > nowMs).length
   expect(live <= mostLiveTokens(tokenLifeMs), `${live} tokens are live at once, ${mostLiveTokens(tokenLifeMs)} at most can be`)
+}
+
+/**
+ * Holds a grant to a user against the platform's rules, written down a second time: a refresh token is used up by the refresh that gives
+ * the next one, is given out once, and is used when it is the newest of its login and has not expired. Throws {@link LedgerViolation}.
+ */
+export function auditGrant(
+  { accessToken, refreshToken, used, history, atMs }: Grant,
+  { accessTokenLifeMs, refreshTokenLifeMs }: Pick<UserLedgerOptions, 'accessTokenLifeMs' | 'refreshTokenLifeMs'>,
+): void {
+  expect(accessToken.issuedAtMs === atMs && accessToken.expiresAtMs === atMs + accessTokenLifeMs, 'an access token has a wrong life')
+  if (refreshToken === undefined) {
+    expect(used === undefined && history.length === 0, 'a refresh gave no refresh token')
+    return
+  }
+  expect(refreshToken === history.at(-1), 'the refresh token in the reply is not the newest one of its login')
+  expect(refreshToken.issuedAtMs === atMs && refreshToken.expiresAtMs === atMs + refreshTokenLifeMs, 'a refresh token has a wrong life')
+  expect(refreshToken.usedAtMs === undefined, 'a refresh token was given out that is used up')
+  expect(new Set(history.map(({ value }) => value)).size === history.length, 'a refresh token was given out twice')
+  const before = history.slice(0, -1)
+  expect(
+    before.every(({ usedAtMs }) => usedAtMs !== undefined),
+    'two refresh tokens of one login are good at once',
+  )
+  expect(used === before.at(-1), 'a refresh token was used that was not the newest of its login')
+  expect(used === undefined || (used.usedAtMs === atMs && used.expiresAtMs > atMs), 'a refresh token was used after its end')
 }
 
 /**

@@ -21,8 +21,19 @@ export interface Behaviour {
   readonly rateLimitStatus: 400 | 429
   /** `code` of the tenant token endpoint for a dead `app_access_token`. Default 99991664. */
   readonly deadAppTokenCode: 99991664 | 10013
-  /** `'short'`: `a-` or `t-` and 40 characters; `'jwt'`: about 4,000 characters without a prefix, as newer tokens are. Default `'short'`. */
+  /**
+   * `'short'`: `a-`, `t-`, `u-` or `ur-` and 40 characters; `'jwt'`: about 4,000 characters without a prefix, as newer tokens are.
+   * Default `'short'`.
+   */
   readonly tokenForm: 'short' | 'jwt'
+  /** Whether the app token of a custom app is a value of its own or, as in the documented example, its tenant token. Default `'own'`. */
+  readonly customAppToken: 'own' | 'tenant'
+  /** HTTP status of a refusal by an OAuth endpoint. Default 400, as documented. */
+  readonly oauthErrorStatus: 200 | 400
+  /** Whether a refresh token that comes a second time costs the whole login or is only refused. Default `'revoke-login'`. */
+  readonly refreshReuse: 'revoke-login' | 'refuse'
+  /** Whether a refresh leaves the user's earlier access tokens valid until their end. Default `'valid'`. */
+  readonly oldUserToken: 'valid' | 'revoked'
 }
 
 export const DEFAULT_BEHAVIOUR: Behaviour = {
@@ -36,4 +47,8 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   rateLimitStatus: 429,
   deadAppTokenCode: 99991664,
   tokenForm: 'short',
+  customAppToken: 'own',
+  oauthErrorStatus: 400,
+  refreshReuse: 'revoke-login',
+  oldUserToken: 'valid',
 }

@@ -1,16 +1,16 @@
-import { type Effect, ENDPOINTS, type Endpoint } from './endpoints.ts'
+import { type Answer, type CredentialKind, ENDPOINTS, type Endpoint } from './endpoints.ts'
 import type { RequestRecord } from './request-log.ts'
 
-/** What a simulator has seen of one app, or of all. */
+/** What a simulator has seen of one app, of one of its tenants or users, or of all. */
 export interface Counters {
   readonly requests: Readonly<Record<Endpoint, number>>
   /** Requests received and not yet answered. An answer takes no time: set a `delay` or `hang` fault to see requests overlap. */
   readonly inFlight: Readonly<Record<Endpoint, number>>
   readonly maxInFlight: Readonly<Record<Endpoint, number>>
-  /** Mints that made a new token. */
-  readonly newTokens: { readonly app: number; readonly tenant: number }
-  /** Mints that gave the same token back. */
-  readonly sameTokens: { readonly app: number; readonly tenant: number }
+  /** New tokens made; a login or refresh of a user counts once. */
+  readonly newTokens: Readonly<Record<CredentialKind, number>>
+  /** Tokens given back again. */
+  readonly sameTokens: Readonly<Record<CredentialKind, number>>
   /** Replies other than success, by the body's `code`, or as `http-<status>` where the body has none. */
   readonly errors: Readonly<Record<string, number>>
   /** Resends asked for with the right secret. */
@@ -21,14 +21,14 @@ export interface Counters {
 
 type Mutable<T> = T extends number ? T : { -readonly [Key in keyof T]: Mutable<T[Key]> }
 
-/** Counts, for one app or for all. A request that names no known app is in the total alone. */
+/** Counts, for whatever a {@link Counters} is of. A request that names no known app is in the total alone. */
 export class Tally {
   readonly #counters: Mutable<Counters> = {
     requests: zeros(),
     inFlight: zeros(),
     maxInFlight: zeros(),
-    newTokens: { app: 0, tenant: 0 },
-    sameTokens: { app: 0, tenant: 0 },
+    newTokens: { app: 0, tenant: 0, user: 0, jsapi: 0 },
+    sameTokens: { app: 0, tenant: 0, user: 0, jsapi: 0 },
     errors: {},
     resends: 0,
     tickets: { pushed: 0, acknowledged: 0, refused: 0 },
@@ -48,13 +48,9 @@ export class Tally {
     this.#counters.errors[key] = (this.#counters.errors[key] ?? 0) + 1
   }
 
-  brought(effect: Effect, endpoint: Endpoint): void {
-    if (effect === 'resend') {
-      this.#counters.resends += 1
-      return
-    }
-    const kind = endpoint === 'tenant_access_token' ? 'tenant' : 'app'
-    this.#counters[effect === 'new-token' ? 'newTokens' : 'sameTokens'][kind] += 1
+  answered({ minted = [], resendFor }: Answer): void {
+    if (resendFor !== undefined) this.#counters.resends += 1
+    for (const { of, isNew } of minted) this.#counters[isNew ? 'newTokens' : 'sameTokens'][of] += 1
   }
 
   ticketPushed(): void {

@@ -1,6 +1,6 @@
 import { deferred } from './deferred.ts'
-import type { Answer, Endpoint, Fields } from './endpoints.ts'
-import { ENDPOINTS } from './endpoints.ts'
+import { type Answer, ENDPOINTS, type Endpoint, type Fields, type TokenFields } from './endpoints.ts'
+import type { RequestRecord } from './request-log.ts'
 
 /**
  * Whether a fault strikes before the request is carried out (as if it had never arrived) or after (a token was minted, only its reply
@@ -24,11 +24,11 @@ export type Fault =
   | { readonly kind: 'redirect'; readonly location: string; readonly status?: number }
   /** The true answer, cut off in the middle of its JSON. */
   | { readonly kind: 'truncated' }
-  /** The true answer with a number for the token, a list for `expire` and `null` for `msg`. */
+  /** The true answer with numbers for the tokens, a list for their life and `null` for `msg`. */
   | { readonly kind: 'wrong-types' }
-  /** The true answer without its token. */
-  | { readonly kind: 'missing-token' }
-  /** The true answer with this `expire`, or without any. */
+  /** The true answer without its token, or without that of this `field`, such as `refresh_token`. */
+  | { readonly kind: 'missing-token'; readonly field?: string }
+  /** The true answer with this `expire`, `expires_in` or `expire_in`, or without any. */
   | { readonly kind: 'expire'; readonly value?: number | string }
   /** The true answer, padded to `bytes`; default 5 MB. */
   | { readonly kind: 'huge'; readonly bytes?: number }
@@ -43,6 +43,14 @@ export type Fault =
 
 /** An endpoint, a path (beginning with `/`), or `'*'` for every request. */
 export type FaultTarget = Endpoint | '*' | `/${string}`
+
+/** Which requests a fault strikes, beside its target. */
+export interface FaultOptions {
+  /** How many requests, 1 or more; `Infinity` for all. Default 1. */
+  readonly times?: number
+  /** Narrows it down, say to one user; called when the request has arrived whole. Default: every request to the target. */
+  readonly fits?: (request: RequestRecord) => boolean
+}
 
 /** A fault in force. */
 export interface FaultHandle {
@@ -64,6 +72,7 @@ export interface Struck {
 interface Entry {
   readonly target: FaultTarget
   readonly fault: Fault
+  readonly fits: (request: RequestRecord) => boolean
   readonly released: Promise<void>
   readonly release: () => void
   left: number
@@ -75,7 +84,7 @@ export class FaultScript {
   #entries: Entry[] = []
 
   /** Strikes the next `times` requests to `target`. */
-  add(target: FaultTarget, fault: Fault, times: number): FaultHandle {
+  add(target: FaultTarget, fault: Fault, { times = 1, fits = () => true }: FaultOptions): FaultHandle {
     if (target !== '*' && !target.startsWith('/') && !(ENDPOINTS as readonly string[]).includes(target)) {
       throw new TypeError(`fault target: expected one of ${ENDPOINTS.join(', ')}, '*' or a path, got '${target}'`)
     }
@@ -83,7 +92,7 @@ export class FaultScript {
       throw new TypeError(`fault times: expected a whole number above 0 or Infinity, got ${String(times)}`)
     }
     const { promise, resolve } = deferred()
-    const entry: Entry = { target, fault, released: promise, release: resolve, left: times, hits: 0 }
+    const entry: Entry = { target, fault, fits, released: promise, release: resolve, left: times, hits: 0 }
     this.#entries.push(entry)
     return {
       get left() {
@@ -97,9 +106,10 @@ export class FaultScript {
   }
 
   /** The fault that strikes this request, counted as used. */
-  take(endpoint: Endpoint, path: string): Struck | undefined {
-    const fits = ({ target }: Entry): boolean => target === '*' || target === endpoint || target === path
-    const entry = this.#entries.find((candidate) => candidate.left > 0 && fits(candidate))
+  take(request: RequestRecord): Struck | undefined {
+    const { endpoint, path } = request
+    const aims = ({ target }: Entry): boolean => target === '*' || target === endpoint || target === path
+    const entry = this.#entries.find((candidate) => candidate.left > 0 && aims(candidate) && candidate.fits(request))
     if (!entry) return undefined
     entry.left -= 1
     entry.hits += 1
@@ -136,7 +146,7 @@ export interface WireReply {
 const HTML = '<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>'
 
 /** The reply of a fault that keeps the request from being carried out; `undefined` for every other fault. */
-export function replyInstead(fault: Fault, rateLimitStatus: number): WireReply | undefined {
+export function replyInstead(fault: Fault, rateLimitStatus: number, endpoint: Endpoint): WireReply | undefined {
   switch (fault.kind) {
     case 'status':
       return textReply(fault.status, 'text/plain', fault.body ?? `HTTP ${fault.status}`)
@@ -146,35 +156,66 @@ export function replyInstead(fault: Fault, rateLimitStatus: number): WireReply |
       return textReply(fault.status ?? 200, 'application/json', '')
     case 'redirect':
       return { status: fault.status ?? 302, headers: { location: fault.location }, text: '' }
-    case 'code':
-      return jsonReply(fault.status ?? 200, { code: fault.code, msg: fault.msg ?? `simulated error ${fault.code}` })
-    case 'rate-limit': {
-      const reply = jsonReply(fault.status ?? rateLimitStatus, { code: 99991400, msg: 'request trigger frequency limit' })
-      return { ...reply, headers: { ...reply.headers, 'x-ogw-ratelimit-reset': String(fault.resetSeconds) } }
+    case 'code': {
+      const msg = fault.msg ?? `simulated error ${fault.code}`
+      const body = endpoint === 'oauth_token' ? { error: 'simulated_error', error_description: msg } : { msg }
+      return jsonReply(fault.status ?? 200, { code: fault.code, ...body })
     }
+    case 'rate-limit':
+      return plain(rateLimited(fault.resetSeconds, fault.status ?? rateLimitStatus))
     default:
       return undefined
   }
 }
 
+/** The refusal of a request that comes too soon. */
+export function rateLimited(resetSeconds: number, status: number): Answer {
+  return {
+    status,
+    headers: { 'x-ogw-ratelimit-reset': String(resetSeconds) },
+    body: { code: 99991400, msg: 'request trigger frequency limit' },
+  }
+}
+
 /** The true answer as the fault distorts it. */
-export function distort({ status, body, tokenField }: Answer, fault: Fault | undefined): WireReply {
+export function distort(answer: Answer, fault: Fault | undefined): WireReply {
+  const { body } = answer
   switch (fault?.kind) {
     case 'truncated': {
-      const whole = jsonReply(status, body)
+      const whole = plain(answer)
       return { ...whole, text: whole.text.slice(0, Math.ceil(whole.text.length / 2)) }
     }
-    case 'wrong-types':
-      return jsonReply(status, { ...body, msg: null, ...(tokenField ? { [tokenField]: 42, expire: [body.expire] } : {}) })
+    case 'wrong-types': {
+      const wrong = withTokens(answer, (content, { tokens, expire }) => ({
+        ...Object.fromEntries(tokens.filter((field) => field in content).map((field) => [field, 42])),
+        [expire]: [content[expire]],
+      }))
+      return plain({ ...wrong, body: { ...wrong.body, msg: null } })
+    }
     case 'missing-token':
-      return jsonReply(status, tokenField ? { ...body, [tokenField]: undefined } : body)
+      return plain(withTokens(answer, (_, { tokens: [main = ''] }) => ({ [fault.field ?? main]: undefined })))
     case 'expire':
-      return jsonReply(status, tokenField ? { ...body, expire: fault.value } : body)
+      return plain(withTokens(answer, (_, { expire }) => ({ [expire]: fault.value })))
     case 'huge':
-      return jsonReply(status, { ...body, padding: 'x'.repeat(fault.bytes ?? 5 * 1024 * 1024) })
+      return plain({ ...answer, body: { ...body, padding: 'x'.repeat(fault.bytes ?? 5 * 1024 * 1024) } })
     default:
-      return jsonReply(status, body)
+      return plain(answer)
   }
+}
+
+/** The answer with other values where its tokens are; an answer without tokens stays as it is. */
+function withTokens(answer: Answer, change: (content: Fields, fields: TokenFields) => Fields): Answer {
+  const { body, tokenFields } = answer
+  if (tokenFields === undefined) return answer
+  const { within } = tokenFields
+  if (within === undefined) return { ...answer, body: { ...body, ...change(body, tokenFields) } }
+  const content = body[within] as Fields
+  return { ...answer, body: { ...body, [within]: { ...content, ...change(content, tokenFields) } } }
+}
+
+function plain({ status, headers, body }: Answer): WireReply {
+  const reply = jsonReply(status, body)
+  return { ...reply, headers: { ...reply.headers, ...headers } }
 }
 
 function jsonReply(status: number, body: Fields): WireReply {

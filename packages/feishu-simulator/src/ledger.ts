@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { type TokenForm, tokenValue } from './token-value.ts'
 
 /** With this much life left or more, a mint gives the same token back; below it, a new one, and both are valid until their end. */
 export const SAME_TOKEN_LEFT_MS = 30 * 60_000
@@ -9,11 +10,40 @@ export type TokenState = 'valid' | 'expired' | 'revoked' | 'unknown'
 /** What a mint after a revocation gives: a new token, or, by the 30-minute rule, the revoked one that no API takes any more. */
 export type AfterRevocation = 'new' | 'same'
 
-/** One token ever minted. Times are milliseconds since the Unix epoch on the simulator's clock. */
-export interface LedgerToken {
-  readonly value: string
-  /** Absent for the app's own token. */
+/** What a token is minted for: the app itself, a tenant, or the JS SDK in the pages of a tenant. */
+export interface Credential {
+  readonly kind: 'app' | 'tenant' | 'jsapi'
+  /** Absent for the app itself. */
   readonly tenantKey?: string
+}
+
+export const APP_CREDENTIAL: Credential = { kind: 'app' }
+
+/** Whose newest token is killed, and what comes after it. */
+export interface RevokeOptions {
+  /**
+   * `'new'`: the next mint makes a new token. `'same'`: mints give the dead one back while it has 30 minutes left; a second revocation can
+   * turn that into `'new'`.
+   */
+  readonly next: AfterRevocation
+  /** Absent: the app's own. */
+  readonly tenantKey?: string
+  /** The tenant's ticket for the JS SDK in the place of its token; needs `tenantKey`. Default `false`. */
+  readonly jsapi?: boolean
+}
+
+/** Throws `TypeError` for a ticket of the JS SDK without a tenant. */
+export function credentialOf({ tenantKey, jsapi = false }: RevokeOptions): Credential {
+  if (tenantKey !== undefined) return { kind: jsapi ? 'jsapi' : 'tenant', tenantKey }
+  if (jsapi) throw new TypeError('tenantKey: a ticket of the JS SDK is that of a tenant; name it')
+  return APP_CREDENTIAL
+}
+
+const PREFIXES = { app: 'a-', tenant: 't-', jsapi: '' } as const
+
+/** One token ever minted. Times are milliseconds since the Unix epoch on the simulator's clock. */
+export interface LedgerToken extends Credential {
+  readonly value: string
   readonly mintedAtMs: number
   readonly expiresAtMs: number
   readonly revocation?: { readonly atMs: number; readonly next: AfterRevocation }
@@ -34,7 +64,7 @@ export interface LedgerOptions {
   readonly tokenLifeMs: number
   readonly ticketLifeMs: number
   readonly ticketsKept: number
-  readonly tokenForm: 'short' | 'jwt'
+  readonly tokenForm: TokenForm
 }
 
 interface LedgerTicket {
@@ -43,13 +73,13 @@ interface LedgerTicket {
 }
 
 /**
- * Every token and ticket of one app, and the only place that knows how long they live.
+ * Every token and ticket of one app but those of its users, and the only place that knows how long they live.
  *
- * Per credential (the app itself, each tenant) the history is in the order of the mints; only its last entry is ever given out again.
+ * Per credential the history is in the order of the mints; only its last entry is ever given out again.
  */
 export class AppLedger {
   readonly options: LedgerOptions
-  readonly #histories = new Map<string | undefined, LedgerToken[]>()
+  readonly #histories = new Map<string, LedgerToken[]>()
   readonly #tokens = new Map<string, LedgerToken>()
   #tickets: LedgerTicket[] = []
 
@@ -57,17 +87,17 @@ export class AppLedger {
     this.options = options
   }
 
-  /** The token of the app, or of a tenant: the last one while it has 30 minutes left, else a new one. */
-  mint(tenantKey?: string): Mint {
+  /** The token of a credential: the last one while it has 30 minutes left, else a new one. */
+  mint(credential: Credential): Mint {
     const nowMs = this.options.now()
-    const history = this.#history(tenantKey)
+    const history = this.#history(credential)
     const last = history.at(-1)
     if (last && last.expiresAtMs - nowMs >= SAME_TOKEN_LEFT_MS && last.revocation?.next !== 'new') {
       return { token: last, atMs: nowMs, expire: remainingSeconds(last, nowMs), isNew: false }
     }
     const token: LedgerToken = {
-      value: tokenValue(tenantKey === undefined ? 'a' : 't', this.options.tokenForm),
-      ...(tenantKey === undefined ? {} : { tenantKey }),
+      ...credential,
+      value: tokenValue(PREFIXES[credential.kind], credential.kind === 'jsapi' ? 'short' : this.options.tokenForm),
       mintedAtMs: nowMs,
       expiresAtMs: nowMs + this.options.tokenLifeMs,
     }
@@ -89,8 +119,8 @@ export class AppLedger {
   }
 
   /** Kills the newest token of a credential and returns it; `undefined` when there is none, or it has ended, or a new one is due already. */
-  revoke(next: AfterRevocation, tenantKey?: string): string | undefined {
-    const history = this.#history(tenantKey)
+  revoke(next: AfterRevocation, credential: Credential): string | undefined {
+    const history = this.#history(credential)
     const last = history.at(-1)
     const atMs = this.options.now()
     if (!last || last.revocation?.next === 'new' || last.expiresAtMs <= atMs) return undefined
@@ -101,8 +131,8 @@ export class AppLedger {
   }
 
   /** All tokens ever minted for a credential, oldest first. */
-  history(tenantKey?: string): readonly LedgerToken[] {
-    return this.#history(tenantKey)
+  history(credential: Credential): readonly LedgerToken[] {
+    return this.#history(credential)
   }
 
   issueTicket(): string {
@@ -130,11 +160,12 @@ export class AppLedger {
     return this.#tickets.filter((ticket) => ticket.issuedAtMs > oldestMs)
   }
 
-  #history(tenantKey: string | undefined): LedgerToken[] {
-    const known = this.#histories.get(tenantKey)
+  #history({ kind, tenantKey }: Credential): LedgerToken[] {
+    const key = JSON.stringify([kind, tenantKey])
+    const known = this.#histories.get(key)
     if (known) return known
     const history: LedgerToken[] = []
-    this.#histories.set(tenantKey, history)
+    this.#histories.set(key, history)
     return history
   }
 }
@@ -142,10 +173,4 @@ export class AppLedger {
 /** Whole seconds until a token ends, rounded down. */
 export function remainingSeconds(token: LedgerToken, nowMs: number): number {
   return Math.floor((token.expiresAtMs - nowMs) / 1000)
-}
-
-function tokenValue(prefix: 'a' | 't', form: 'short' | 'jwt'): string {
-  if (form === 'short') return `${prefix}-${randomBytes(20).toString('hex')}`
-  const header = Buffer.from('{"alg":"ES256","typ":"JWT"}').toString('base64url')
-  return `${header}.${randomBytes(2880).toString('base64url')}.${randomBytes(64).toString('base64url')}`
 }

@@ -1,8 +1,13 @@
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts'
 import { realClock, type SimulatorClock } from './clock.ts'
+import { checkQuotas, DEFAULT_QUOTAS, type QuotaOptions } from './quotas.ts'
 
-/** One store app, as the developer console shows it. */
+/** One app, as the developer console shows it. */
 export interface SimulatedApp {
+  /** Which endpoints mint its tokens: those for store apps, which want a ticket, or those for custom apps. Default `'store'`. */
+  readonly type?: 'store' | 'custom'
+  /** The one tenant of a custom app, not empty. Default `'own'`. */
+  readonly tenantKey?: string
   readonly appId: string
   readonly appSecret: string
   /** Put into every event. */
@@ -27,12 +32,20 @@ export interface FeishuSimulatorOptions {
   readonly port?: number
   /** Milliseconds a token lives, at least 1,000. With 30 minutes or less every mint makes a new one. Default 2 h. */
   readonly tokenLifeMs?: number
+  /** Milliseconds a user's access token lives, at least 1,000. Default 2 h. */
+  readonly userTokenLifeMs?: number
+  /** Milliseconds a refresh token can be used after it was issued, at least 1,000. Default 7 days. */
+  readonly refreshTokenLifeMs?: number
+  /** Milliseconds a code can be exchanged, at least 1. Default 5 min. */
+  readonly codeLifeMs?: number
   /** `'manual'`: tickets are pushed by a resend or `pushTicket` alone. Default `'scheduled'`. */
   readonly pushTickets?: 'scheduled' | 'manual'
   /** Milliseconds between scheduled tickets; the first comes after one such time. Default 1 h. */
   readonly ticketEveryMs?: number
   /** Answers where the platform's documentation leaves room. */
   readonly behaviour?: Partial<Behaviour>
+  /** How often each endpoint may be asked. Default: without end, but for `jsapi_ticket`: 10 a minute for each tenant. */
+  readonly quotas?: QuotaOptions
 }
 
 /** Options with every default filled in. */
@@ -43,10 +56,16 @@ export interface CheckedOptions {
   readonly host: string
   readonly port: number
   readonly tokenLifeMs: number
+  readonly userTokenLifeMs: number
+  readonly refreshTokenLifeMs: number
+  readonly codeLifeMs: number
   readonly pushTickets: 'scheduled' | 'manual'
   readonly ticketEveryMs: number
   readonly behaviour: Behaviour
+  readonly quotas: QuotaOptions
 }
+
+const HOUR_MS = 60 * 60_000
 
 /** Fills the defaults in. Throws `TypeError` naming the option that is wrong, what it got and what it takes. */
 export function checkOptions(options: FeishuSimulatorOptions): CheckedOptions {
@@ -62,6 +81,8 @@ export function checkOptions(options: FeishuSimulatorOptions): CheckedOptions {
   if (twice !== undefined) throw new TypeError(`apps: '${twice}' is given twice`)
   const speed = number('speed', options.speed ?? 1, Number.MIN_VALUE)
   const behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour }
+  const quotas = { ...DEFAULT_QUOTAS, ...options.quotas }
+  checkQuotas(quotas)
   number('behaviour.ticketLifeMs', behaviour.ticketLifeMs, 1)
   number('behaviour.ticketsKept', behaviour.ticketsKept, 1)
   number('behaviour.resendDelayMs', behaviour.resendDelayMs, 0)
@@ -71,16 +92,26 @@ export function checkOptions(options: FeishuSimulatorOptions): CheckedOptions {
     speed,
     host,
     port,
-    tokenLifeMs: number('tokenLifeMs', options.tokenLifeMs ?? 2 * 60 * 60_000, 1000),
+    tokenLifeMs: number('tokenLifeMs', options.tokenLifeMs ?? 2 * HOUR_MS, 1000),
+    userTokenLifeMs: number('userTokenLifeMs', options.userTokenLifeMs ?? 2 * HOUR_MS, 1000),
+    refreshTokenLifeMs: number('refreshTokenLifeMs', options.refreshTokenLifeMs ?? 7 * 24 * HOUR_MS, 1000),
+    codeLifeMs: number('codeLifeMs', options.codeLifeMs ?? 5 * 60_000, 1),
     pushTickets,
-    ticketEveryMs: number('ticketEveryMs', options.ticketEveryMs ?? 60 * 60_000, 1),
+    ticketEveryMs: number('ticketEveryMs', options.ticketEveryMs ?? HOUR_MS, 1),
     behaviour,
+    quotas,
   }
 }
 
 function checkApp(app: SimulatedApp, path: string): void {
   for (const name of ['appId', 'appSecret', 'verificationToken'] as const) {
     if (typeof app[name] !== 'string' || app[name] === '') throw new TypeError(`${path}.${name}: expected a non-empty string`)
+  }
+  if (app.type !== undefined && app.type !== 'store' && app.type !== 'custom') {
+    throw new TypeError(`${path}.type: expected 'store' or 'custom', got '${String(app.type)}'`)
+  }
+  if (app.tenantKey !== undefined && (app.type !== 'custom' || app.tenantKey === '')) {
+    throw new TypeError(`${path}.tenantKey: a custom app has one tenant, with a non-empty key; a store app has any number`)
   }
   if (app.encryptKey === '') throw new TypeError(`${path}.encryptKey: expected a non-empty string, or leave it out for plain events`)
   if (app.signed && app.encryptKey === undefined)

@@ -10,12 +10,18 @@ export interface RequestRecord {
   readonly path: string
   readonly endpoint: Endpoint
   readonly receivedAtMs: number
+  /** The same moment on the machine's own monotonic clock, which all its processes share: `process.hrtime` in milliseconds. */
+  readonly machineMs: number
   /** The fields of a JSON body; empty while it has not arrived, and for any other body. */
   readonly fields: Fields
   /** The header `Authorization`. */
   readonly authorization?: string
   /** The app of the request, once it is known. */
   readonly appId?: string
+  /** The tenant it is for or from, known or not. */
+  readonly tenantKey?: string
+  /** The user whose code or token it carries. */
+  readonly userId?: string
   /** The fault that struck it. */
   readonly fault?: Fault
   /** What it brought about, whether or not the client learnt of it. */
@@ -48,7 +54,8 @@ export class RequestLog {
   begin(method: string, path: string, endpoint: Endpoint, receivedAtMs: number): OpenRecord {
     this.#count += 1
     const logId = `${new Date(receivedAtMs).toISOString().replace(/\D/g, '')}${String(this.#count).padStart(15, '0')}`
-    const record: OpenRecord = { number: this.#count, method, path, endpoint, receivedAtMs, fields: {}, logId, end: 'open' }
+    const machineMs = Number(process.hrtime.bigint()) / 1e6
+    const record: OpenRecord = { number: this.#count, method, path, endpoint, receivedAtMs, machineMs, fields: {}, logId, end: 'open' }
     this.#records.push(record)
     if (this.#records.length > KEPT) this.#records.shift()
     return record

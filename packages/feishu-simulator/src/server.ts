@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Timekeeper } from './clock.ts'
-import { type Answer, type Call, endpointOf, type Fields } from './endpoints.ts'
+import { type Answer, type Call, effectOf, endpointOf, type Fields } from './endpoints.ts'
 import { distort, type FaultMoment, type FaultScript, faultMoment, replyInstead, type Struck, type WireReply } from './faults.ts'
+import type { Claim } from './platform.ts'
 import type { OpenRecord, RequestLog } from './request-log.ts'
 
 /** A larger request body is refused with HTTP 413. */
@@ -17,9 +18,9 @@ export interface ServerOptions {
   readonly log: RequestLog
   readonly rateLimitStatus: number
   /** Carries a request out. */
-  readonly answer: (call: Call) => Answer
-  /** The app a request claims to be for. */
-  readonly appOf: (fields: Fields, authorization: string | undefined) => string | undefined
+  readonly answer: (call: Call, record: OpenRecord) => Answer
+  /** Who a request claims to be for. */
+  readonly claimOf: (record: OpenRecord) => Claim
   /** Headers have arrived. */
   readonly onStarted: (record: OpenRecord) => void
   /** The body has arrived, and nothing has been decided. */
@@ -94,15 +95,15 @@ async function serve(request: IncomingMessage, response: ServerResponse, options
   if (body === 'too-large') return write(exchange(), { status: 413, headers: { connection: 'close' }, text: '' }, options)
   const fields = parseFields(body, request.headers['content-type'])
   record.fields = fields ?? {}
-  const appId = options.appOf(record.fields, authorization)
-  if (appId !== undefined) record.appId = appId
-  const struck = faults.take(record.endpoint, path)
+  Object.assign(record, options.claimOf(record))
+  const struck = faults.take(record)
   if (struck) record.fault = struck.fault
   options.onReceived(record)
 
   const call: Call = {
     endpoint: record.endpoint,
     method: record.method,
+    path,
     ...(fields ? { fields } : {}),
     ...(authorization === undefined ? {} : { authorization }),
   }
@@ -113,10 +114,11 @@ async function reply(exchange: Exchange, call: Call, options: ServerOptions): Pr
   const { record, struck } = exchange
   await strike('request', exchange, options)
   if (record.end !== 'open') return
-  const instead = struck && replyInstead(struck.fault, options.rateLimitStatus)
+  const instead = struck && replyInstead(struck.fault, options.rateLimitStatus, record.endpoint)
   if (instead) return write(exchange, instead, options)
-  const answer = options.answer(call)
-  if (answer.effect) record.effect = answer.effect.kind
+  const answer = options.answer(call, record)
+  const effect = effectOf(answer)
+  if (effect) record.effect = effect
   await strike('reply', exchange, options)
   if (record.end !== 'open') return
   await write(exchange, distort(answer, struck?.fault), options)

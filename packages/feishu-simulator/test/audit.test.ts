@@ -1,12 +1,15 @@
 import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { describe, expect, it } from 'vitest'
-import { auditMint, type MintReply, mostLiveTokens } from '../src/audit.ts'
+import { auditGrant, auditMint, type MintReply, mostLiveTokens } from '../src/audit.ts'
 import type { LedgerToken } from '../src/ledger.ts'
+import type { RefreshToken } from '../src/login.ts'
+import type { Grant } from '../src/user-ledger.ts'
 import { APP, HOUR, MINUTE, send, WHOAMI } from './support/client.ts'
 import { virtualClock } from './support/virtual-clock.ts'
 
 const lifeMs = 2 * HOUR
 const token = (value: string, mintedAtMs: number, extra: Partial<LedgerToken> = {}): LedgerToken => ({
+  kind: 'app',
   value,
   mintedAtMs,
   expiresAtMs: mintedAtMs + lifeMs,
@@ -54,6 +57,57 @@ describe('the audit of a mint', () => {
 
   it('knows how many tokens can live at once', () => {
     expect([2 * HOUR, HOUR, 45 * MINUTE, 30 * MINUTE].map(mostLiveTokens)).toEqual([2, 2, 3, Number.POSITIVE_INFINITY])
+  })
+})
+
+describe('the audit of a grant', () => {
+  const lives = { accessTokenLifeMs: 2 * HOUR, refreshTokenLifeMs: 48 * HOUR }
+  const refreshToken = (value: string, issuedAtMs: number, usedAtMs?: number): RefreshToken => ({
+    value,
+    userId: 'user-1',
+    issuedAtMs,
+    expiresAtMs: issuedAtMs + lives.refreshTokenLifeMs,
+    ...(usedAtMs !== undefined && { usedAtMs }),
+    presentations: [],
+  })
+  const grant = (history: RefreshToken[], atMs: number, extra: Partial<Grant> = {}): Grant => {
+    const [newest, used] = [history.at(-1), history.at(-2)]
+    return {
+      accessToken: { value: 'u', issuedAtMs: atMs, expiresAtMs: atMs + 2 * HOUR },
+      ...(newest && { refreshToken: newest }),
+      ...(used && { used }),
+      scope: 'offline_access',
+      atMs,
+      history,
+      ...extra,
+    }
+  }
+
+  it.each([
+    ['a login', grant([refreshToken('a', 5)], 5)],
+    ['a login without a refresh token', grant([], 5)],
+    ['a refresh', grant([refreshToken('a', 0, HOUR), refreshToken('b', HOUR)], HOUR)],
+  ])('passes %s', (_, outcome) => {
+    expect(() => auditGrant(outcome, lives)).not.toThrow()
+  })
+
+  it.each([
+    ['a wrong life of the access token', grant([], 5, { accessToken: { value: 'u', issuedAtMs: 5, expiresAtMs: 6 } }), /access token/],
+    ['a wrong life of the refresh token', grant([{ ...refreshToken('a', 5), expiresAtMs: 6 }], 5), /refresh token has a wrong life/],
+    ['a refresh token of another time', grant([refreshToken('a', 4)], 5), /refresh token has a wrong life/],
+    ['a refresh without a refresh token', grant([], 5, { used: refreshToken('a', 0, 5) }), /gave no refresh token/],
+    ['a refresh token that is not the newest', grant([refreshToken('a', 5)], 5, { refreshToken: refreshToken('b', 5) }), /not the newest/],
+    ['a new refresh token that is used up', grant([refreshToken('a', 5, 5)], 5), /given out that is used up/],
+    ['a value given out twice', grant([refreshToken('a', 0, 5), refreshToken('a', 5)], 5), /given out twice/],
+    ['an earlier refresh token that is still good', grant([refreshToken('a', 0), refreshToken('b', 5)], 5), /good at once/],
+    [
+      'the use of an older refresh token',
+      grant([refreshToken('a', 0, 1), refreshToken('b', 1, 5), refreshToken('c', 5)], 5, { used: refreshToken('a', 0, 1) }),
+      /not the newest of its login/,
+    ],
+    ['the use of an expired one', grant([refreshToken('a', 0, 48 * HOUR), refreshToken('b', 48 * HOUR)], 48 * HOUR), /after its end/],
+  ])('throws for %s', (_, outcome, message) => {
+    expect(() => auditGrant(outcome, lives)).toThrow(message)
   })
 })
 

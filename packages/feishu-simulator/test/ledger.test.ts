@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { auditMint } from '../src/audit.ts'
-import { AppLedger } from '../src/ledger.ts'
+import { APP_CREDENTIAL, AppLedger } from '../src/ledger.ts'
 import { HOUR, MINUTE } from './support/client.ts'
 
 const step = fc.oneof(
@@ -9,7 +9,14 @@ const step = fc.oneof(
     act: fc.constant('wait' as const),
     ms: fc.oneof(fc.integer({ min: 0, max: 3 * HOUR }), fc.constantFrom(30 * MINUTE, 90 * MINUTE)),
   }),
-  fc.record({ act: fc.constant('mint' as const), tenantKey: fc.constantFrom(undefined, 'tenant-1') }),
+  fc.record({
+    act: fc.constant('mint' as const),
+    credential: fc.constantFrom(
+      APP_CREDENTIAL,
+      { kind: 'tenant' as const, tenantKey: 'tenant-1' },
+      { kind: 'jsapi' as const, tenantKey: 'tenant-1' },
+    ),
+  }),
   fc.record({ act: fc.constant('revoke' as const), next: fc.constantFrom('new' as const, 'same' as const) }),
 )
 
@@ -21,10 +28,10 @@ describe('the ledger', () => {
         const ledger = new AppLedger({ now: () => nowMs, tokenLifeMs, ticketLifeMs: 1, ticketsKept: 1, tokenForm: 'short' })
         for (const taken of steps) {
           if (taken.act === 'wait') nowMs += taken.ms
-          if (taken.act === 'revoke') ledger.revoke(taken.next)
+          if (taken.act === 'revoke') ledger.revoke(taken.next, APP_CREDENTIAL)
           if (taken.act === 'mint') {
-            const { token, expire, isNew } = ledger.mint(taken.tenantKey)
-            auditMint({ token: token.value, expire, isNew, tokenLifeMs, nowMs, history: ledger.history(taken.tenantKey) })
+            const { token, expire, isNew } = ledger.mint(taken.credential)
+            auditMint({ token: token.value, expire, isNew, tokenLifeMs, nowMs, history: ledger.history(taken.credential) })
             if (isNew) expect(ledger.judge(token.value)).toBe('valid')
           }
         }

@@ -79,6 +79,12 @@ describe('options', () => {
     [{ apps: [APP, APP] }, /'cli_one' is given twice/],
     [{ tokenLifeMs: 0 }, /tokenLifeMs: expected a number of at least 1000, got 0/],
     [{ ticketEveryMs: Number.NaN }, /ticketEveryMs: .* got NaN/],
+    [{ userTokenLifeMs: 0 }, /userTokenLifeMs: expected a number of at least 1000, got 0/],
+    [{ refreshTokenLifeMs: 0 }, /refreshTokenLifeMs: expected a number of at least 1000, got 0/],
+    [{ codeLifeMs: 0 }, /codeLifeMs: expected a number of at least 1, got 0/],
+    [{ apps: [{ ...APP, type: 'other' as 'store' }] }, /apps\[0\]\.type: expected 'store' or 'custom', got 'other'/],
+    [{ apps: [{ ...APP, tenantKey: 'tenant' }] }, /apps\[0\]\.tenantKey: a custom app has one tenant/],
+    [{ apps: [{ ...APP, type: 'custom', tenantKey: '' }] }, /apps\[0\]\.tenantKey: .* non-empty/],
     [{ speed: 0 }, /speed/],
     [{ behaviour: { ticketsKept: 0 } }, /behaviour\.ticketsKept/],
     [{ clock: { wall: () => 0, schedule: () => () => {} }, speed: 2 }, /give one of the two/],
@@ -98,5 +104,18 @@ describe('options', () => {
     expect((await mint()).json.expire).toBe(1800)
     clock.advance(30 * MINUTE)
     expect(sim.judge(token)).toBe('expired')
+  })
+
+  it('let codes and the tokens of users live as long as told', async () => {
+    const { sim, clock, authorize, refresh } = await bench({ codeLifeMs: 1000, userTokenLifeMs: HOUR, refreshTokenLifeMs: 2 * HOUR })
+    const late = sim.issueCode('cli_one', 'user-1')
+    const { json } = await authorize()
+    expect(json).toMatchObject({ expires_in: 3600, refresh_token_expires_in: 7200 })
+    clock.advance(1000)
+    expect((await authorize(late)).json.code).toBe(20004)
+    clock.advance(HOUR)
+    expect(sim.judge(String(json.access_token))).toBe('expired')
+    clock.advance(HOUR)
+    expect((await refresh(json.refresh_token)).json.code).toBe(20037)
   })
 })

@@ -41,6 +41,31 @@ describe('counters', () => {
     expect(before.requests.app_access_token).toBe(0)
   })
 
+  it('count each tenant and each user for itself, and nothing for those never seen', async () => {
+    const { sim, mintTenant, authorize, refresh, whoami } = await bench()
+    const tenantToken = tokenOf(await mintTenant('tenant-1'))
+    await mintTenant('tenant-2')
+    await whoami(tenantToken)
+    const { access_token, refresh_token } = (await authorize(sim.issueCode('cli_one', 'user-1'))).json
+    await refresh(refresh_token)
+    await refresh(refresh_token)
+    await whoami(String(access_token))
+    expect(sim.counters('cli_one', { tenantKey: 'tenant-1' })).toMatchObject({
+      requests: { app_access_token: 0, tenant_access_token: 1, api: 1 },
+      inFlight: { tenant_access_token: 0 },
+      maxInFlight: { tenant_access_token: 1 },
+      newTokens: { app: 0, tenant: 1, user: 0 },
+    })
+    expect(sim.counters('cli_one', { userId: 'user-1' })).toMatchObject({
+      requests: { oauth_token: 3, api: 1 },
+      newTokens: { user: 2 },
+      errors: { 20073: 1, 99991668: 1 },
+    })
+    const { requests } = sim.counters('cli_one', { userId: 'user-2' })
+    expect(new Set(Object.values(requests))).toEqual(new Set([0]))
+    expect(sim.subjects('cli_one')).toEqual({ tenantKeys: ['tenant-1', 'tenant-2'], userIds: ['user-1'] })
+  })
+
   it('refuse an app that is not simulated', async () => {
     const { sim } = await bench()
     expect(() => sim.counters('cli_two')).toThrow("app 'cli_two' is not simulated; known: cli_one")
@@ -48,6 +73,22 @@ describe('counters', () => {
 })
 
 describe('the log of requests', () => {
+  it('knows the tenant and the user of each', async () => {
+    const { sim, mintTenant, authorize, refresh, whoami } = await bench()
+    const tenantToken = tokenOf(await mintTenant('tenant-1'))
+    await whoami(tenantToken)
+    await refresh((await authorize()).json.refresh_token)
+    await refresh('ur-unknown')
+    expect(sim.requests.map(({ appId, tenantKey, userId }) => [appId, tenantKey, userId])).toEqual([
+      ['cli_one', undefined, undefined],
+      ['cli_one', 'tenant-1', undefined],
+      ['cli_one', 'tenant-1', undefined],
+      ['cli_one', undefined, 'user-1'],
+      ['cli_one', undefined, 'user-1'],
+      ['cli_one', undefined, undefined],
+    ])
+  })
+
   it('knows fields, time, effect and outcome of each', async () => {
     const { sim, clock, mint } = await bench()
     const startMs = clock.wall()

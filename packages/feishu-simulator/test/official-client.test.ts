@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import * as lark from '@larksuiteoapi/node-sdk'
 import { type FeishuSimulator, type SimulatedApp, startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { describe, expect, it } from 'vitest'
-import { APP, afterTest, SEALED_APP, WHOAMI } from './support/client.ts'
+import { APP, afterTest, JSAPI_TICKET, SEALED_APP, WHOAMI } from './support/client.ts'
 
 /** The official client with its own event dispatcher behind a real server, both as their documentation sets them up. */
 async function officialClient(app: SimulatedApp) {
@@ -53,6 +53,28 @@ describe('the official client, unmodified', () => {
       errors: {},
       tickets: { pushed: 1, acknowledged: 1 },
     })
+  })
+
+  it('gets a ticket of the JS SDK for a tenant', async () => {
+    const { sim, start } = await officialClient(APP)
+    const client = await start()
+    const ticket = await client.request({ method: 'POST', url: JSAPI_TICKET }, lark.withTenantKey('tenant-1'))
+    expect(ticket).toMatchObject({ code: 0, data: { ticket: expect.any(String), expire_in: expect.any(Number) } })
+    expect(sim.counters('cli_one', { tenantKey: 'tenant-1' })).toMatchObject({ newTokens: { tenant: 1, jsapi: 1 }, errors: {} })
+  })
+
+  it('fetches an app token anew for each of its tenants', async () => {
+    const { sim, start } = await officialClient(APP)
+    const client = await start()
+    for (const tenantKey of ['tenant-1', 'tenant-2', 'tenant-3']) await whoami(client, tenantKey)
+    expect(sim.counters()).toMatchObject({ requests: { app_access_token: 3, tenant_access_token: 3 }, newTokens: { app: 1, tenant: 3 } })
+  })
+
+  it('fails with 99991662 in a tenant that has switched the app off', async () => {
+    const { sim, start } = await officialClient(APP)
+    const client = await start()
+    sim.disableTenant('cli_one', 'tenant-1')
+    await expect(whoami(client)).rejects.toThrow(/code: 99991662/)
   })
 
   it('echoes an encrypted challenge', async () => {

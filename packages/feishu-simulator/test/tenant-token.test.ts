@@ -32,4 +32,43 @@ describe('POST /open-apis/auth/v3/tenant_access_token', () => {
     expect((await post(TENANT_TOKEN, { app_access_token: tokenOf(await mint()) })).json.code).toBe(10003)
     expect((await post(TENANT_TOKEN, { tenant_key: 'tenant-1' })).json.code).toBe(10003)
   })
+
+  it('refuses a tenant that has switched the app off, its tokens too, until it switches it on again', async () => {
+    const { sim, mintTenant, whoami } = await bench()
+    const token = tokenOf(await mintTenant('tenant-1'))
+    sim.disableTenant('cli_one', 'tenant-1')
+    expect((await mintTenant('tenant-1')).json).toEqual({ code: 99991662, msg: expect.any(String) })
+    expect(await whoami(token)).toMatchObject({ status: 400, json: { code: 99991662 } })
+    expect((await mintTenant('tenant-2')).json.code).toBe(0)
+    sim.enableTenant('cli_one', 'tenant-1')
+    expect([(await mintTenant('tenant-1')).json.code, (await whoami(token)).json.code]).toEqual([0, 0])
+  })
+
+  it('counts a thousand tenants as a thousand requests, each for itself', async () => {
+    const { sim, mint, post } = await bench()
+    const app_access_token = tokenOf(await mint())
+    const keys = Array.from({ length: 1000 }, (_, index) => `tenant-${index}`)
+    const minted = new Set<string>()
+    for (let from = 0; from < keys.length; from += 50) {
+      const replies = keys.slice(from, from + 50).map((tenant_key) => post(TENANT_TOKEN, { app_access_token, tenant_key }))
+      for (const reply of await Promise.all(replies)) minted.add(tokenOf(reply))
+    }
+    expect(minted.size).toBe(1000)
+    expect(sim.counters()).toMatchObject({
+      requests: { app_access_token: 1, tenant_access_token: 1000 },
+      newTokens: { app: 1, tenant: 1000 },
+    })
+    expect(sim.subjects('cli_one').tenantKeys).toEqual(keys)
+    expect(keys.map((tenantKey) => sim.counters('cli_one', { tenantKey }).newTokens.tenant)).toEqual(keys.map(() => 1))
+  })
+
+  it('tells tenants apart whose keys differ by their Unicode form or by separators alone', async () => {
+    const { sim, mintTenant } = await bench()
+    const keys = ['caf\u00e9', 'cafe\u0301', 'a', 'a ', 'a/b', 'a:b', 'a\u0000b', '["a"]']
+    const tokens = []
+    for (const key of keys) tokens.push(tokenOf(await mintTenant(key)))
+    expect(new Set(tokens).size).toBe(keys.length)
+    for (const key of keys) expect(tokenOf(await mintTenant(key))).toBe(tokens[keys.indexOf(key)])
+    expect(sim.subjects('cli_one').tenantKeys).toEqual(keys)
+  })
 })
