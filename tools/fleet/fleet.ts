@@ -3,7 +3,7 @@ import { type DeliveryAttempt, type FeishuSimulator, startFeishuSimulator } from
 import { type VirtualClock, virtualClock } from '@tokenwell/testkit'
 import { type Entry, machineNow, type Point } from './entry.ts'
 import { FleetNode } from './node.ts'
-import type { AppSetting, CallReport } from './orders.ts'
+import type { AppSetting, CallReport, CredentialName, TokensReport } from './orders.ts'
 import type { StoreAddress } from './store-address.ts'
 
 export interface FleetOptions {
@@ -98,6 +98,12 @@ export class Fleet {
       }),
     )
     return reports.filter((report) => report !== undefined)
+  }
+
+  /** One caller for each of these credentials in every process, all at the same moment. */
+  async tokens(of: readonly CredentialName[], nodes: readonly FleetNode[] = this.nodes, timeoutMs?: number): Promise<TokensReport[]> {
+    const at = machineNow() + START_IN_MS
+    return Promise.all(nodes.map((node) => node.order('tokens', { of, at, ...(timeoutMs !== undefined && { timeoutMs }) })))
   }
 
   async startLoad(callers = 20, everyMs = 10): Promise<void> {

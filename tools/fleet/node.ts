@@ -24,7 +24,8 @@ export class FleetNode {
   private constructor(name: string, child: ChildProcess, hear: (entry: Entry) => void) {
     this.name = name
     this.#child = child
-    this.#ended = once(child, 'exit')
+    // What it said last is read after it has ended.
+    this.#ended = Promise.all([once(child, 'exit'), once(child, 'disconnect')])
     child.on('message', (message: Message) => {
       if ('entry' in message) {
         hear(message.entry)
@@ -41,8 +42,8 @@ export class FleetNode {
         this.#output += text
       })
     }
-    child.on('exit', (code, signal) => {
-      const error = new Error(`${name} has ended (${signal ?? code}).\n${this.#output}`)
+    void this.#ended.then(() => {
+      const error = new Error(`${name} has ended (${child.signalCode ?? child.exitCode}).\n${this.#output}`)
       for (const { reject } of this.#answers.values()) reject(error)
       this.#answers.clear()
     })

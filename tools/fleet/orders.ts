@@ -23,6 +23,8 @@ export interface Orders {
   start(setting: Setting): { readonly eventUrl: string }
   /** So many callers at once, all at this moment of the machine's clock; a moment that has passed means now. */
   burst(order: { readonly callers: number; readonly at: number; readonly timeoutMs?: number }): CallReport
+  /** One caller for each of these credentials, all at once; `at` and `timeoutMs` as for `burst`. */
+  tokens(order: { readonly of: readonly CredentialName[]; readonly at?: number; readonly timeoutMs?: number }): TokensReport
   /** From now on so many callers every few milliseconds. */
   load(order: { readonly callers: number; readonly everyMs: number }): void
   /** Ends the load and waits for its last caller. */
@@ -53,6 +55,18 @@ export interface CallReport {
   readonly longestMs: number
   /** When the last one was served, by the machine's clock. */
   readonly lastAt: number
+}
+
+/** One of the app's credentials. */
+export interface CredentialName {
+  readonly kind: 'tenant'
+  readonly id: string
+}
+
+/** What each of the callers got, in the order of the credentials. */
+export interface TokensReport {
+  readonly results: readonly ({ readonly value: string; readonly version: number } | { readonly code: string; readonly message: string })[]
+  readonly longestMs: number
 }
 
 export type Name = keyof Orders

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createTokenManager, type TokenEvent, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
+import { callEach } from './call-each.ts'
 import { Callers } from './callers.ts'
 import { type Entry, machineNow } from './entry.ts'
 import { observedDispatcher } from './observed-dispatcher.ts'
@@ -65,18 +66,30 @@ function running(): Service {
   return service
 }
 
+async function untilMoment(at: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Math.max(at - machineNow() - 3, 0)))
+  // The last moments without the event loop: a timer is not punctual enough for a common start.
+  while (machineNow() < at);
+}
+
 const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0]) => Promise<ReturnType<Orders[Each]>> } = {
   async start(setting) {
     service = await open(setting)
     return { eventUrl: `http://127.0.0.1:${(service.server.address() as AddressInfo).port}/events` }
   },
   async burst({ callers, at, timeoutMs }) {
-    await new Promise((resolve) => setTimeout(resolve, Math.max(at - machineNow() - 3, 0)))
-    // The last moments without the event loop: a timer is not punctual enough for a common start.
-    while (machineNow() < at);
+    await untilMoment(at)
     const { callers: own } = running()
     await own.call(callers, timeoutMs === undefined ? {} : { timeoutMs })
     return own.report()
+  },
+  async tokens({ of, at = 0, timeoutMs }) {
+    await untilMoment(at)
+    const { tokens } = running()
+    return callEach(
+      of.map(({ id }) => tokens.tenant(id)),
+      timeoutMs === undefined ? {} : { timeoutMs },
+    )
   },
   async load({ callers, everyMs }) {
     running().callers.startLoad(callers, everyMs)

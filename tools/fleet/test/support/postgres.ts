@@ -34,6 +34,23 @@ export async function postgresStage(): Promise<ServerStage> {
       )
       return Number(calls ?? 0)
     },
+    async dump() {
+      const client = new Client({ connectionString: server.url })
+      await client.connect()
+      try {
+        const tables = await client.query<{ name: string }>(
+          `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname like 'fleet\\_%'`,
+        )
+        const rows: string[] = []
+        for (const { name } of tables.rows) {
+          const found = await client.query<{ row: string }>(`select t::text as row from ${name} t`)
+          rows.push(...found.rows.map(({ row }) => row))
+        }
+        return Buffer.from(rows.join('\n'))
+      } finally {
+        await client.end()
+      }
+    },
     close: () => server.stop(),
   }
 }

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { type Cluster, Redis } from 'ioredis'
 import { moveDeadlines } from '../../../../packages/store-redis/test/support/records.ts'
@@ -25,6 +27,14 @@ export async function redisStage(): Promise<ServerStage & { readonly server: Red
       admin.disconnect()
       const calls = stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)
       return [...calls].reduce((sum, [, count]) => sum + Number(count), 0)
+    },
+    async dump() {
+      const admin = new Redis(server.url)
+      // Packed, a value would not be found.
+      await admin.config('SET', 'rdbcompression', 'no')
+      await admin.save()
+      admin.disconnect()
+      return readFile(join(server.folder, 'dump.rdb'))
     },
     close: () => server.stop(),
   }

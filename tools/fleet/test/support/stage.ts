@@ -7,6 +7,8 @@ export interface Stage {
   fleet(options: StageFleetOptions): Promise<Fleet>
   /** How many commands or statements nodes have sent so far, as the server counts them. */
   operations?(): Promise<number>
+  /** Everything the store has written down, byte for byte, as one who steals it would get it. */
+  dump(): Promise<Buffer>
   close(): Promise<void>
 }
 
