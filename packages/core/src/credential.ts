@@ -11,7 +11,7 @@ export interface FetchContext {
 
 /** What a `fetch` returns. */
 export interface Fetched {
-  /** The credential: 1 to 16,384 characters of well-formed Unicode without U+0000. Its form is nobody's business here. */
+  /** The credential: 1 to 16,000 characters of well-formed Unicode without U+0000. Its form is nobody's business here. */
   readonly value: string
   /** Life remaining when the upstream answered, milliseconds. */
   readonly expiresInMs: number
@@ -44,8 +44,8 @@ export interface Credential {
 /** The longest life that is believed, milliseconds: ten years. */
 const LONGEST_LIFE_MS = 10 * 366 * 24 * 3_600_000
 
-/** The longest value that every store keeps, characters: 64 KiB of UTF-8 whatever they are. */
-const LONGEST_VALUE = 16 * 1_024
+/** The longest value that every store keeps, characters: whatever they are, sealed they are within 64 KiB. */
+const LONGEST_VALUE = 16_000
 
 /** Not empty, not too long, and nothing that a database of text cannot hold. */
 function isStorable(text: unknown): text is string {

@@ -143,7 +143,7 @@ export class Effects {
   }
 
   #invalidResult(): TokenError {
-    const message = `The fetch of "${this.#key}" must resolve to { value: a string of 1 to 16,384 characters, expiresInMs: milliseconds remaining, above 0 and at most ten years }; it resolved to something else.`
+    const message = `The fetch of "${this.#key}" must resolve to { value: a string of 1 to 16,000 characters, expiresInMs: milliseconds remaining, above 0 and at most ten years }; it resolved to something else.`
     return new TokenError('FETCH_INVALID', message, { retryable: true })
   }
 

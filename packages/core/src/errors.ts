@@ -8,6 +8,7 @@
  * | `CLOSED` | the manager was closed | no |
  * | `STORE_UNAVAILABLE` | the store did not answer, and without it nothing can be had | yes |
  * | `STORE_INCOMPATIBLE` | the store answered with something this version cannot use | no |
+ * | `RECORD_UNREADABLE` | what the store has cannot be opened with this process's keys, and cannot be fetched anew | no |
  * | `FETCH_FAILED` | the credential's own `fetch` failed with an error that is no `TokenError` | yes |
  * | `FETCH_INVALID` | `fetch` returned no usable value or life | yes |
  * | `LIFE_TOO_SHORT` | the upstream's tokens do not live as long as the caller's `minLifeMs` asks | no |
@@ -27,6 +28,7 @@ export type TokenErrorCode =
   | 'CLOSED'
   | 'STORE_UNAVAILABLE'
   | 'STORE_INCOMPATIBLE'
+  | 'RECORD_UNREADABLE'
   | 'FETCH_FAILED'
   | 'FETCH_INVALID'
   | 'LIFE_TOO_SHORT'

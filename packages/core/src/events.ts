@@ -1,4 +1,5 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
+import type { TokenError } from './errors.ts'
 import type { Notice } from './machine/happenings.ts'
 
 /** What happens to an app ticket; told by the credentials that need one. */
@@ -15,6 +16,14 @@ export type TicketNotice =
   | { readonly type: 'ticket-requested' }
   /** An event was answered with an error status; `reason` is for the operator. */
   | { readonly type: 'event-refused'; readonly status: number; readonly reason: string }
+
+/** What is wrong with a record; told by whoever meets it. */
+export interface RecordNotice {
+  /** The value cannot be opened with the keys of this process; `failure` says why. Told once for each version of a record. */
+  readonly type: 'record-unreadable'
+  readonly version: number
+  readonly failure: TokenError
+}
 
 /**
  * Something an operator may want to know. `key` is the record's key without the namespace, `time` the node's wall clock in epoch
@@ -33,14 +42,15 @@ export type TicketNotice =
  * | `blocked` | the fetch waits for something it needs |
  * | `detached` | the store did not answer |
  * | `doubted` | the node's clocks disagree by more than 5 s; the store is asked |
+ * | `record-unreadable` | a stored value cannot be opened with this process's keys; what can be fetched anew is |
  * | `ticket-…`, `event-refused` | see {@link TicketNotice} |
  */
-export type TokenEvent = { readonly key: string; readonly time: number } & (Notice | TicketNotice)
+export type TokenEvent = { readonly key: string; readonly time: number } & (Notice | TicketNotice | RecordNotice)
 
 /** Every event of every manager in the process is published here, whether or not it has an `onEvent`. */
 const channel = diagnosticsChannel.channel('tokenwell')
 
-export type Tell = (key: string, notice: Notice | TicketNotice) => void
+export type Tell = (key: string, notice: Notice | TicketNotice | RecordNotice) => void
 
 /** Where events go. An observer that throws does not disturb what it observes. */
 export function createTell(onEvent: ((event: TokenEvent) => void) | undefined, wall: () => number): Tell {

@@ -7,8 +7,11 @@ import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
 import { checkFunction, checkInteger, checkMethods, checkObject, checkText, describe } from './options.ts'
 import { type Random, systemRandom } from './random.ts'
 import { Runners } from './runners.ts'
+import { type EncryptionOptions, Keyring, type Unreadable } from './seal/keyring.ts'
+import { sealedStore } from './seal/sealed-store.ts'
+import { recordUnreadable } from './seal/unreadable.ts'
 import { type KeyStatus, keyStatus } from './status.ts'
-import type { TokenStore } from './store.ts'
+import type { TokenStore, Version } from './store.ts'
 import { StoreCalls } from './store-calls.ts'
 import { createTokenHandle, type TokenHandle } from './token-handle.ts'
 
@@ -24,6 +27,8 @@ export interface TokenManagerOptions {
    * with a token or a backoff that only this process knows while the store is down, are kept beyond it.
    */
   readonly maxEntries?: number
+  /** Seals what is stored, tickets and refresh tokens included. Default: values are stored in clear. See docs/ENCRYPTION.md. */
+  readonly encryption?: EncryptionOptions
   /** Default: the machine's clocks. */
   readonly clock?: Clock
   /** Default: the machine's randomness. */
@@ -70,7 +75,16 @@ const shares = registry[SHARES]
 
 /** @throws TypeError for an option that is missing or out of range. */
 export function createTokenManager(options: TokenManagerOptions): TokenManager {
-  checkObject(options, 'createTokenManager', ['store', 'namespace', 'storeTimeoutMs', 'maxEntries', 'clock', 'random', 'onEvent'])
+  checkObject(options, 'createTokenManager', [
+    'store',
+    'namespace',
+    'storeTimeoutMs',
+    'maxEntries',
+    'encryption',
+    'clock',
+    'random',
+    'onEvent',
+  ])
   const { store, namespace = 'tokenwell', storeTimeoutMs = 1_000, maxEntries = 100_000 } = options
   const { clock = systemClock, random = systemRandom, onEvent } = options
   checkMethods(store, 'store', ['read', 'claim', 'publish', 'settle', 'invalidate', 'close'])
@@ -90,7 +104,14 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   checkMethods(random, 'random', ['fraction', 'id'])
   if (onEvent !== undefined) checkFunction(onEvent, 'onEvent')
 
-  const calls = new StoreCalls(store, namespace, storeTimeoutMs, clock)
+  const tell = createTell(onEvent, () => clock.wall())
+  const keyring = options.encryption === undefined ? undefined : new Keyring(options.encryption)
+  const kept = keyring === undefined ? store : sealedStore(store, keyring, unreadable)
+  function unreadable(key: string, version: Version, why: Unreadable): void {
+    const own = key.slice(namespace.length + 1)
+    tell(own, { type: 'record-unreadable', version, failure: recordUnreadable(own, why) })
+  }
+  const calls = new StoreCalls(kept, namespace, storeTimeoutMs, clock)
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
   const underWay = new Set<Promise<void>>()
@@ -100,7 +121,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     random,
     calls,
     hints,
-    tell: createTell(onEvent, () => clock.wall()),
+    tell,
     adopt: (credentials, policy) => runners.adopt(credentials, policy),
     token: (credential, policy) => createTokenHandle(runners, credential, policy),
     get closed() {

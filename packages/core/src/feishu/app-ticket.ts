@@ -53,6 +53,8 @@ export class AppTickets {
   /** Events whose ticket the upstream has refused to this process, the oldest first: a redelivery may carry a new time. */
   readonly #dead = new Set<string>()
   #resendAt = Number.NEGATIVE_INFINITY
+  /** The store has a ticket that this process has not got the key for. */
+  #isUnreadable = false
   /** Why the platform could not be asked for a ticket, when the last try to do so failed. */
   #unasked: TokenError | undefined
 
@@ -142,7 +144,10 @@ export class AppTickets {
     const message =
       `No app_ticket of ${this.#options.appId} ${why}. The platform ${asked}. If none comes, check in the developer console ` +
       'that the request URL for events is set and reaches receiveEvent() on this fleet, and that events.verificationToken and events.encryptKey match it.'
-    return new TokenError('TICKET_UNAVAILABLE', message, { retryable: true, cause: this.#unasked ?? cause })
+    return new TokenError('TICKET_UNAVAILABLE', message, {
+      retryable: true,
+      cause: this.#unasked ?? cause ?? (this.#isUnreadable ? unreadable() : undefined),
+    })
   }
 
   #unreachable(cause: unknown): TokenError {
@@ -165,6 +170,7 @@ export class AppTickets {
   #learn(snapshot: Snapshot): void {
     this.#rejectedUpTo = Math.max(this.#rejectedUpTo, snapshot.rejectedUpTo)
     const { version, value } = snapshot
+    this.#isUnreadable = version > 0 && value === undefined
     // Its end is not looked at: a ticket is good until the upstream says otherwise.
     if (value !== undefined && version > (this.#newest?.version ?? 0)) this.#keep({ value, version, id: `${version}` })
   }
@@ -280,6 +286,12 @@ export class AppTickets {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+function unreadable(): TokenError {
+  const message =
+    'The store has an app_ticket that cannot be read with the keys of this process: see encryption.keys. A new one is asked for.'
+  return new TokenError('RECORD_UNREADABLE', message, { retryable: false })
 }
 
 function waitAfter(failure: TokenError | undefined): number {

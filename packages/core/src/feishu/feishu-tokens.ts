@@ -58,7 +58,7 @@ export interface FeishuTokens {
   readonly app: TokenHandle
   /**
    * The `tenant_access_token` of one tenant, minted from the app's token that the fleet shares.
-   * @param tenantKey as the platform gives it in events and in the install flow: 1 to 100 characters of well-formed Unicode
+   * @param tenantKey as the platform gives it in events and in the install flow: 1 to 64 characters of well-formed Unicode
    */
   tenant(tenantKey: string): TokenHandle
   /** The tenant's `tenant_access_token` as text; `tenant(key).get()` for more. @throws TokenError */

@@ -40,7 +40,7 @@ export class Tenants {
   #tenant(tenantKey: string): Tenant {
     const known = this.#known.get(tenantKey)
     if (known !== undefined) return known
-    checkText(tenantKey, 'tenantKey', 100)
+    checkText(tenantKey, 'tenantKey', 64)
     if (!tenantKey.isWellFormed() || tenantKey.includes('\0')) {
       throw new TypeError('tenantKey: expected well-formed Unicode without U+0000')
     }

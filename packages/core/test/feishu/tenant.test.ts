@@ -62,14 +62,11 @@ describe('a tenant token', () => {
     }
   })
 
-  test.each([[''], ['x'.repeat(101)], ['\ud800'], ['a\0'], [7 as never], [undefined as never]])(
-    'is refused for the key %j',
-    async (key) => {
-      const { tokens } = (await createWorld()).node()
-      expect(() => tokens.tenant(key)).toThrow(TypeError)
-      await expect(tokens.tenantAccessToken(key)).rejects.toThrow('tenantKey')
-    },
-  )
+  test.each([[''], ['x'.repeat(65)], ['\ud800'], ['a\0'], [7 as never], [undefined as never]])('is refused for the key %j', async (key) => {
+    const { tokens } = (await createWorld()).node()
+    expect(() => tokens.tenant(key)).toThrow(TypeError)
+    await expect(tokens.tenantAccessToken(key)).rejects.toThrow('tenantKey')
+  })
 
   test('that an API refuses is replaced for the fleet', async () => {
     const world = await createWorld()

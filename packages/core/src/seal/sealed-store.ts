@@ -1,0 +1,62 @@
+import type { Claim, Operation, Publication, Snapshot, TokenStore, Version } from '../store.ts'
+import type { Keyring, Unreadable } from './keyring.ts'
+
+/** How many unreadable records are remembered, so that each is told once. */
+const REMEMBERED = 1_000
+
+/**
+ * A store whose values only those who have the keys can read. It keeps the contract of the store it is made of, and adds to it: a
+ * snapshot whose value cannot be read has none, and a claim never answers `fresh` with one.
+ *
+ * `tell` hears of each unreadable value once.
+ */
+export function sealedStore(
+  store: TokenStore,
+  keyring: Keyring,
+  tell: (key: string, version: Version, why: Unreadable) => void,
+): TokenStore {
+  const told = new Map<string, Version>()
+
+  function opened(snapshot: Snapshot): Snapshot {
+    const { key, version, value: stored, ...rest } = snapshot
+    if (stored === undefined) return snapshot
+    const opening = keyring.open(stored, { key, version })
+    if ('value' in opening) return { ...snapshot, value: opening.value }
+    if (told.get(key) !== version) {
+      if (told.size >= REMEMBERED) told.clear()
+      told.set(key, version)
+      tell(key, version, opening.unreadable)
+    }
+    return { key, version, ...rest }
+  }
+
+  return {
+    contractVersion: store.contractVersion,
+    capabilities: store.capabilities,
+    async read(keys, operation) {
+      return (await store.read(keys, operation)).map(opened)
+    },
+    async claim(key, attempt, request, operation): Promise<Claim> {
+      const claim = await store.claim(key, attempt, request, operation)
+      const answer = { ...claim, snapshot: opened(claim.snapshot) }
+      if (answer.kind !== 'fresh' || answer.snapshot.value !== undefined) return answer
+      // For this process it is as good as rejected. For those who can read it, it is not: the record is left as it is.
+      const rejected = Math.max(request.rejected, answer.snapshot.version)
+      const again = await store.claim(key, attempt, { ...request, rejected }, operation)
+      return { ...again, snapshot: opened(again.snapshot) }
+    },
+    async publish(key, attempt, fence, request, operation): Promise<Publication> {
+      const sealed = { ...request, value: keyring.seal(request.value, { key, version: fence }) }
+      const publication = await store.publish(key, attempt, fence, sealed, operation)
+      return { ...publication, snapshot: opened(publication.snapshot) }
+    },
+    async settle(key, attempt, fence, request, operation: Operation) {
+      return opened(await store.settle(key, attempt, fence, request, operation))
+    },
+    async invalidate(key, version, operation) {
+      return opened(await store.invalidate(key, version, operation))
+    },
+    ...(store.subscribe !== undefined && { subscribe: store.subscribe.bind(store) }),
+    close: () => store.close(),
+  }
+}
