@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { EncryptionOptions } from '@tokenwell/core'
 import { type DeliveryAttempt, type FeishuSimulator, startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { type VirtualClock, virtualClock } from '@tokenwell/testkit'
 import { type Entry, machineNow, type Point } from './entry.ts'
@@ -17,6 +18,8 @@ export interface FleetOptions {
   readonly secret?: (label: string) => string
   /** Default: core's. */
   readonly storeTimeoutMs?: number
+  /** How the processes seal what they store; `add` can say otherwise. Default: not at all. */
+  readonly encryption?: EncryptionOptions
 }
 
 /** How far ahead a common start is set, milliseconds: every process must have been told by then. */
@@ -55,7 +58,7 @@ export class Fleet {
   }
 
   /** Starts one more process. */
-  async add(): Promise<FleetNode> {
+  async add(encryption: EncryptionOptions | undefined = this.#options.encryption): Promise<FleetNode> {
     const index = this.#started++
     const node = await FleetNode.start(
       {
@@ -64,6 +67,7 @@ export class Fleet {
         domain: this.platform.url,
         app: this.app,
         ...(this.#options.storeTimeoutMs !== undefined && { storeTimeoutMs: this.#options.storeTimeoutMs }),
+        ...(encryption !== undefined && { encryption }),
       },
       (entry) => {
         this.history.push(entry)

@@ -1,4 +1,4 @@
-import type { KeyStatus } from '@tokenwell/core'
+import type { EncryptionOptions, KeyStatus } from '@tokenwell/core'
 import type { Entry, Point } from './entry.ts'
 import type { StoreAddress } from './store-address.ts'
 
@@ -9,6 +9,8 @@ export interface Setting {
   readonly domain: string
   readonly app: AppSetting
   readonly storeTimeoutMs?: number
+  /** Default: none, values are stored as they are. */
+  readonly encryption?: EncryptionOptions
 }
 
 export interface AppSetting {

@@ -42,7 +42,7 @@ function noted(node: string, event: TokenEvent): void {
   tell({ at: machineNow(), node, kind: 'event', key: event.key, type: event.type, ...version })
 }
 
-async function open({ node, store, domain, app, storeTimeoutMs }: Setting): Promise<Service> {
+async function open({ node, store, domain, app, storeTimeoutMs, encryption }: Setting): Promise<Service> {
   const points = new Points(node, tell)
   const opened = await openStore(store)
   const observed = observedStore(opened.store, { node, points, tell })
@@ -51,6 +51,7 @@ async function open({ node, store, domain, app, storeTimeoutMs }: Setting): Prom
     clock,
     onEvent: (event) => noted(node, event),
     ...(storeTimeoutMs !== undefined && { storeTimeoutMs }),
+    ...(encryption !== undefined && { encryption }),
   })
   const dispatcher = observedDispatcher(node, points, tell)
   const { appId, appSecret, verificationToken, encryptKey } = app

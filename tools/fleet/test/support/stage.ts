@@ -25,7 +25,7 @@ export interface ServerStage extends Stage {
   readonly forgets: boolean
 }
 
-export interface StageFleetOptions extends Pick<FleetOptions, 'nodes' | 'storeTimeoutMs'> {
+export interface StageFleetOptions extends Pick<FleetOptions, 'nodes' | 'storeTimeoutMs' | 'encryption'> {
   /** Without the store's push, as if it were forbidden. */
   readonly withoutPush?: boolean
 }

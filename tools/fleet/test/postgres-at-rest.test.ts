@@ -1,0 +1,4 @@
+import { describeAtRest } from './support/at-rest.ts'
+import { postgresStage } from './support/postgres.ts'
+
+describeAtRest(postgresStage)

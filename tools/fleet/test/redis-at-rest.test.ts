@@ -1,0 +1,4 @@
+import { describeAtRest } from './support/at-rest.ts'
+import { redisStage } from './support/redis.ts'
+
+describeAtRest(redisStage)
