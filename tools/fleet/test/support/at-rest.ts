@@ -74,6 +74,7 @@ async function wholeRun(fleet: Fleet): Promise<Map<string, string>> {
     if (node === undefined) throw new Error('a fleet of nobody')
     const { status, delivery } = await fleet.pushTicket(node)
     expect(status).toBe(200)
+    if (delivery.ticket === undefined) throw new Error('an event without a ticket')
     secrets.set(delivery.ticket, `ticket ${round}`)
     for (const { served } of await fleet.burst(10)) for (const value of Object.keys(served)) secrets.set(value, `app token ${round}`)
     const reports = await fleet.tokens(of)
