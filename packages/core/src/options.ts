@@ -8,7 +8,7 @@ export function checkObject(value: unknown, where: string, names: readonly strin
   }
 }
 
-export function checkText(value: unknown, name: string, longest: number): void {
+export function checkText(value: unknown, name: string, longest: number): asserts value is string {
   if (typeof value !== 'string' || value === '' || value.length > longest) {
     throw new TypeError(`${name}: expected a string of 1 to ${longest} characters, got ${describe(value)}`)
   }

@@ -6,17 +6,12 @@ import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import { type CloseOptions, checkClose, createTokenManager, type TokenManager } from '../token-manager.ts'
-import { appAccessToken, feishuPolicy } from './app-access-token.ts'
-import { AppTickets } from './app-ticket.ts'
+import { customApp, storeApp } from './app-credentials.ts'
 import { microsecondsOf, readEvent } from './event.ts'
 import type { EventReply } from './event-handlers.ts'
 import type { AnyHeaders } from './headers.ts'
 import { checkDispatcher, createHttp, type Dispatcher, resolveDomain } from './http.ts'
 import { rawBytes } from './raw-body.ts'
-import { parseAppTicketResendReply } from './replies.ts'
-import { buildAppTicketResendRequest } from './requests.ts'
-import { tenantAccessToken } from './tenant-access-token.ts'
-import { Tenants } from './tenants.ts'
 import type { WarmOptions, WarmReport } from './warm.ts'
 
 export interface FeishuTokensOptions {
@@ -28,8 +23,8 @@ export interface FeishuTokensOptions {
   readonly store?: TokenStore
   /** A manager that several apps share, made by `createTokenManager`. Either this or `store`. */
   readonly manager?: TokenManager
-  /** Kind of app. Default `store`. */
-  readonly appType?: 'store'
+  /** `store` (default): an app for many tenants, which needs tickets. `custom`: a self-built app, which has one tenant and needs none. */
+  readonly appType?: 'store' | 'custom'
   /** `feishu` (default), `lark`, or a base URL: https, or http on this machine. */
   readonly domain?: 'feishu' | 'lark' | (string & {})
   /** Needed to receive events. Each may be several while one is being changed in the developer console. */
@@ -58,11 +53,14 @@ export interface FeishuTokens {
   readonly app: TokenHandle
   /**
    * The `tenant_access_token` of one tenant, minted from the app's token that the fleet shares.
-   * @param tenantKey as the platform gives it in events and in the install flow: 1 to 64 characters of well-formed Unicode
+   * @param tenantKey as the platform gives it in events and in the install flow: 1 to 64 characters of well-formed Unicode. A custom app
+   *   has one tenant, which is not named.
    */
-  tenant(tenantKey: string): TokenHandle
+  tenant(tenantKey?: string): TokenHandle
   /** The tenant's `tenant_access_token` as text; `tenant(key).get()` for more. @throws TokenError */
-  tenantAccessToken(tenantKey: string): Promise<string>
+  tenantAccessToken(tenantKey?: string): Promise<string>
+  /** The ticket with which pages of a tenant are signed for the JS SDK; see `signJsapi`. @param tenantKey as for `tenant` */
+  jsapiTicket(tenantKey?: string): TokenHandle
   /**
    * Makes the tokens of many tenants ready, so that their first callers do not wait: what the fleet has already is read from the store in
    * batches, the rest fetched. A tenant that fails is reported and does not stop the others.
@@ -103,7 +101,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   const { appId, appSecret, store, appType = 'store', domain = 'feishu', events, http: httpOptions = {} } = options
   checkText(appId, 'appId', 100)
   checkText(appSecret, 'appSecret', 200)
-  if (appType !== 'store') throw new TypeError(`appType: expected 'store', got ${describe(appType)}`)
+  if (appType !== 'store' && appType !== 'custom') throw new TypeError(`appType: expected 'store' or 'custom', got ${describe(appType)}`)
   if (store !== undefined && options.manager !== undefined) {
     throw new TypeError('store and manager contradict each other: a manager brings its own store. Give one of the two')
   }
@@ -124,28 +122,8 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     .update(JSON.stringify([baseUrl, appId, appSecret]))
     .digest('hex')
     .slice(0, 16)
-  const tickets = new AppTickets({
-    kernel: inside,
-    appId,
-    key: `${scope}/app-ticket`,
-    config,
-    resend: async (signal) => {
-      const reply = await http.post(buildAppTicketResendRequest({ appId, appSecret }), { signal })
-      parseAppTicketResendReply(reply, [appSecret])
-    },
-  })
-  const credential = appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http })
-  const app = inside.token(credential, feishuPolicy)
-  const tenants = new Tenants(inside, (tenantKey) =>
-    tenantAccessToken({
-      key: `${scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`,
-      config,
-      tenantKey,
-      app,
-      http,
-      clock: inside.clock,
-    }),
-  )
+  const credentials = appType === 'custom' ? customApp : storeApp
+  const { app, tenant, jsapiTicket, warm, acceptTicket } = credentials({ inside, http, appId, appSecret, scope, config })
 
   let closed = false
   function assertOpen(): void {
@@ -154,7 +132,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   }
 
   const refuse = (status: number, reason: string): EventReply => {
-    inside.tell(credential.key, { type: 'event-refused', status, reason })
+    inside.tell(app.key, { type: 'event-refused', status, reason })
     return json(status, { error: reason })
   }
 
@@ -164,14 +142,15 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
       assertOpen()
       return (await app.get()).value
     },
-    tenant: (tenantKey) => tenants.handle(tenantKey),
+    tenant,
+    jsapiTicket,
     async tenantAccessToken(tenantKey) {
       assertOpen()
-      return (await tenants.handle(tenantKey).get()).value
+      return (await tenant(tenantKey).get()).value
     },
     async warm(tenantKeys, given = {}) {
       assertOpen()
-      return tenants.warm(tenantKeys, given)
+      return warm(tenantKeys, given)
     },
     async receiveEvent({ headers, body }) {
       if (rules === undefined) {
@@ -188,8 +167,10 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
         case 'refused':
           return refuse(reading.status, reading.reason)
         case 'ticket':
+          // A custom app has no use for one.
+          if (acceptTicket === undefined) return json(200, {})
           try {
-            const outcome = await inside.track(tickets.accept({ value: reading.ticket, version: reading.eventTime, id: reading.id }))
+            const outcome = await inside.track(acceptTicket({ value: reading.ticket, version: reading.eventTime, id: reading.id }))
             return outcome === 'refused'
               ? json(400, { error: 'the time of the event is too far ahead of the clock of the store' })
               : json(200, {})
@@ -202,7 +183,8 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     async acceptAppTicket(given) {
       const ticket = checkTicket(given)
       assertOpen()
-      return inside.track(tickets.accept(ticket))
+      if (acceptTicket === undefined) throw new TypeError("acceptAppTicket: a custom app needs no ticket; it is for appType 'store'")
+      return inside.track(acceptTicket(ticket))
     },
     async ready() {
       assertOpen()

@@ -55,7 +55,7 @@ export function createHttp(options: { readonly baseUrl: string; readonly dispatc
   async function exchange(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamReply> {
     const { statusCode, headers, body } = await send(options.baseUrl + request.path, {
       method: 'POST',
-      headers: HEADERS,
+      headers: request.bearer === undefined ? HEADERS : { ...HEADERS, authorization: `Bearer ${request.bearer}` },
       body: JSON.stringify(request.body),
       dispatcher: dispatcher(),
       signal,
@@ -137,7 +137,8 @@ function unreachable(request: UpstreamRequest, error: unknown): TokenError {
 }
 
 function secretsOf(request: UpstreamRequest): string[] {
-  return Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' || name === 'tenant_key' ? [] : [value]))
+  const inBody = Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' || name === 'tenant_key' ? [] : [value]))
+  return request.bearer === undefined ? inBody : [...inBody, request.bearer]
 }
 
 /**

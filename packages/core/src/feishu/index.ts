@@ -7,4 +7,5 @@ export {
 } from './event-handlers.ts'
 export { type AppTicketInput, createFeishuTokens, type FeishuTokens, type FeishuTokensOptions } from './feishu-tokens.ts'
 export type { AnyHeaders } from './headers.ts'
+export { type JsapiSignatureInput, signJsapi } from './jsapi-signature.ts'
 export type { WarmOptions, WarmProgress, WarmReport } from './warm.ts'

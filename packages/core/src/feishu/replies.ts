@@ -1,7 +1,7 @@
 import { TokenError, type TokenErrorCode, type UpstreamDetail } from '../errors.ts'
 import { scrub } from '../scrub.ts'
 import { header } from './headers.ts'
-import { type JsonObject, parseJsonObject } from './raw-body.ts'
+import { isJsonObject, type JsonObject, parseJsonObject } from './raw-body.ts'
 import { UPSTREAM_CODES } from './upstream-codes.ts'
 
 /** What came back from the upstream, before anybody believed any of it. */
@@ -45,17 +45,50 @@ export interface Minted {
   readonly expiresInMs: number
 }
 
+/**
+ * Reads the reply to `buildCustomAppTokensRequest`, which brings two tokens that end together.
+ *
+ * @param secrets what must not appear in an error even if the upstream echoes it: the app secret
+ * @throws TokenError as {@link parseAppAccessTokenReply}
+ */
+export function parseCustomAppTokensReply(
+  reply: UpstreamReply,
+  secrets: readonly string[],
+): { readonly app: string; readonly tenant: string; readonly expiresInMs: number } {
+  const answer = readAnswer('minting the tokens of a custom app', reply, secrets)
+  const app = minted(answer, 'app_access_token')
+  return { app: app.value, tenant: minted(answer, 'tenant_access_token').value, expiresInMs: app.expiresInMs }
+}
+
+/**
+ * Reads the reply to `buildJsapiTicketRequest`.
+ *
+ * @param secrets what must not appear in an error even if the upstream echoes it: the tenant token
+ * @throws TokenError as {@link parseTenantAccessTokenReply}
+ */
+export function parseJsapiTicketReply(reply: UpstreamReply, secrets: readonly string[]): Minted {
+  const answer = readAnswer('getting the jsapi ticket', reply, secrets)
+  const { data } = accepted(answer)
+  const { ticket, expire_in } = isJsonObject(data) ? data : {}
+  return usable(answer, ['data.ticket', ticket], ['data.expire_in', expire_in])
+}
+
 function minted(answer: Answer, field: 'app_access_token' | 'tenant_access_token'): Minted {
   const { [field]: value, expire } = accepted(answer)
+  return usable(answer, [field, value], ['expire', expire])
+}
+
+/** A token and its life as they came, each with the name of its field. */
+function usable(answer: Answer, [field, value]: readonly [string, unknown], [lifeField, seconds]: readonly [string, unknown]): Minted {
   if (typeof value !== 'string' || value === '') {
     throw invalid(answer, `code 0 without a usable ${field} (expected text, got ${kindOf(value)})`)
   }
-  if (typeof expire !== 'number')
-    throw invalid(answer, `code 0 without a usable expire (expected seconds as a number, got ${kindOf(expire)})`)
-  const expiresInMs = Math.floor(expire * 1000)
-  if (expiresInMs <= 0) throw invalid(answer, `a token that has already expired (expire ${expire})`)
+  if (typeof seconds !== 'number')
+    throw invalid(answer, `code 0 without a usable ${lifeField} (expected seconds as a number, got ${kindOf(seconds)})`)
+  const expiresInMs = Math.floor(seconds * 1000)
+  if (expiresInMs <= 0) throw invalid(answer, `a token that has already expired (${lifeField} ${seconds})`)
   if (expiresInMs > LONGEST_LIFE_MS)
-    throw invalid(answer, `a token with a life beyond belief (expire ${expire} seconds, documented: at most 7200)`)
+    throw invalid(answer, `a token with a life beyond belief (${lifeField} ${seconds} seconds, documented: at most 7200)`)
   return { value, expiresInMs }
 }
 
@@ -185,8 +218,9 @@ function foreignText(text: string, secrets: readonly string[]): string {
 
 /** Values of a reply that a careless `msg` beside them might repeat. */
 function credentialsIn(fields: JsonObject | undefined): string[] {
-  const { app_access_token, tenant_access_token, app_ticket } = fields ?? {}
-  return [app_access_token, tenant_access_token, app_ticket].filter((value) => typeof value === 'string')
+  const { app_access_token, tenant_access_token, app_ticket, data } = fields ?? {}
+  const ticket = isJsonObject(data) ? data.ticket : undefined
+  return [app_access_token, tenant_access_token, app_ticket, ticket].filter((value) => typeof value === 'string')
 }
 
 /** Tells bodies apart without quoting them. */

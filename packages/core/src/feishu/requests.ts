@@ -3,6 +3,8 @@ export interface UpstreamRequest {
   /** Path below the domain's base URL, with its leading slash. */
   readonly path: string
   readonly body: Readonly<Record<string, string>>
+  /** Token for the header `Authorization`. */
+  readonly bearer?: string
 }
 
 /**
@@ -31,6 +33,27 @@ export function buildTenantAccessTokenRequest(from: { readonly appAccessToken: s
     path: '/open-apis/auth/v3/tenant_access_token',
     body: { app_access_token: from.appAccessToken, tenant_key: from.tenantKey },
   }
+}
+
+/**
+ * The request that mints both tokens of a custom app.
+ *
+ * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/app_access_token_internal
+ */
+export function buildCustomAppTokensRequest(app: { readonly appId: string; readonly appSecret: string }): UpstreamRequest {
+  return {
+    path: '/open-apis/auth/v3/app_access_token/internal',
+    body: { app_id: app.appId, app_secret: app.appSecret },
+  }
+}
+
+/**
+ * The request for the ticket that pages of a tenant are signed with.
+ *
+ * @see https://open.feishu.cn/document/uYjL24iN/uUDO3YjL1gzN24SN4cjN
+ */
+export function buildJsapiTicketRequest(from: { readonly tenantAccessToken: string }): UpstreamRequest {
+  return { path: '/open-apis/jssdk/ticket/get', body: {}, bearer: from.tenantAccessToken }
 }
 
 /**

@@ -25,7 +25,7 @@ export class Tenants {
   }
 
   /** @throws TypeError for a key that no tenant can have */
-  handle(tenantKey: string): TokenHandle {
+  handle(tenantKey: string | undefined): TokenHandle {
     return this.#tenant(tenantKey).handle
   }
 
@@ -37,8 +37,8 @@ export class Tenants {
     return warm(handles, () => this.#inside.adopt(credentials, feishuPolicy), options)
   }
 
-  #tenant(tenantKey: string): Tenant {
-    const known = this.#known.get(tenantKey)
+  #tenant(tenantKey: string | undefined): Tenant {
+    const known = tenantKey === undefined ? undefined : this.#known.get(tenantKey)
     if (known !== undefined) return known
     checkText(tenantKey, 'tenantKey', 64)
     if (!tenantKey.isWellFormed() || tenantKey.includes('\0')) {

@@ -55,8 +55,10 @@ export interface Node {
 }
 
 /** Everything a Feishu test needs over real HTTP, on virtual time; it ends with the test. */
-export async function createWorld(options: Partial<FeishuSimulatorOptions> & { readonly ticket?: boolean } = {}): Promise<World> {
-  const { ticket = true, ...simulated } = options
+export async function createWorld(
+  options: Partial<FeishuSimulatorOptions> & { readonly ticket?: boolean; readonly appType?: 'store' | 'custom' } = {},
+): Promise<World> {
+  const { appType = 'store', ticket = appType === 'store', ...simulated } = options
   const appId = 'cli_world'
   const appSecret = randomSecret('app secret')
   const verificationToken = randomSecret('verification token')
@@ -65,7 +67,7 @@ export async function createWorld(options: Partial<FeishuSimulatorOptions> & { r
   const start = clock.wall()
   let suspended = 0
   const simulator = await startFeishuSimulator({
-    apps: [{ appId, appSecret, verificationToken, encryptKey }],
+    apps: [{ type: appType, appId, appSecret, verificationToken, encryptKey }],
     // The upstream's time is nobody's to step; only a sleep of the machine passes there and not on the node.
     clock: {
       wall: () => start + clock.monotonic() + suspended,
@@ -123,6 +125,7 @@ export async function createWorld(options: Partial<FeishuSimulatorOptions> & { r
       const tokens = createFeishuTokens({
         appId,
         appSecret,
+        appType,
         manager,
         domain: simulator.url,
         events: { verificationToken, encryptKey },

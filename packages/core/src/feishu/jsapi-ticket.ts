@@ -1,0 +1,32 @@
+import type { Clock } from '../clock.ts'
+import type { Credential } from '../credential.ts'
+import type { TokenHandle } from '../token-handle.ts'
+import type { Http } from './http.ts'
+import { MintedFrom } from './minted-from.ts'
+import { parseJsapiTicketReply } from './replies.ts'
+import { buildJsapiTicketRequest } from './requests.ts'
+
+/** The ticket that pages of a tenant are signed with, fetched with the tenant's token. */
+export function jsapiTicket(options: {
+  readonly key: string
+  readonly config: string
+  readonly tenant: TokenHandle
+  readonly http: Http
+  readonly clock: Clock
+}): Credential {
+  const { key, config, tenant, http, clock } = options
+  const source = new MintedFrom(tenant, 'tenant_access_token', clock)
+  return {
+    key,
+    config,
+    // It is refused in a browser, where nobody calls through a handle.
+    isRejected: () => false,
+    missing: () => source.missing(),
+    fetch: ({ signal, assertInTime }) =>
+      source.mint(assertInTime, async ({ value }) => {
+        assertInTime()
+        const reply = await http.post(buildJsapiTicketRequest({ tenantAccessToken: value }), { signal })
+        return parseJsapiTicketReply(reply, [value])
+      }),
+  }
+}
