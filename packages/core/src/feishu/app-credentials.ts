@@ -7,6 +7,7 @@ import { AppTickets, type PushedTicket } from './app-ticket.ts'
 import { customAppToken, customAppTokens } from './custom-app-tokens.ts'
 import type { Http } from './http.ts'
 import { jsapiTicket } from './jsapi-ticket.ts'
+import { RateLimit } from './rate-limit.ts'
 import { parseAppTicketResendReply } from './replies.ts'
 import { buildAppTicketResendRequest } from './requests.ts'
 import { tenantAccessToken } from './tenant-access-token.ts'
@@ -52,12 +53,22 @@ export function storeApp(given: App): AppCredentials {
     },
   })
   const app = inside.token(appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http }), feishuPolicy)
+  const tenantLimit = new RateLimit(inside, `${scope}/rate-limit/tenant-access-token`, 'tenant_access_token')
   const tenants = new Tenants(inside, (tenantKey) =>
-    tenantAccessToken({ key: `${scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`, config, tenantKey, app, http, clock }),
+    tenantAccessToken({
+      key: `${scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`,
+      config,
+      tenantKey,
+      app,
+      http,
+      clock,
+      limit: tenantLimit,
+    }),
   )
+  const jsapiLimit = jsapiRateLimit(given)
   const jsapiTickets = new Tenants(inside, (tenantKey) => {
     const tenant = tenants.handle(tenantKey)
-    return jsapiTicket({ key: `${scope}/jsapi-ticket/${encodeURIComponent(tenantKey)}`, config, tenant, http, clock })
+    return jsapiTicket({ key: `${scope}/jsapi-ticket/${encodeURIComponent(tenantKey)}`, config, tenant, http, clock, limit: jsapiLimit })
   })
   return {
     app,
@@ -74,7 +85,8 @@ export function customApp(given: App): AppCredentials {
   const both = inside.token(customAppTokens({ key: `${scope}/custom-app-tokens`, config, appId, appSecret, http }), feishuPolicy)
   const app = projectHandle(both, both.key, customAppToken('app'))
   const tenant = projectHandle(both, both.key, customAppToken('tenant'))
-  const ticket = inside.token(jsapiTicket({ key: `${scope}/jsapi-ticket`, config, tenant, http, clock: inside.clock }), feishuPolicy)
+  const limit = jsapiRateLimit(given)
+  const ticket = inside.token(jsapiTicket({ key: `${scope}/jsapi-ticket`, config, tenant, http, clock: inside.clock, limit }), feishuPolicy)
   return {
     app,
     tenant: (tenantKey) => onlyTenant(tenantKey, tenant),
@@ -83,6 +95,10 @@ export function customApp(given: App): AppCredentials {
       throw new TypeError("warm: a custom app has one tenant only; it is for appType 'store'")
     },
   }
+}
+
+function jsapiRateLimit({ inside, scope }: App): RateLimit {
+  return new RateLimit(inside, `${scope}/rate-limit/jsapi-ticket`, 'jsapi tickets')
 }
 
 function onlyTenant(tenantKey: string | undefined, handle: TokenHandle): TokenHandle {

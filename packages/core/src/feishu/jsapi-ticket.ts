@@ -3,6 +3,7 @@ import type { Credential } from '../credential.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import type { Http } from './http.ts'
 import { MintedFrom } from './minted-from.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { parseJsapiTicketReply } from './replies.ts'
 import { buildJsapiTicketRequest } from './requests.ts'
 
@@ -13,8 +14,9 @@ export function jsapiTicket(options: {
   readonly tenant: TokenHandle
   readonly http: Http
   readonly clock: Clock
+  readonly limit: RateLimit
 }): Credential {
-  const { key, config, tenant, http, clock } = options
+  const { key, config, tenant, http, clock, limit } = options
   const source = new MintedFrom(tenant, 'tenant_access_token', clock)
   return {
     key,
@@ -23,10 +25,12 @@ export function jsapiTicket(options: {
     isRejected: () => false,
     missing: () => source.missing(),
     fetch: ({ signal, assertInTime }) =>
-      source.mint(assertInTime, async ({ value }) => {
-        assertInTime()
-        const reply = await http.post(buildJsapiTicketRequest({ tenantAccessToken: value }), { signal })
-        return parseJsapiTicketReply(reply, [value])
-      }),
+      source.mint(assertInTime, ({ value }) =>
+        limit.pass(async () => {
+          assertInTime()
+          const reply = await http.post(buildJsapiTicketRequest({ tenantAccessToken: value }), { signal })
+          return parseJsapiTicketReply(reply, [value])
+        }),
+      ),
   }
 }

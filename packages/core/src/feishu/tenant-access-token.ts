@@ -3,6 +3,7 @@ import type { Credential } from '../credential.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import type { Http } from './http.ts'
 import { MintedFrom } from './minted-from.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { isRejectedToken } from './rejected-token.ts'
 import { parseTenantAccessTokenReply } from './replies.ts'
 import { buildTenantAccessTokenRequest } from './requests.ts'
@@ -15,8 +16,9 @@ export function tenantAccessToken(options: {
   readonly app: TokenHandle
   readonly http: Http
   readonly clock: Clock
+  readonly limit: RateLimit
 }): Credential {
-  const { key, config, tenantKey, app, http, clock } = options
+  const { key, config, tenantKey, app, http, clock, limit } = options
   const source = new MintedFrom(app, 'app_access_token', clock)
   return {
     key,
@@ -24,10 +26,12 @@ export function tenantAccessToken(options: {
     isRejected: isRejectedToken,
     missing: () => source.missing(),
     fetch: ({ signal, assertInTime }) =>
-      source.mint(assertInTime, async ({ value }) => {
-        assertInTime()
-        const reply = await http.post(buildTenantAccessTokenRequest({ appAccessToken: value, tenantKey }), { signal })
-        return parseTenantAccessTokenReply(reply, [value])
-      }),
+      source.mint(assertInTime, ({ value }) =>
+        limit.pass(async () => {
+          assertInTime()
+          const reply = await http.post(buildTenantAccessTokenRequest({ appAccessToken: value, tenantKey }), { signal })
+          return parseTenantAccessTokenReply(reply, [value])
+        }),
+      ),
   }
 }

@@ -49,7 +49,7 @@ const WRONG: ReadonlyArray<readonly [path: string, what: string, change: object]
   ['appSecret', 'null', { appSecret: null }],
   ['appSecret', 'too long', { appSecret: APP_SECRET.repeat(10) }],
   ['appSecret', 'a list', { appSecret: [APP_SECRET] }],
-  ['appType', 'custom', { appType: 'isv' }],
+  ['appType', 'of a kind there is not', { appType: 'isv' }],
   ['appType', 'a secret in the wrong place', { appType: APP_SECRET }],
   ['appType', 'null', { appType: null }],
   ['domain', 'a word', { domain: 'fieshu' }],
