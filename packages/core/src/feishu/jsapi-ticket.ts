@@ -23,7 +23,10 @@ export function jsapiTicket(options: {
     config,
     // It is refused in a browser, where nobody calls through a handle.
     isRejected: () => false,
-    missing: () => source.missing(),
+    missing() {
+      limit.prepare()
+      return source.missing()
+    },
     fetch: ({ signal, assertInTime }) =>
       source.mint(assertInTime, ({ value }) =>
         limit.pass(async () => {

@@ -27,13 +27,17 @@ export class RateLimit {
     inside.hints.listen(key, () => void inside.track(this.#read()))
   }
 
+  /** A process that has just begun does not know yet: it asks before it claims anything, not with a lease in hand. */
+  prepare(): void {
+    this.#asked ??= this.#read()
+  }
+
   /**
    * Sends a request unless the limit is in force, and shares what its reply says of one.
    * @throws TokenError `RATE_LIMITED` without a request; and what `request` throws
    */
   async pass<T>(request: () => Promise<T>): Promise<T> {
-    // A process that has just begun does not know yet.
-    this.#asked ??= this.#read()
+    this.prepare()
     await this.#asked
     const leftMs = this.#until - this.#inside.clock.monotonic()
     if (leftMs > 0) throw this.#limited(leftMs)

@@ -24,7 +24,10 @@ export function tenantAccessToken(options: {
     key,
     config,
     isRejected: isRejectedToken,
-    missing: () => source.missing(),
+    missing() {
+      limit.prepare()
+      return source.missing()
+    },
     fetch: ({ signal, assertInTime }) =>
       source.mint(assertInTime, ({ value }) =>
         limit.pass(async () => {
