@@ -8,6 +8,8 @@ import type { TokenHandle } from '../token-handle.ts'
 const LISTEN_MS = 10_000
 /** Between two waits, milliseconds. */
 const PAUSE_MS = 1_000
+/** A refusal this soon after another is of the source that replaced the first, milliseconds. */
+const SAME_TROUBLE_MS = 60_000
 
 /**
  * The credential that another is minted from, as the other sees it: there or not, refused or not.
@@ -21,8 +23,8 @@ export class MintedFrom {
   readonly #clock: Clock
   /** Why the source could not be had, when last waited for. */
   #why: TokenError | undefined
-  /** The upstream has refused the source once, and nothing has been minted since. */
-  #isRefused = false
+  /** When the upstream refused the source and it was rejected, by the monotonic clock; nothing has been minted since. */
+  #refusedAt = Number.NEGATIVE_INFINITY
 
   /** `name`: of the source, for messages. */
   constructor(source: TokenHandle, name: string, clock: Clock) {
@@ -48,12 +50,13 @@ export class MintedFrom {
       return await this.#tryWith(token, mint)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      if (this.#isRefused) {
+      const now = this.#clock.monotonic()
+      if (now < this.#refusedAt + SAME_TROUBLE_MS) {
         // The next try, after a backoff, begins anew.
-        this.#isRefused = false
+        this.#refusedAt = Number.NEGATIVE_INFINITY
         throw error
       }
-      this.#isRefused = true
+      this.#refusedAt = now
       await this.#source.reject(token)
       const next = this.#source.peek()
       if (next === undefined) throw this.#absent()
@@ -66,7 +69,7 @@ export class MintedFrom {
 
   async #tryWith<T>(token: Token, mint: (source: Token) => Promise<T>): Promise<T> {
     const minted = await mint(token)
-    this.#isRefused = false
+    this.#refusedAt = Number.NEGATIVE_INFINITY
     return minted
   }
 
