@@ -1,7 +1,7 @@
 import { departure } from './clock.ts'
 import { type Credential, type Fetched, isFetched } from './credential.ts'
 import { TokenError } from './errors.ts'
-import { decodeFailure, encodeFailure, fetchFailure, isMissingDependency, type MissingDependency } from './failure.ts'
+import { decodeFailure, encodeFailure, fetchFailure, isMissingDependency, isUnspent, type MissingDependency } from './failure.ts'
 import type { Kernel } from './kernel.ts'
 import type { Effect, Happening } from './machine/happenings.ts'
 import { QUIET_MS } from './machine/policy.ts'
@@ -108,13 +108,17 @@ export class Effects {
     }
   }
 
-  async #fetchToken({ attempt, deadline, detached, previous }: Extract<Effect, { type: 'fetch' }>): Promise<void> {
+  async #fetchToken({ attempt, deadline, graceMs, detached, previous }: Extract<Effect, { type: 'fetch' }>): Promise<void> {
     const { clock } = this.#kernel
     const controller = new AbortController()
     this.#fetch = controller
     const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
     const sentAt = departure(clock)
-    const cancel = clock.schedule(() => controller.abort(late), deadline - sentAt())
+    const abort = () => controller.abort(late)
+    let cancel = clock.schedule(() => {
+      if (graceMs === 0) abort()
+      else cancel = clock.schedule(abort, graceMs)
+    }, deadline - sentAt())
     try {
       const aborted = new Promise<never>((_resolve, reject) => {
         controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
@@ -135,8 +139,9 @@ export class Effects {
     } catch (thrown) {
       const blocked = isMissingDependency(thrown)
       if (blocked) this.#dependsOn(thrown)
-      const failure = blocked ? thrown.failure : fetchFailure(thrown, this.#key)
-      this.#report({ type: 'fetch-failed', attempt, failure, blocked })
+      const unspent = isUnspent(thrown)
+      const failure = blocked || unspent ? thrown.failure : fetchFailure(thrown, this.#key)
+      this.#report({ type: 'fetch-failed', attempt, failure, outcome: blocked ? 'blocked' : unspent ? 'unspent' : 'failed' })
     } finally {
       cancel()
     }
@@ -147,13 +152,14 @@ export class Effects {
     return new TokenError('FETCH_INVALID', message, { retryable: true })
   }
 
-  async #publish({ attempt, fence, value, renewAt, expiresAt, quiet }: Extract<Effect, { type: 'publish' }>): Promise<void> {
+  async #publish({ attempt, fence, value, renewAt, expiresAt, quiet, basedOn }: Extract<Effect, { type: 'publish' }>): Promise<void> {
     try {
       const { sentAt, answer } = await this.#kernel.calls.publish(this.#key, this.#attempt(attempt), fence, (now) => ({
         value,
         renewInMs: renewAt - now,
         expiresInMs: expiresAt - now,
         ...(quiet ? { quietMs: QUIET_MS } : {}),
+        ...(basedOn === undefined ? {} : { basedOn }),
       }))
       this.#report({ type: 'published', attempt, sentAt, publication: answer })
     } catch (error) {

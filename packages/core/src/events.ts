@@ -41,6 +41,7 @@ export interface RecordNotice {
  * | `backoff` | a fetch failed; `shared`: another process's did |
  * | `blocked` | the fetch waits for something it needs |
  * | `detached` | the store did not answer |
+ * | `outcome-unknown` | a request that uses up a secret got no answer; the next holder waits and looks again before it uses the same |
  * | `doubted` | the node's clocks disagree by more than 5 s; the store is asked |
  * | `record-unreadable` | a stored value cannot be opened with this process's keys; what can be fetched anew is |
  * | `ticket-…`, `event-refused` | see {@link TicketNotice} |

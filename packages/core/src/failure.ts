@@ -11,6 +11,23 @@ export class MissingDependency {
   }
 }
 
+/** What a `fetch` that uses something up throws when it has not: nothing was sent, or the upstream has answered that it refuses. */
+export class Unspent {
+  readonly failure: TokenError
+
+  constructor(failure: TokenError) {
+    this.failure = failure
+  }
+}
+
+export function isUnspent(thrown: unknown): thrown is Unspent {
+  try {
+    return thrown instanceof Unspent
+  } catch {
+    return false
+  }
+}
+
 export function isMissingDependency(thrown: unknown): thrown is MissingDependency {
   try {
     return thrown instanceof MissingDependency

@@ -10,7 +10,8 @@ export function projectHandle(inner: TokenHandle, key: string, project: (stored:
   return new ProjectedHandle(inner, key, project)
 }
 
-class ProjectedHandle implements TokenHandle {
+/** See {@link projectHandle}. */
+export class ProjectedHandle implements TokenHandle {
   readonly key: string
   readonly #inner: TokenHandle
   readonly #project: (stored: string) => string

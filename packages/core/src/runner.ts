@@ -37,6 +37,7 @@ export class Runner {
   readonly #waiters = new Waiters(() => this.#review())
   readonly #queue: Happening[] = []
   readonly #rejections: (() => void)[] = []
+  readonly #ends: (() => void)[] = []
   readonly #unlisten: () => void
   #state: State
   #running = false
@@ -120,13 +121,16 @@ export class Runner {
     return new Promise((done) => this.#rejections.push(done))
   }
 
-  /** Ends the runner. With `finish` a fetch in flight is brought to its end first. Resolves when nothing is under way. */
+  /** Ends the runner. With `finish` a fetch in flight is brought to its end first, and what uses up a secret always. Resolves when nothing is under way. */
   async close(finish: boolean, error: TokenError): Promise<void> {
     this.#dispatch({ type: 'close', finish })
     // Called by an observer, it has only been queued: what the step under way still begins has to be waited for too.
     await Promise.resolve()
     if (!finish) this.#waiters.rejectAll(error)
-    await this.#effects.whenIdle()
+    while (this.#state.activity.kind !== 'closed' || !this.#effects.idle) {
+      if (this.#effects.idle) await new Promise<void>((resolve) => this.#ends.push(resolve))
+      else await this.#effects.whenIdle()
+    }
     this.#waiters.rejectAll(error)
     for (const done of this.#rejections.splice(0)) done()
     this.stop()
@@ -174,6 +178,7 @@ export class Runner {
     if (state !== before) {
       this.#show(now)
       this.#review()
+      if (state.activity.kind === 'closed') for (const end of this.#ends.splice(0)) end()
       if (state.rejecting === undefined) for (const done of this.#rejections.splice(0)) done()
     } else if (happening.type !== 'woke') return
     const wake = wakeAt(state)

@@ -37,7 +37,8 @@ export function keyStatus(runner: Runner, now: number): KeyStatus {
     expiresInMs: token === undefined ? 0 : Math.floor(token.expiresAt - now),
     renewInMs: token === undefined ? 0 : Math.max(0, Math.floor(token.renewAt - now)),
     waiting: runner.waiting,
-    holder: (activity.kind === 'fetching' && activity.grant !== undefined) || activity.kind === 'publishing',
+    holder:
+      (activity.kind === 'fetching' && activity.grant !== undefined) || activity.kind === 'rereading' || activity.kind === 'publishing',
     unpublished: token?.published === false,
     ...(activity.kind === 'cooling' ? { retryInMs: Math.max(0, Math.ceil(activity.retryAt - now)) } : {}),
     ...(failure === undefined ? {} : { lastError: failure }),

@@ -12,6 +12,7 @@ import { parseAppTicketResendReply } from './replies.ts'
 import { buildAppTicketResendRequest } from './requests.ts'
 import { tenantAccessToken } from './tenant-access-token.ts'
 import { Tenants } from './tenants.ts'
+import { Users } from './users.ts'
 import type { WarmOptions, WarmReport } from './warm.ts'
 
 /** What the credentials of one app have in common. */
@@ -34,6 +35,7 @@ export interface AppCredentials {
   /** @throws TypeError as `tenant` */
   jsapiTicket(tenantKey: string | undefined): TokenHandle
   warm(tenantKeys: Iterable<string>, options: WarmOptions): Promise<WarmReport>
+  readonly users: Users
   /** Takes in a ticket; absent where there are none. */
   acceptTicket?(ticket: PushedTicket): Promise<'accepted' | 'ignored' | 'refused'>
 }
@@ -75,6 +77,7 @@ export function storeApp(given: App): AppCredentials {
     tenant: (tenantKey) => tenants.handle(tenantKey),
     jsapiTicket: (tenantKey) => jsapiTickets.handle(tenantKey),
     warm: (tenantKeys, options) => tenants.warm(tenantKeys, options),
+    users: new Users(given),
     acceptTicket: (ticket) => tickets.accept(ticket),
   }
 }
@@ -94,6 +97,7 @@ export function customApp(given: App): AppCredentials {
     async warm() {
       throw new TypeError("warm: a custom app has one tenant only; it is for appType 'store'")
     },
+    users: new Users(given),
   }
 }
 

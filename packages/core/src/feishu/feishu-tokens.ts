@@ -12,6 +12,7 @@ import type { EventReply } from './event-handlers.ts'
 import type { AnyHeaders } from './headers.ts'
 import { checkDispatcher, createHttp, type Dispatcher, resolveDomain } from './http.ts'
 import { rawBytes } from './raw-body.ts'
+import type { ExpiringOptions, UserAuthorization, UserTokenHandle } from './users.ts'
 import type { WarmOptions, WarmReport } from './warm.ts'
 
 export interface FeishuTokensOptions {
@@ -67,6 +68,16 @@ export interface FeishuTokens {
    * @throws TokenError `ABORTED` or `CLOSED`
    */
   warm(tenantKeys: Iterable<string>, options?: WarmOptions): Promise<WarmReport>
+  /**
+   * The `user_access_token` of one user, who has authorised the app.
+   * @param userId your own name for the user, such as the id of an account: 1 to 64 characters of well-formed Unicode
+   */
+  user(userId: string): UserTokenHandle
+  /**
+   * Those of the users whose authorisation ends soon, or has ended, soonest first. `user(id).get()` refreshes one that has not.
+   * @throws TokenError `STORE_UNAVAILABLE`
+   */
+  expiringAuthorizations(userIds: Iterable<string>, options?: ExpiringOptions): Promise<UserAuthorization[]>
   /** The `app_access_token` as text; `app.get()` for more. @throws TokenError */
   appAccessToken(): Promise<string>
   /**
@@ -123,7 +134,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     .digest('hex')
     .slice(0, 16)
   const credentials = appType === 'custom' ? customApp : storeApp
-  const { app, tenant, jsapiTicket, warm, acceptTicket } = credentials({ inside, http, appId, appSecret, scope, config })
+  const { app, tenant, jsapiTicket, warm, users, acceptTicket } = credentials({ inside, http, appId, appSecret, scope, config })
 
   let closed = false
   function assertOpen(): void {
@@ -151,6 +162,11 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     async warm(tenantKeys, given = {}) {
       assertOpen()
       return warm(tenantKeys, given)
+    },
+    user: (userId) => users.handle(userId),
+    async expiringAuthorizations(userIds, given = {}) {
+      assertOpen()
+      return users.expiring(userIds, given)
     },
     async receiveEvent({ headers, body }) {
       if (rules === undefined) {

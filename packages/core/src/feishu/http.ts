@@ -136,9 +136,26 @@ function unreachable(request: UpstreamRequest, error: unknown): TokenError {
   )
 }
 
+const PUBLIC_FIELDS: ReadonlySet<string> = new Set(['app_id', 'tenant_key', 'client_id', 'grant_type', 'redirect_uri'])
+
 function secretsOf(request: UpstreamRequest): string[] {
-  const inBody = Object.entries(request.body).flatMap(([name, value]) => (name === 'app_id' || name === 'tenant_key' ? [] : [value]))
+  const inBody = Object.entries(request.body).flatMap(([name, value]) => (PUBLIC_FIELDS.has(name) ? [] : [value]))
   return request.bearer === undefined ? inBody : [...inBody, request.bearer]
+}
+
+/** Failures to connect: before there is a connection nothing has been sent. */
+const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/** Whether an error of `post` says for certain that the request did not leave this process. */
+export function wasNeverSent({ code, cause }: TokenError): boolean {
+  return code === 'UPSTREAM_UNAVAILABLE' && cause instanceof Error && NEVER_CONNECTED.has(Reflect.get(cause, 'code'))
 }
 
 /**

@@ -8,4 +8,5 @@ export {
 export { type AppTicketInput, createFeishuTokens, type FeishuTokens, type FeishuTokensOptions } from './feishu-tokens.ts'
 export type { AnyHeaders } from './headers.ts'
 export { type JsapiSignatureInput, signJsapi } from './jsapi-signature.ts'
+export type { AuthorizeInput, ExpiringOptions, UserAuthorization, UserTokenHandle } from './users.ts'
 export type { WarmOptions, WarmProgress, WarmReport } from './warm.ts'

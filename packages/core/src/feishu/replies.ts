@@ -13,6 +13,9 @@ export interface UpstreamReply {
 
 /** The documentation says at most 2 h; what claims far more is not believed. */
 const LONGEST_LIFE_MS = 24 * 3_600_000
+/** What the platform gives today, where it does not say. */
+const USUAL_REFRESH_LIFE_MS = 7 * 24 * 3_600_000
+const LONGEST_REFRESH_LIFE_MS = 400 * 24 * 3_600_000
 const LONGEST_RETRY_AFTER_MS = 3_600_000
 const LONGEST_FOREIGN_TEXT = 200
 
@@ -73,6 +76,36 @@ export function parseJsapiTicketReply(reply: UpstreamReply, secrets: readonly st
   return usable(answer, ['data.ticket', ticket], ['data.expire_in', expire_in])
 }
 
+/** The tokens of a user, as the upstream granted them. */
+export interface GrantedLogin {
+  readonly access: string
+  readonly expiresInMs: number
+  /** Absent without the scope `offline_access`. */
+  readonly refresh?: string
+  /** Life of the refresh token, milliseconds; 0 without one. */
+  readonly refreshExpiresInMs: number
+  readonly scope?: string
+}
+
+/**
+ * Reads the reply to `buildUserTokenRequest`.
+ *
+ * @param doing what was being done, to begin a message with
+ * @param secrets what must not appear in an error even if the upstream echoes it: the app secret, and the code or the refresh token
+ * @throws TokenError as {@link parseAppAccessTokenReply}, and `REAUTHORIZATION_REQUIRED`
+ */
+export function parseUserTokenReply(doing: string, reply: UpstreamReply, secrets: readonly string[]): GrantedLogin {
+  const answer = readAnswer(doing, reply, secrets)
+  const { access_token, expires_in, refresh_token, refresh_token_expires_in, scope } = accepted(answer)
+  const { value: access, expiresInMs } = usable(answer, ['access_token', access_token], ['expires_in', expires_in])
+  const granted = { access, expiresInMs, ...(typeof scope === 'string' ? { scope } : {}) }
+  if (typeof refresh_token !== 'string' || refresh_token === '') return { ...granted, refreshExpiresInMs: 0 }
+  // It is worth keeping, whatever is said of its life.
+  const seconds = typeof refresh_token_expires_in === 'number' && refresh_token_expires_in > 0 ? refresh_token_expires_in : undefined
+  const lifeMs = seconds === undefined ? USUAL_REFRESH_LIFE_MS : Math.min(Math.floor(seconds * 1000), LONGEST_REFRESH_LIFE_MS)
+  return { ...granted, refresh: refresh_token, refreshExpiresInMs: lifeMs }
+}
+
 function minted(answer: Answer, field: 'app_access_token' | 'tenant_access_token'): Minted {
   const { [field]: value, expire } = accepted(answer)
   return usable(answer, [field, value], ['expire', expire])
@@ -114,7 +147,7 @@ interface Answer {
 
 function readAnswer(doing: string, reply: UpstreamReply, secrets: readonly string[]): Answer {
   const fields = parseJsonObject(reply.body)
-  const { code, msg } = fields ?? {}
+  const { code, msg = fields?.error_description } = fields ?? {}
   const all = [...secrets, ...credentialsIn(fields)]
   const id = logId(reply.headers, all)
   const upstream: UpstreamDetail = {
@@ -218,9 +251,10 @@ function foreignText(text: string, secrets: readonly string[]): string {
 
 /** Values of a reply that a careless `msg` beside them might repeat. */
 function credentialsIn(fields: JsonObject | undefined): string[] {
-  const { app_access_token, tenant_access_token, app_ticket, data } = fields ?? {}
+  const { app_access_token, tenant_access_token, app_ticket, access_token, refresh_token, data } = fields ?? {}
   const ticket = isJsonObject(data) ? data.ticket : undefined
-  return [app_access_token, tenant_access_token, app_ticket, ticket].filter((value) => typeof value === 'string')
+  const all = [app_access_token, tenant_access_token, app_ticket, access_token, refresh_token, ticket]
+  return all.filter((value) => typeof value === 'string')
 }
 
 /** Tells bodies apart without quoting them. */

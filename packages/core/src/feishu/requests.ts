@@ -57,6 +57,26 @@ export function buildJsapiTicketRequest(from: { readonly tenantAccessToken: stri
 }
 
 /**
+ * The request that brings the tokens of a user: for the code of an authorisation, or for the refresh token of the last such reply, which is
+ * used up by it.
+ *
+ * @see https://open.feishu.cn/document/authentication-management/access-token/get-user-access-token
+ * @see https://open.feishu.cn/document/authentication-management/access-token/refresh-user-access-token
+ */
+export function buildUserTokenRequest(
+  from: { readonly appId: string; readonly appSecret: string } & (
+    | { readonly code: string; readonly redirectUri: string | undefined }
+    | { readonly refreshToken: string }
+  ),
+): UpstreamRequest {
+  const client = { client_id: from.appId, client_secret: from.appSecret }
+  const path = '/open-apis/authen/v2/oauth/token'
+  if ('refreshToken' in from) return { path, body: { grant_type: 'refresh_token', ...client, refresh_token: from.refreshToken } }
+  const redirect = from.redirectUri === undefined ? {} : { redirect_uri: from.redirectUri }
+  return { path, body: { grant_type: 'authorization_code', ...client, code: from.code, ...redirect } }
+}
+
+/**
  * The request that asks the platform to push the `app_ticket` again. The ticket is not in the reply: it arrives as an event.
  *
  * @see https://open.feishu.cn/document/server-docs/authentication-management/access-token/app_ticket_resend

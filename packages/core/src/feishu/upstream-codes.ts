@@ -47,6 +47,12 @@ const deadRefreshToken: UpstreamCode = {
   advice: 'The user has to authorise the app again.',
 }
 
+const deadCode: UpstreamCode = {
+  code: 'REAUTHORIZATION_REQUIRED',
+  retryable: false,
+  advice: 'A code is good for 5 minutes and one use: send the user to the authorisation page again.',
+}
+
 const disabledApp: UpstreamCode = {
   code: 'UPSTREAM_REFUSED',
   retryable: false,
@@ -87,6 +93,9 @@ export const UPSTREAM_CODES: ReadonlyMap<number, UpstreamCode> = new Map<number,
   [10013, rejectedToken], // token invalid, in some sources
   [99991668, rejectedUserToken], // user token invalid
   [99991677, rejectedUserToken], // user token expired
+  [20003, deadCode], // unknown
+  [20004, deadCode], // expired
+  [20065, deadCode], // used already
   [20026, deadRefreshToken], // invalid
   [20037, deadRefreshToken], // expired
   [20064, deadRefreshToken], // revoked

@@ -2,15 +2,16 @@ import { TokenError } from '../errors.ts'
 import type { Claim, Version } from '../store.ts'
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
-import { fetchDeadline, type Policy } from './policy.ts'
-import { blocked, carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startPublish, startRead } from './starts.ts'
+import { fetchDeadline, type Policy, rotates } from './policy.ts'
+import { startRotation } from './rotation.ts'
+import { blocked, carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startFetch, startPublish, startRead } from './starts.ts'
 import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
   const { unanswered: _, ...answered } = state
-  const next = adopt({ ...answered, storeFailures: 0 }, event, claim.snapshot, policy)
+  const next = adopt({ ...answered, storeFailures: 0, asOf: sentAt }, event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state)
@@ -42,8 +43,14 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
 
 function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kind: 'granted' }>, policy: Policy, before: State): Step {
   const { attempt, now } = event
-  const grant: Grant = { fence: claim.fence, deadline: fetchDeadline(event.sentAt, claim.snapshot.lease?.expiresInMs ?? 0) }
-  const release = settle(attempt, grant, { backoffMs: 0 })
+  const leaseInMs = claim.snapshot.lease?.expiresInMs ?? 0
+  const grant: Grant = {
+    fence: claim.fence,
+    deadline: fetchDeadline(event.sentAt, leaseInMs),
+    leaseEndsAt: event.sentAt + leaseInMs,
+  }
+  // A lease that says that the last holder vanished is let run out, so that the next one says it too.
+  const release = claim.takeover && rotates(policy) ? [] : settle(attempt, grant, { backoffMs: 0 })
   if (state.closing) return step({ ...state, activity: { kind: 'closed' } }, ...release)
   // A lease that was granted late to a claim of long ago. What it was claimed for has come by another way,
   if (usableToken(state, now)?.published && !isDue(state, now)) {
@@ -71,17 +78,17 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
         attempt,
         fence: claim.fence,
         quiet,
+        basedOn: undefined,
         tries: 0,
       })
     }
   }
   const spent = (version: Version, value: string | undefined) => (value !== undefined && version <= state.rejected ? [value] : [])
   const rejectedValues = [...spent(token?.version ?? 0, token?.value), ...spent(claim.snapshot.version, claim.snapshot.value)]
-  return step(
-    { ...state, failures, activity: { kind: 'fetching', attempt, grant, rejectedValues } },
-    notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover }),
-    { type: 'fetch', attempt, deadline: Math.min(grant.deadline, now + policy.requestTimeoutMs), detached: false, previous: token },
-  )
+  const told = notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover })
+  const errand = { attempt, grant, rejectedValues, previous: token }
+  const next = { ...state, failures }
+  return prepend([told], rotates(policy) ? startRotation(next, event, policy, errand, claim) : startFetch(next, event, policy, errand))
 }
 
 /** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */
@@ -95,16 +102,12 @@ export function claimBlocked(state: State, event: Of<'claim-blocked'>): Step {
 export function claimFailed(state: State, event: Of<'claim-failed'>, policy: Policy): Step {
   const told = notice({ type: 'detached', failure: event.failure })
   const next: State = { ...state, storeFailures: state.storeFailures + 1, failure: event.failure }
-  if (usableToken(state, event.now) !== undefined || !event.waiting || state.closing) return prepend([told], step(detach(next, event)))
+  const served = usableToken(state, event.now) !== undefined
+  // What is used up by its fetch is never fetched out of the others' sight.
+  if (served || !event.waiting || state.closing || rotates(policy)) return prepend([told], step(detach(next, event)))
   const { token } = state
   const rejectedValues = token !== undefined && token.version <= state.rejected ? [token.value] : []
-  return step({ ...next, activity: { kind: 'fetching', attempt: event.attempt, rejectedValues } }, told, {
-    type: 'fetch',
-    attempt: event.attempt,
-    deadline: event.now + policy.requestTimeoutMs,
-    detached: true,
-    previous: token,
-  })
+  return prepend([told], startFetch(next, event, policy, { attempt: event.attempt, rejectedValues, previous: token }))
 }
 
 function tooLate(): TokenError {

@@ -1,7 +1,8 @@
 import { TokenError } from '../errors.ts'
 import type { Moment, Of, Step } from './happenings.ts'
-import { type Policy, QUIET_MS, renewInMs } from './policy.ts'
-import { blocked, carryOn, cool, detach, IDLE, startPublish } from './starts.ts'
+import { type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
+import { rotationFailed } from './rotation.ts'
+import { blocked, carryOn, detach, IDLE, shareFailure, startPublish } from './starts.ts'
 import type { Held, State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -9,13 +10,16 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   const { activity } = state
   if (activity.kind !== 'fetching') return step(state)
   const { grant } = activity
-  const expiresAt = event.sentAt + event.expiresInMs
-  const lifeMs = expiresAt - event.now
-  if (lifeMs <= 0) return fetchEnded(state, event, policy, tooShort(lifeMs, policy))
+  const rotating = rotates(policy)
+  // What came with it renews it: published it is however late, and however short its life.
+  const lifeMs = Math.max(event.sentAt + event.expiresInMs - event.now, rotating ? 1 : 0)
+  const expiresAt = event.now + lifeMs
+  if (lifeMs <= 0) return shareFailure(state, event, policy, activity, tooShort(lifeMs, policy))
 
   const version = grant?.fence ?? Math.max(state.seen, state.rejected) + 1
-  const vouched = activity.rejectedValues.includes(event.value)
-  const shareable = lifeMs >= policy.minimumLifeMs
+  // A new one is made for every request: that it was made just now is all the upstream's word for it.
+  const vouched = activity.rejectedValues.includes(event.value) || (rotating && activity.rejectedValues.length > 0)
+  const shareable = rotating || lifeMs >= policy.minimumLifeMs
   const token: Held = {
     value: event.value,
     version,
@@ -29,11 +33,17 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   const next: State = { ...state, token, seen: Math.max(state.seen, version), hinted: false }
   const notices = [notice({ type: 'renewed', version, lifeMs }), ...(vouched ? [notice({ type: 'vouched', version })] : [])]
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
-  if (!shareable) return prepend(notices, fetchEnded(next, event, policy, tooShort(lifeMs, policy)))
+  if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))
 
   const { failure: _past, ...healed } = next
   if (grant === undefined) return step(detach({ ...healed, failures: 0 }, event), ...notices)
-  const publication = { attempt: event.attempt, fence: grant.fence, quiet: vouched, tries: 0 }
+  const publication = {
+    attempt: event.attempt,
+    fence: grant.fence,
+    quiet: vouched,
+    basedOn: rotating ? (activity.previous?.version ?? 0) : undefined,
+    tries: 0,
+  }
   return prepend(notices, startPublish({ ...healed, failures: 0 }, token, publication))
 }
 
@@ -48,18 +58,11 @@ function overtaken(state: State, event: Moment & { readonly attempt: number }, p
 export function fetchFailed(state: State, event: Of<'fetch-failed'>, policy: Policy): Step {
   const { activity } = state
   if (activity.kind !== 'fetching') return step(state)
-  if (!event.blocked) return fetchEnded(state, event, policy, event.failure)
-  // Never wait for something else while holding a lease.
-  return prepend(settle(activity.attempt, activity.grant, { backoffMs: 0 }), blocked(state, event, event.failure))
-}
-
-/** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */
-function fetchEnded(state: State, event: Moment, policy: Policy, failure: TokenError): Step {
-  const { activity } = state
-  if (activity.kind !== 'fetching') return step(state)
-  const cooled = cool(state, event, policy, failure)
-  const waitMs = cooled.state.activity.kind === 'cooling' ? cooled.state.activity.retryAt - event.now : 0
-  return prepend(settle(activity.attempt, activity.grant, { backoffMs: waitMs, failure }), cooled)
+  if (event.outcome === 'blocked') {
+    // Never wait for something else while holding a lease.
+    return prepend(settle(activity.attempt, activity.grant, { backoffMs: 0 }), blocked(state, event, event.failure))
+  }
+  return rotates(policy) ? rotationFailed(state, event, policy) : shareFailure(state, event, policy, activity, event.failure)
 }
 
 function tooShort(lifeMs: number, policy: Policy): TokenError {

@@ -16,6 +16,12 @@ export interface Moment {
   readonly hints: 'on' | 'off' | 'untried'
 }
 
+/**
+ * How a fetch failed: nobody knows whether it had an effect; it had none; it was not tried, as something it needs is not there.
+ * The first two differ only where a fetch uses something up.
+ */
+export type FetchFailure = 'failed' | 'unspent' | 'blocked'
+
 /** What can happen to a key. `sentAt` is when the request was sent, by the node's monotonic clock. */
 export type Happening =
   /** A caller needs more than memory has, or met a token that is due. */
@@ -33,7 +39,7 @@ export type Happening =
   | { readonly type: 'claim-blocked'; readonly attempt: number; readonly failure: TokenError }
   | { readonly type: 'claim-failed'; readonly attempt: number; readonly failure: TokenError }
   | { readonly type: 'fetched'; readonly attempt: number; readonly sentAt: number; readonly value: string; readonly expiresInMs: number }
-  | { readonly type: 'fetch-failed'; readonly attempt: number; readonly failure: TokenError; readonly blocked: boolean }
+  | { readonly type: 'fetch-failed'; readonly attempt: number; readonly failure: TokenError; readonly outcome: FetchFailure }
   | { readonly type: 'published'; readonly attempt: number; readonly sentAt: number; readonly publication: Publication }
   | { readonly type: 'publish-failed'; readonly attempt: number; readonly failure: TokenError }
   /** What a fetch was blocked on is there, or cannot be had. */
@@ -71,6 +77,7 @@ export type Notice =
   | { readonly type: 'blocked'; readonly failure: TokenError }
   | { readonly type: 'backoff'; readonly retryInMs: number; readonly failure: TokenError; readonly shared: boolean }
   | { readonly type: 'detached'; readonly failure: TokenError }
+  | { readonly type: 'outcome-unknown'; readonly failure: TokenError }
   | { readonly type: 'doubted' }
 
 /** What the runner is asked to do, in this order. */
@@ -80,6 +87,8 @@ export type Effect =
       readonly type: 'fetch'
       readonly attempt: number
       readonly deadline: number
+      /** After the deadline, how much longer a reply is taken, milliseconds. */
+      readonly graceMs: number
       readonly detached: boolean
       readonly previous: { readonly value: string; readonly version: Version } | undefined
     }
@@ -93,6 +102,7 @@ export type Effect =
       readonly renewAt: number
       readonly expiresAt: number
       readonly quiet: boolean
+      readonly basedOn: Version | undefined
     }
   | {
       readonly type: 'settle'

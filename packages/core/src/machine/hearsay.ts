@@ -1,6 +1,7 @@
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import type { Policy } from './policy.ts'
+import { reread } from './rotation.ts'
 import { carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
@@ -11,7 +12,7 @@ const PROBE_SPREAD_MS = 500
 /** A snapshot that came with the answer to a read or a settle. */
 export function told(state: State, event: Of<'told'>, policy: Policy): Step {
   const { snapshot, sentAt } = event
-  const next = adopt(event.read ? { ...state, reading: false } : state, event, snapshot, policy)
+  const next = adopt(event.read ? { ...state, reading: false, asOf: sentAt } : state, event, snapshot, policy)
   const { activity } = next
   const renewed = usableToken(next, event.now) !== undefined && !isDue(next, event.now)
   switch (activity.kind) {
@@ -21,6 +22,8 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
       return renewed ? step({ ...next, activity: IDLE }) : step(next)
     case 'blocked':
       return renewed ? step({ ...next, activity: IDLE }, { type: 'forget-dependency' }) : step(next)
+    case 'rereading':
+      return reread(next, event, policy)
     case 'following':
       if (renewed) return step({ ...next, activity: IDLE })
       if (snapshot.lease === undefined) return startClaim(next, event, policy)
@@ -35,7 +38,10 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
  * down, and is probed.
  */
 export function readFailed(given: State, event: Of<'read-failed'>, policy: Policy): Step {
-  const state: State = { ...given, reading: false }
+  // It has been tried: those who wait for the store's word are told what is known.
+  const state: State = { ...given, reading: false, asOf: event.now }
+  // Nothing is used up unseen. The lease runs out, and who comes next looks again.
+  if (state.activity.kind === 'rereading') return step(detach({ ...state, storeFailures: state.storeFailures + 1 }, event))
   const carried = carryOn(state, event, policy)
   if (carried.state.activity.kind !== 'idle' || usableToken(state, event.now) === undefined) return carried
   return step(detach({ ...state, hinted: true, storeFailures: state.storeFailures + 1 }, event))
@@ -47,6 +53,8 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
   switch (activity.kind) {
     case 'following':
       return startClaim(state, event, policy)
+    case 'rereading':
+      return startRead(state)
     case 'blocked':
     case 'cooling':
       // A failure that others share is announced without a new version; only a newer version can end the wait early.

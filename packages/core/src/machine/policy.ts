@@ -18,6 +18,22 @@ export interface Policy {
   readonly fatalBackoffMs: number
 }
 
+/**
+ * For a credential whose every fetch uses up a secret that the last one brought, such as a refresh token: what is lost then is lost for
+ * good. In milliseconds, as the rest.
+ */
+export interface RotatingPolicy extends Policy {
+  /**
+   * Whoever takes over from a holder that vanished waits this long before looking again at the record. Only if nothing has come is the same
+   * secret used once more.
+   */
+  readonly takeoverDelayMs: number
+}
+
+export function rotates(policy: Policy): policy is RotatingPolicy {
+  return 'takeoverDelayMs' in policy
+}
+
 export const defaultPolicy: Policy = {
   renewWindowMs: 10 * 60_000,
   renewJitterMs: 3 * 60_000,
@@ -35,6 +51,11 @@ export const LINGER_MS = 1_000
 export const QUIET_MS = 60_000
 /** The longest wait an upstream may ask for. */
 const LONGEST_RETRY_AFTER_MS = 60 * 60_000
+/**
+ * After the deadline of a fetch that cannot be repeated, a reply that has reached this process is still taken: a process that was stopped
+ * wakes up to its timers first.
+ */
+export const LAST_CALL_MS = 1_000
 /** How long an unattended renewal waits for what it depends on. */
 export const DEPENDENCY_MS = 15_000
 
@@ -92,9 +113,10 @@ export function longestMinLifeMs(policy: Policy): number {
   return policy.renewWindowMs - policy.renewJitterMs
 }
 
-/** Length of a lease such that its deadline, margin taken off, is no earlier than the request's own. */
+/** Length of a lease such that its deadline, margin taken off, is no earlier than the request's own, waiting before it included. */
 export function leaseMs(policy: Policy): number {
-  return Math.ceil(Math.max(policy.requestTimeoutMs / (1 - LEASE_MARGIN_SHARE), policy.requestTimeoutMs + LEASE_MARGIN_MIN_MS)) + 200
+  const heldMs = policy.requestTimeoutMs + (rotates(policy) ? policy.takeoverDelayMs : 0)
+  return Math.ceil(Math.max(heldMs / (1 - LEASE_MARGIN_SHARE), heldMs + LEASE_MARGIN_MIN_MS)) + 200
 }
 
 /** The moment after which a holder must not have a request out: the lease's end less a margin of 10 %, at least 500 ms. */

@@ -1,9 +1,12 @@
 import { adopt } from './adopt.ts'
-import type { Moment, Of, Step } from './happenings.ts'
-import type { Policy } from './policy.ts'
+import type { Effect, Moment, Of, Step } from './happenings.ts'
+import { type Policy, rotates } from './policy.ts'
 import { carryOn, IDLE, probeMs } from './starts.ts'
 import { type State, usableToken } from './state.ts'
 import { notice, prepend, step } from './step.ts'
+
+/** Repeats of a publication that must not come too late, before they become rarer. */
+const EAGER_TRIES = 60
 
 export function published(state: State, event: Of<'published'>, policy: Policy): Step {
   const { publication } = event
@@ -22,9 +25,12 @@ export function publishFailed(state: State, event: Of<'publish-failed'>, policy:
   const { activity } = state
   if (activity.kind !== 'publishing') return step(state)
   const told = notice({ type: 'detached', failure: event.failure })
-  if (usableToken(state, event.now) === undefined) return prepend([told], abandonPublication(state, event, policy))
+  // What replaces a used-up secret is kept until the store has it, whatever else is over.
+  const worthIt = rotates(policy) ? state.closing !== 'now' : usableToken(state, event.now) !== undefined
+  if (!worthIt) return prepend([told], abandonPublication(state, event, policy))
   const tries = activity.tries + 1
-  const retryAt = event.now + probeMs(tries, event.chance)
+  // Whoever takes over looks once more after a while: by then it should be there.
+  const retryAt = event.now + probeMs(rotates(policy) ? tries - EAGER_TRIES : tries, event.chance)
   return step({ ...state, activity: { ...activity, tries, retryAt } }, told)
 }
 
@@ -33,5 +39,7 @@ export function abandonPublication(state: State, event: Moment, policy: Policy):
   const { activity } = state
   if (activity.kind !== 'publishing') return step(state)
   const { attempt, fence } = activity
-  return prepend([{ type: 'settle', attempt, fence, backoffMs: 0 }], carryOn({ ...state, activity: IDLE }, event, policy))
+  // Of one that used up a secret nobody may think that nothing has happened.
+  const release: Effect[] = rotates(policy) ? [] : [{ type: 'settle', attempt, fence, backoffMs: 0 }]
+  return prepend(release, carryOn({ ...state, activity: IDLE }, event, policy))
 }

@@ -1,9 +1,9 @@
 /** What begins an activity; the reactions to events are beside this file and choose among these. @module */
 import type { TokenError } from '../errors.ts'
 import type { Moment, Step } from './happenings.ts'
-import { backoffMs, DEPENDENCY_MS, leaseMs, type Policy } from './policy.ts'
-import { type Activity, type Held, isDue, type State, spentVersion, usableToken } from './state.ts'
-import { notice, step } from './step.ts'
+import { backoffMs, DEPENDENCY_MS, LAST_CALL_MS, leaseMs, type Policy, rotates } from './policy.ts'
+import { type Activity, type Errand, type Held, isDue, type State, spentVersion, usableToken } from './state.ts'
+import { notice, prepend, settle, step } from './step.ts'
 
 /** Re-reads without hints grow from the first to the second of these; with hints they are an insurance. Milliseconds. */
 export const FIRST_REREAD_MS = 25
@@ -45,11 +45,28 @@ export function startRead(state: State): Step {
   return state.reading ? step(state) : step({ ...state, reading: true, hinted: false }, { type: 'read' })
 }
 
-export function startPublish(state: State, token: Held, publication: Omit<Publishing, 'kind' | 'retryAt'>): Step {
-  const { attempt, fence, quiet, tries } = publication
+/** Asks the upstream, with the lease in hand or, without one, because the store is down. */
+export function startFetch(state: State, event: Moment, policy: Policy, errand: Errand): Step {
+  const { attempt, grant, previous } = errand
+  const latest = event.now + policy.requestTimeoutMs
   return step(
-    { ...state, activity: { kind: 'publishing', attempt, fence, quiet, tries } },
-    { type: 'publish', attempt, fence, value: token.value, renewAt: token.renewAt, expiresAt: token.expiresAt, quiet },
+    { ...state, activity: { kind: 'fetching', ...errand } },
+    {
+      type: 'fetch',
+      attempt,
+      deadline: grant === undefined ? latest : Math.min(grant.deadline, latest),
+      graceMs: rotates(policy) ? LAST_CALL_MS : 0,
+      detached: grant === undefined,
+      previous,
+    },
+  )
+}
+
+export function startPublish(state: State, token: Held, publication: Omit<Publishing, 'kind' | 'retryAt'>): Step {
+  const { attempt, fence, quiet, basedOn, tries } = publication
+  return step(
+    { ...state, activity: { kind: 'publishing', attempt, fence, quiet, basedOn, tries } },
+    { type: 'publish', attempt, fence, value: token.value, renewAt: token.renewAt, expiresAt: token.expiresAt, quiet, basedOn },
   )
 }
 
@@ -60,6 +77,13 @@ export function cool(state: State, event: Moment, policy: Policy, failure: Token
     { ...state, failures, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
     notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
   )
+}
+
+/** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */
+export function shareFailure(state: State, event: Moment, policy: Policy, { attempt, grant }: Errand, failure: TokenError): Step {
+  const cooled = cool(state, event, policy, failure)
+  const waitMs = cooled.state.activity.kind === 'cooling' ? cooled.state.activity.retryAt - event.now : 0
+  return prepend(settle(attempt, grant, { backoffMs: waitMs, failure }), cooled)
 }
 
 /** Something else has to be there first. It is waited for without a lease. */

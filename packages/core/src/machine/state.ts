@@ -25,6 +25,18 @@ export interface Grant {
   readonly fence: Version
   /** No request may be out after this moment. */
   readonly deadline: number
+  /** When the lease ends, if it is not released. */
+  readonly leaseEndsAt: number
+}
+
+/** What is to be fetched, and what is used up by it where a fetch uses something up. */
+export interface Errand {
+  readonly attempt: number
+  readonly grant?: Grant
+  /** Values of versions that are rejected. */
+  readonly rejectedValues: readonly string[]
+  /** The newest value known, whatever it is still good for. */
+  readonly previous: { readonly value: string; readonly version: Version } | undefined
 }
 
 /**
@@ -35,6 +47,9 @@ export interface Grant {
  * - `claiming`: a claim is under way. Leaves with its answer.
  * - `fetching`: this process asks the upstream, with a `grant`, or without one because the store is down. Leaves with the outcome, which
  *   the runner forces by the deadline.
+ * - `rereading`: this process holds the lease of a credential that is used up by its fetch, and looks at the record once more, at `at`: the
+ *   last holder vanished and may yet publish, or the upstream says that what was used was used up before (`refusal`). Leaves with an answer
+ *   to a read that was sent no earlier.
  * - `publishing`: callers have the new token already; the store does not. `retryAt` is set while the outcome is unknown and the same
  *   publication waits to be sent again. Leaves when the store has answered, or when the token is no longer worth publishing.
  * - `subscribing`: another holds the lease, and hints must be switched on before it makes sense to wait. Leaves with the acknowledgement,
@@ -48,12 +63,15 @@ export interface Grant {
 export type Activity =
   | { readonly kind: 'idle'; readonly lapsed: boolean }
   | { readonly kind: 'claiming'; readonly attempt: number }
-  | { readonly kind: 'fetching'; readonly attempt: number; readonly grant?: Grant; readonly rejectedValues: readonly string[] }
+  | ({ readonly kind: 'fetching' } & Errand)
+  | ({ readonly kind: 'rereading'; readonly grant: Grant; readonly at: number; readonly refusal?: TokenError } & Errand)
   | {
       readonly kind: 'publishing'
       readonly attempt: number
       readonly fence: Version
       readonly quiet: boolean
+      /** The version whose secret was used up for this one. */
+      readonly basedOn: Version | undefined
       readonly tries: number
       readonly retryAt?: number
     }
@@ -92,8 +110,12 @@ export interface State {
   readonly reading: boolean
   /** A hint said that the record may be newer; the next caller starts a read. */
   readonly hinted: boolean
-  /** No new work is begun. */
-  readonly closing: boolean
+  /** When the store was asked what it last answered. */
+  readonly asOf?: number
+  /** When a caller last found nothing to be served with; kept only where a final failure needs the store's word. */
+  readonly askedAt?: number
+  /** No new work is begun; `now`, also nothing is tried again. */
+  readonly closing: false | 'gracefully' | 'now'
   /** The last failure, for callers whose bound passes. Cleared by a success. */
   readonly failure?: TokenError
   readonly activity: Activity
@@ -152,6 +174,8 @@ export function wakeAt(state: State): number | undefined {
       return activity.giveUpAt
     case 'detached':
       return activity.probeAt
+    case 'rereading':
+      return state.reading ? undefined : activity.at
     case 'claiming':
     case 'fetching':
     case 'subscribing':

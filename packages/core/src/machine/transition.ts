@@ -9,6 +9,8 @@
  *            claiming → cooling → claiming                a failure is being waited out
  *            claiming → blocked → claiming                the fetch needs something that is not there
  *            fetching → blocked → claiming                the same, found out with the lease in hand
+ *            claiming → rereading → fetching              it is used up by its fetch, and the last holder vanished
+ *            fetching → rereading → cooling               it is used up, and what was used is refused
  *            claiming → fetching (no grant) → detached    the store is down
  *
  * What holds in every state: a token at or below `rejected`, past its end, or doubted is never served; `seen` and `rejected` never
@@ -21,17 +23,22 @@ import { claimBlocked, claimed, claimFailed } from './claim.ts'
 import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
 import { changed, doubted, readFailed, told } from './hearsay.ts'
-import { DEPENDENCY_MS, type Policy } from './policy.ts'
+import { DEPENDENCY_MS, type Policy, rotates } from './policy.ts'
 import { abandonPublication, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
+import { needsSecondLook } from './rotation.ts'
 import { cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function transition(state: State, event: Event, policy: Policy): Step {
   if (state.activity.kind === 'closed') return step(state)
-  const next = withAdoption(state, event, react(state, event, policy))
-  return next.state.closing ? endIfDone(next) : next
+  const next = withSecondLook(withAdoption(state, event, react(state, event, policy)), event, policy)
+  return next.state.closing ? endIfDone(next, policy) : next
+}
+
+function withSecondLook(next: Step, event: Event, policy: Policy): Step {
+  return needsSecondLook(next.state, event, policy) ? prepend(next.effects, startRead(next.state)) : next
 }
 
 /** A token that came through the store, not through this process's own fetch, is worth a notice wherever it came up. */
@@ -44,7 +51,7 @@ function withAdoption(before: State, event: Event, next: Step): Step {
 function react(state: State, event: Event, policy: Policy): Step {
   switch (event.type) {
     case 'wanted':
-      return wanted(state, event, policy)
+      return wanted(rotates(policy) ? { ...state, askedAt: event.now } : state, event, policy)
     case 'woke':
       return woke(state, event, policy)
     case 'claimed':
@@ -82,7 +89,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'doubted':
       return doubted(state)
     case 'close':
-      return close(state, event)
+      return close(state, event, policy)
   }
 }
 
@@ -99,7 +106,9 @@ function wanted(state: State, event: Moment, policy: Policy): Step {
     case 'detached':
       return usable ? step(state) : startClaim(state, event, policy)
     case 'publishing':
-      return usable || activity.retryAt === undefined ? step(state) : abandonPublication(state, event, policy)
+      if (usable || activity.retryAt === undefined) return step(state)
+      if (!rotates(policy)) return abandonPublication(state, event, policy)
+      return state.token === undefined ? step(state) : startPublish(state, state.token, activity)
     case 'following':
       // A renewal that nobody waited for becomes one that somebody waits for.
       return usable
@@ -126,6 +135,8 @@ function woke(state: State, event: Moment, policy: Policy): Step {
     case 'following':
       if (event.now >= activity.leaseEndsAt) return startClaim(state, event, policy)
       return event.now >= activity.rereadAt ? startRead({ ...state, activity: nextReread(activity, event) }) : step(state)
+    case 'rereading':
+      return event.now >= activity.at ? startRead(state) : step(state)
     case 'blocked':
       if (event.now < activity.giveUpAt) return step(state)
       if (event.waiting) return step({ ...state, activity: { ...activity, giveUpAt: event.now + DEPENDENCY_MS } })
@@ -133,7 +144,7 @@ function woke(state: State, event: Moment, policy: Policy): Step {
     case 'publishing': {
       if (activity.retryAt === undefined || event.now < activity.retryAt) return step(state)
       const { token } = state
-      const worthIt = usableToken(state, event.now)?.version === activity.fence && !isDue(state, event.now)
+      const worthIt = rotates(policy) || (usableToken(state, event.now)?.version === activity.fence && !isDue(state, event.now))
       if (token === undefined || !worthIt) return abandonPublication(state, event, policy)
       return startPublish(state, token, activity)
     }
@@ -146,12 +157,14 @@ function woke(state: State, event: Moment, policy: Policy): Step {
  * Brings the machine to its end: at once where nothing is under way, else with the outcome of what is. A second `close`
  * with `finish` false cuts short what the first was waiting for.
  */
-function close(state: State, event: Of<'close'>): Step {
+function close(state: State, event: Of<'close'>, policy: Policy): Step {
   const { activity } = state
-  const closed: State = { ...state, closing: true, activity: { kind: 'closed' } }
+  const closing: State = { ...state, closing: event.finish ? 'gracefully' : 'now' }
+  const closed: State = { ...closing, activity: { kind: 'closed' } }
   switch (activity.kind) {
     case 'fetching':
-      if (event.finish) return step({ ...state, closing: true })
+      // A request that uses up a secret is not given up: what it brings would be lost.
+      if (event.finish || rotates(policy)) return step(closing)
       return step(
         closed,
         { type: 'abandon-fetch', attempt: activity.attempt },
@@ -160,7 +173,7 @@ function close(state: State, event: Of<'close'>): Step {
     case 'claiming':
     case 'publishing':
       // Both end by themselves within the store's deadline; a lease that is granted meanwhile is released.
-      return step({ ...state, closing: true })
+      return step(closing)
     case 'blocked':
       return step(closed, { type: 'forget-dependency' })
     default:
@@ -173,9 +186,12 @@ function isCurrent(state: State, kind: 'claiming' | 'fetching' | 'publishing', a
 }
 
 /** While closing, only work that is under way and will end keeps the machine open. */
-function endIfDone(next: Step): Step {
-  const { activity } = next.state
+function endIfDone(next: Step, policy: Policy): Step {
+  const { activity, closing } = next.state
+  const triedAgain = rotates(policy) && closing === 'gracefully'
   const underWay =
-    activity.kind === 'claiming' || activity.kind === 'fetching' || (activity.kind === 'publishing' && activity.retryAt === undefined)
+    activity.kind === 'claiming' ||
+    activity.kind === 'fetching' ||
+    (activity.kind === 'publishing' && (triedAgain || activity.retryAt === undefined))
   return underWay ? next : { ...next, state: { ...next.state, activity: { kind: 'closed' } } }
 }

@@ -1,5 +1,6 @@
 import type { TokenError } from '../errors.ts'
-import { LINGER_MS, type Policy } from './policy.ts'
+import { LINGER_MS, type Policy, rotates } from './policy.ts'
+import { isFinal } from './rotation.ts'
 import { type Held, isDue, type State, usableToken } from './state.ts'
 
 /** What one caller asks for. Moments are milliseconds of the node's monotonic clock. */
@@ -32,6 +33,8 @@ export function verdict(state: State, need: Need, now: number, policy: Policy): 
   }
   if (token !== undefined && !isDue(state, now)) return { kind: 'short', lifeMs: token.expiresAt - now }
   if (activity.kind === 'cooling' && now < activity.retryAt) {
+    // See needsSecondLook: somebody looks on behalf of this caller.
+    if (rotates(policy) && isFinal(activity.failure) && need.since > (state.asOf ?? Number.NEGATIVE_INFINITY)) return { kind: 'wait' }
     const pointless = !activity.failure.retryable || activity.retryAt >= need.until
     if (pointless) return { kind: 'fail', failure: activity.failure }
   }

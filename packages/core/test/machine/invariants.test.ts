@@ -115,7 +115,7 @@ test('once closed it asks for nothing, and whatever was under way closes it', ()
         const { activity } = bench.state
         if (activity.kind === 'claiming') bench.send({ type: 'claim-failed', attempt: attempts, failure: failure })
         if (bench.state.activity.kind === 'fetching') {
-          bench.send({ type: 'fetch-failed', attempt: bench.state.activity.attempt, failure: failure, blocked: false })
+          bench.send({ type: 'fetch-failed', attempt: bench.state.activity.attempt, failure: failure, outcome: 'failed' })
         }
         if (bench.state.activity.kind === 'publishing') {
           bench.send({ type: 'publish-failed', attempt: bench.state.activity.attempt, failure: failure })

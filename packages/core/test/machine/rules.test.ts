@@ -179,7 +179,7 @@ test('a failure that no retry can help fails callers at once; one that may pass 
     bench.waiting = true
     bench.send({ type: 'wanted' })
     bench.claimGranted()
-    bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure: why, blocked: false })
+    bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure: why, outcome: 'failed' })
     expect(bench.must('settle').backoffMs).toBeGreaterThan(0)
     expect(ask(bench).kind).toBe(expected)
     expect(ask(bench, { until: bench.now + 10 }).kind).toBe('fail')
@@ -192,7 +192,7 @@ test('a fetch that lacks something releases its lease before it waits', () => {
   bench.waiting = true
   bench.send({ type: 'wanted' })
   bench.claimGranted(9)
-  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: true })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'blocked' })
   expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 9, backoffMs: 0 }, { type: 'await-dependency' }])
   bench.must('await-dependency')
   bench.send({ type: 'unblocked' })
@@ -218,7 +218,7 @@ test('with a backoff in force nobody waits for something newer', () => {
   bench.waiting = true
   bench.send({ type: 'wanted' })
   bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: 30_000 })
-  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: false })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a' } })
 })
 
@@ -380,7 +380,7 @@ test('a claim that was not answered is claimed again as the same one, so that a 
   bench.send({ type: 'wanted' })
   const { attempt } = bench.must('claim')
   bench.send({ type: 'claim-failed', attempt, failure })
-  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, blocked: false })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
   bench.now += 1_000
   bench.send({ type: 'woke' })
   expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt }])
@@ -447,7 +447,7 @@ test('a hint that the store is back brings the probe of a store that was down ne
 function claimedAgain(bench: Bench): number {
   bench.send({ type: 'wanted' })
   bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
-  if (bench.take('fetch')) bench.send({ type: 'fetch-failed', attempt: bench.state.attempts, failure, blocked: false })
+  if (bench.take('fetch')) bench.send({ type: 'fetch-failed', attempt: bench.state.attempts, failure, outcome: 'failed' })
   bench.now += 1_000
   bench.send({ type: 'woke' })
   const { attempt } = bench.must('claim')

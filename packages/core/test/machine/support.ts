@@ -191,9 +191,9 @@ export const moves: fc.Arbitrary<Move> = fc.oneof(
     weight: 5,
   },
   {
-    arbitrary: fc.tuple(failures, fc.boolean()).map<Move>(([why, blocked]) => (bench) => {
+    arbitrary: fc.tuple(failures, fc.constantFrom('failed', 'unspent', 'blocked')).map<Move>(([why, outcome]) => (bench) => {
       const effect = bench.take('fetch')
-      if (effect) bench.send({ type: 'fetch-failed', attempt: effect.attempt, failure: why, blocked })
+      if (effect) bench.send({ type: 'fetch-failed', attempt: effect.attempt, failure: why, outcome })
     }),
     weight: 3,
   },

@@ -1,0 +1,117 @@
+import type { Credential } from '../credential.ts'
+import { TokenError } from '../errors.ts'
+import type { Inside } from '../inside.ts'
+import { fetchDeadline, leaseMs, type Policy } from '../machine/policy.ts'
+import type { Version } from '../store.ts'
+
+/** How long to wait for others to let go of the record: longer than a lease. Milliseconds. */
+const PATIENCE_MS = 20_000
+/** How long a store that is down is tried again when there is something to publish, milliseconds. */
+const PUBLISHING_MS = 15_000
+const PAUSE_MS = 200
+
+/** What is to be in the record. */
+export interface Replacement {
+  readonly value: string
+  /** Life remaining when it was made, milliseconds. */
+  readonly expiresInMs: number
+  /** Until it should be renewed, from the same moment, milliseconds. */
+  readonly renewInMs: number
+}
+
+/**
+ * Replaces what the store has for a credential, whatever it is still good for. Those who renew it meanwhile are waited for, so that theirs
+ * does not replace this one.
+ *
+ * @param make is called once, with the lease in hand. `signal` is aborted when the lease is about to end.
+ * @returns what was made, and the version it was stored under
+ * @throws TokenError `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, and what `make` throws
+ */
+export async function replaceRecord<Made extends Replacement>(
+  inside: Inside,
+  { key }: Credential,
+  policy: Policy,
+  make: (signal: AbortSignal) => Promise<Made>,
+): Promise<{ readonly made: Made; readonly version: Version }> {
+  const { calls, clock } = inside
+  let grant = await claimOver(inside, key, policy)
+  const madeAt = clock.monotonic()
+  const made = await underLease(inside, key, grant, make)
+  const { value, expiresInMs, renewInMs } = made
+  const until = clock.monotonic() + PUBLISHING_MS
+  for (;;) {
+    try {
+      const { attempt, fence } = grant
+      const { answer } = await calls.publish(key, attempt, fence, (now) => ({
+        value,
+        renewInMs: madeAt + renewInMs - now,
+        expiresInMs: Math.max(1, madeAt + expiresInMs - now),
+      }))
+      if (answer.kind === 'accepted') return { made, version: fence }
+      // The lease had run out, and another has published what it renewed from the value that this one replaces.
+      grant = await claimOver(inside, key, policy)
+    } catch (error) {
+      if (clock.monotonic() >= until) throw notStored(key, error)
+      await pause(inside, PAUSE_MS)
+    }
+  }
+}
+
+interface Granted {
+  readonly attempt: string
+  readonly fence: Version
+  readonly deadline: number
+  readonly takeover: boolean
+}
+
+/** The lease on a record, whatever it holds. */
+async function claimOver(inside: Inside, key: string, policy: Policy): Promise<Granted> {
+  const { calls, clock, random } = inside
+  const until = clock.monotonic() + PATIENCE_MS
+  let rejected = 0
+  while (!inside.closed) {
+    const attempt = random.id()
+    // A failure to renew says nothing about this: under a configuration that is nobody else's it does not hold this claim back.
+    const { answer, sentAt } = await calls.claim(key, attempt, { leaseMs: leaseMs(policy), seen: 0, rejected, config: attempt })
+    const { snapshot } = answer
+    const leaseInMs = snapshot.lease?.expiresInMs ?? 0
+    if (answer.kind === 'granted') {
+      return { attempt, fence: answer.fence, deadline: fetchDeadline(sentAt, leaseInMs), takeover: answer.takeover }
+    }
+    if (answer.kind === 'fresh') {
+      rejected = snapshot.version
+      continue
+    }
+    if (clock.monotonic() >= until) {
+      const message = `Other processes have been renewing "${key}" for ${PATIENCE_MS} ms without an end. Try again.`
+      throw new TokenError('TIMEOUT', message, { retryable: true })
+    }
+    await pause(inside, PAUSE_MS)
+  }
+  throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
+}
+
+async function underLease<T>(inside: Inside, key: string, grant: Granted, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { calls, clock } = inside
+  const controller = new AbortController()
+  const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
+  const cancel = clock.schedule(() => controller.abort(late), grant.deadline - clock.monotonic())
+  try {
+    return await work(controller.signal)
+  } catch (error) {
+    // A lease that says that its last holder vanished is let run out, so that the next one says it too.
+    if (!grant.takeover) await calls.settle(key, grant.attempt, grant.fence, { backoffMs: 0 }).catch(() => {})
+    throw error
+  } finally {
+    cancel()
+  }
+}
+
+function notStored(key: string, cause: unknown): TokenError {
+  const message = `What was to replace "${key}" could not be stored within ${PUBLISHING_MS} ms and is lost. Begin again when the store is back.`
+  return new TokenError('STORE_UNAVAILABLE', message, { retryable: false, cause })
+}
+
+function pause({ clock }: Inside, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.schedule(resolve, ms, true))
+}

@@ -1,0 +1,74 @@
+import type { Credential } from '../credential.ts'
+import { isTokenError, TokenError, type TokenErrorCode } from '../errors.ts'
+import { Unspent } from '../failure.ts'
+import { defaultPolicy, type RotatingPolicy } from '../machine/policy.ts'
+import { type Http, wasNeverSent } from './http.ts'
+import type { RateLimit } from './rate-limit.ts'
+import { isRejectedUserToken } from './rejected-token.ts'
+import { parseUserTokenReply } from './replies.ts'
+import { buildUserTokenRequest } from './requests.ts'
+import { decodeLogin, encodeLogin } from './user-login.ts'
+
+/** The delay is longer than a request may still be out, and its reply on its way into the store, after the lease of its holder has ended. */
+export const userPolicy: RotatingPolicy = { ...defaultPolicy, takeoverDelayMs: 3_000 }
+
+/** With these answers the upstream has looked at the refresh token and not taken it, or not looked at all. */
+const REFUSALS: ReadonlySet<TokenErrorCode> = new Set<TokenErrorCode>([
+  'REAUTHORIZATION_REQUIRED',
+  'CONFIGURATION_REJECTED',
+  'UPSTREAM_REFUSED',
+  'RATE_LIMITED',
+])
+
+/** The `user_access_token` of one user, refreshed with the refresh token that came with the one before. */
+export function userAccessToken(options: {
+  readonly key: string
+  readonly config: string
+  readonly appId: string
+  readonly appSecret: string
+  readonly http: Http
+  readonly limit: RateLimit
+}): Credential {
+  const { key, config, appId, appSecret, http, limit } = options
+  return {
+    key,
+    config,
+    isRejected: isRejectedUserToken,
+    missing() {
+      limit.prepare()
+      return undefined
+    },
+    async fetch({ signal, previous, assertInTime }) {
+      const refresh = previous === undefined ? undefined : unspent(() => decodeLogin(previous.value)).refresh
+      if (refresh === undefined) throw new Unspent(nothingToRefresh(previous !== undefined))
+      try {
+        return await limit.pass(async () => {
+          unspent(assertInTime)
+          const reply = await http.post(buildUserTokenRequest({ appId, appSecret, refreshToken: refresh }), { signal })
+          const granted = parseUserTokenReply('refreshing the user_access_token', reply, [appSecret, refresh])
+          return { value: encodeLogin(granted), expiresInMs: granted.expiresInMs }
+        })
+      } catch (error) {
+        if (isTokenError(error) && (REFUSALS.has(error.code) || wasNeverSent(error))) throw new Unspent(error)
+        throw error
+      }
+    },
+  }
+}
+
+/** What fails here fails before a request is sent. */
+function unspent<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw isTokenError(error) ? new Unspent(error) : error
+  }
+}
+
+function nothingToRefresh(hadLogin: boolean): TokenError {
+  const why = hadLogin
+    ? 'The login of this user has ended and there is no refresh token: it was forgotten, or granted without the scope offline_access.'
+    : 'This user has not authorised the app, or so long ago that the store has forgotten it.'
+  const next = 'Send the user to the authorisation page and call authorize() with the code that comes back.'
+  return new TokenError('REAUTHORIZATION_REQUIRED', `${why} ${next}`, { retryable: false })
+}
