@@ -2,13 +2,16 @@ import type { Claim, Snapshot } from '@tokenwell/core'
 import fc from 'fast-check'
 import { TokenError } from '../../src/errors.ts'
 import type { Effect, Happening, Moment } from '../../src/machine/happenings.ts'
-import { defaultPolicy, type Policy } from '../../src/machine/policy.ts'
+import { defaultPolicy, type Policy, type RotatingPolicy } from '../../src/machine/policy.ts'
 import { initialState, type State, wakeAt } from '../../src/machine/state.ts'
 import { transition } from '../../src/machine/transition.ts'
 
 export const policy: Policy = defaultPolicy
+/** Of a credential that is used up by its fetch. */
+export const rotating: RotatingPolicy = { ...defaultPolicy, takeoverDelayMs: 3_000 }
 
 export const failure = new TokenError('UPSTREAM_UNAVAILABLE', 'down', { retryable: true })
+export const spent = new TokenError('REAUTHORIZATION_REQUIRED', 'used up', { retryable: false })
 export const fatal = new TokenError('CONFIGURATION_REJECTED', 'wrong secret', { retryable: false })
 
 /** A machine with a clock that the test moves, remembering what it was asked to do and has not been told the outcome of. */
@@ -21,10 +24,15 @@ export class Bench {
   chance = 0.5
   outstanding: Effect[] = []
   done: Effect[] = []
+  readonly policy: Policy
+
+  constructor(given: Policy = policy) {
+    this.policy = given
+  }
 
   send(happening: Happening): Effect[] {
     const { now, waiting, asked, hints, chance } = this
-    const step = transition(this.state, { ...happening, now, waiting, asked, hints, chance }, policy)
+    const step = transition(this.state, { ...happening, now, waiting, asked, hints, chance }, this.policy)
     this.state = step.state
     for (const effect of step.effects) {
       this.done.push(effect)
@@ -133,7 +141,7 @@ const claims: fc.Arbitrary<Claim> = fc.oneof(
 /** One move of the world around the machine. */
 export type Move = (bench: Bench) => void
 
-const failures = fc.constantFrom(failure, fatal)
+const failures = fc.constantFrom(failure, fatal, spent)
 
 /** Anything that can happen next. Outcomes are given for effects that are outstanding; now and then for ones that are long gone. */
 export const moves: fc.Arbitrary<Move> = fc.oneof(
