@@ -24,6 +24,8 @@ export type Entry = { readonly at: number; readonly node: string } & (
   | { readonly kind: 'closed'; readonly asked: number; readonly settled: number }
   /** Said by the test. After `data-loss` the store no longer knows everything it had acknowledged. */
   | { readonly kind: 'mark'; readonly what: 'data-loss' | 'fault' | 'healed' }
+  /** Time was moved on for everybody by so many milliseconds. */
+  | { readonly kind: 'passed'; readonly ms: number }
 )
 
 /** One operation of the store, from when core called it until it was answered. */

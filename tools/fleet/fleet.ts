@@ -90,24 +90,15 @@ export class Fleet {
    * @returns a report for each process that lived to give it
    */
   async burst(callers: number, nodes: readonly FleetNode[] = this.nodes, timeoutMs?: number): Promise<CallReport[]> {
-    const at = machineNow() + START_IN_MS
-    const reports = await Promise.all(
-      nodes.map(async (node) => {
-        try {
-          return await node.order('burst', { callers, at, ...(timeoutMs !== undefined && { timeoutMs }) })
-        } catch (error) {
-          if (node.isRunning) throw error
-          return undefined
-        }
-      }),
-    )
-    return reports.filter((report) => report !== undefined)
+    return together(nodes, (node, at) => node.order('burst', { callers, at, ...(timeoutMs !== undefined && { timeoutMs }) }))
   }
 
-  /** One caller for each of these credentials in every process, all at the same moment. */
+  /**
+   * One caller for each of these credentials in every process, all at the same moment.
+   * @returns a report for each process that lived to give it
+   */
   async tokens(of: readonly CredentialName[], nodes: readonly FleetNode[] = this.nodes, timeoutMs?: number): Promise<TokensReport[]> {
-    const at = machineNow() + START_IN_MS
-    return Promise.all(nodes.map((node) => node.order('tokens', { of, at, ...(timeoutMs !== undefined && { timeoutMs }) })))
+    return together(nodes, (node, at) => node.order('tokens', { of, at, ...(timeoutMs !== undefined && { timeoutMs }) }))
   }
 
   async startLoad(callers = 20, everyMs = 10): Promise<void> {
@@ -126,6 +117,7 @@ export class Fleet {
     await Promise.all(this.nodes.map((node) => node.order('still', undefined)))
     await this.#clock.advance(ms)
     await this.#options.passInStore(ms)
+    this.history.push({ at: machineNow(), node: 'test', kind: 'passed', ms })
     await Promise.all(this.nodes.map((node) => node.order('pass', ms)))
   }
 
@@ -205,6 +197,22 @@ export class Fleet {
   get output(): string {
     return this.#nodes.map(({ output }) => output).join('')
   }
+}
+
+/** All at the same moment. Those that do not live to answer are left out. */
+async function together<T>(nodes: readonly FleetNode[], order: (node: FleetNode, at: number) => Promise<T>): Promise<T[]> {
+  const at = machineNow() + START_IN_MS
+  const answers = await Promise.all(
+    nodes.map(async (node) => {
+      try {
+        return { answer: await order(node, at) }
+      } catch (error) {
+        if (node.isRunning) throw error
+        return undefined
+      }
+    }),
+  )
+  return answers.flatMap((each) => (each === undefined ? [] : [each.answer]))
 }
 
 export async function startFleet(options: FleetOptions): Promise<Fleet> {

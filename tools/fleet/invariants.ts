@@ -23,7 +23,12 @@ export function violations(history: readonly Entry[], expectation: Expectation =
   return [
     ...(expectation.faultless === true ? overlappingFetches(entries) : []),
     ...ages.flatMap((calls) =>
-      [...new Set(calls.map(({ key }) => key))].flatMap((key) => storeViolations(calls.filter((call) => call.key === key))),
+      [...new Set(calls.map(({ key }) => key))].flatMap((key) =>
+        storeViolations(
+          calls.filter((call) => call.key === key),
+          passages(entries),
+        ),
+      ),
     ),
     ...differentValues(entries),
     ...longWaits(entries, expectation.longestWaitMs ?? LONGEST_WAIT_MS),
@@ -31,10 +36,15 @@ export function violations(history: readonly Entry[], expectation: Expectation =
   ]
 }
 
-function storeViolations(calls: readonly Call[]): string[] {
+/** When time was moved on, and by how much. */
+function passages(entries: readonly Entry[]): Of<'passed'>[] {
+  return entries.filter((entry) => entry.kind === 'passed')
+}
+
+function storeViolations(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
   const answered = calls.filter(({ outcome }) => outcome !== 'failed')
   // A call that failed for its caller may have been carried out all the same.
-  return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls), ...repeatedFences(answered)]
+  return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls, passed), ...repeatedFences(answered)]
 }
 
 /** The store's calls between one loss of its data and the next; those that were under way at a loss are left out. */
@@ -104,11 +114,12 @@ function follow(
 }
 
 /** I6: nobody is granted a lease while another attempt holds one that it has neither used nor given back. */
-function takenLeases(calls: readonly Call[]): string[] {
+function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
   const grants = calls.filter(({ operation, outcome }) => operation === 'claim' && outcome === 'granted')
   return grants.flatMap((grant, index) =>
     grants.slice(index + 1).flatMap((other) => {
-      const isAlive = grant.leaseMs !== undefined && other.at < grant.sentAt + grant.leaseMs
+      const skippedMs = passed.reduce((sum, { at, ms }) => (at > grant.sentAt && at < other.at ? sum + ms : sum), 0)
+      const isAlive = grant.leaseMs !== undefined && other.at + skippedMs < grant.sentAt + grant.leaseMs
       const isDone = calls.some(
         ({ operation, attempt, sentAt }) =>
           attempt === grant.attempt && (operation === 'publish' || operation === 'settle') && sentAt < other.at,
@@ -189,5 +200,5 @@ function nodeViolations(entries: readonly Entry[]): string[] {
 }
 
 function nodesOf(entries: readonly Entry[]): string[] {
-  return [...new Set(entries.filter(({ kind }) => kind !== 'mark').map(({ node }) => node))]
+  return [...new Set(entries.filter(({ kind }) => kind !== 'mark' && kind !== 'passed').map(({ node }) => node))]
 }

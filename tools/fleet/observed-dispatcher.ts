@@ -2,12 +2,12 @@ import { Agent, type Dispatcher } from 'undici'
 import { type Entry, machineNow } from './entry.ts'
 import type { Points } from './points.ts'
 
-const TOKEN_PATH = '/open-apis/auth/v3/app_access_token'
+const TOKEN_PATHS = ['/open-apis/auth/v3/app_access_token', '/open-apis/authen/v2/oauth/token']
 
-/** A dispatcher that notes every request for a token, and holds it before it is sent and before its reply is handed over. */
+/** A dispatcher that notes every request for the token of an app or a user, and holds it before it is sent and before its reply is handed over. */
 export function observedDispatcher(node: string, points: Points, tell: (entry: Entry) => void): Dispatcher {
   return new Agent({ keepAliveTimeout: 1_000 }).compose((dispatch) => (options, handler) => {
-    if (!options.path.includes(TOKEN_PATH)) return dispatch(options, handler)
+    if (!TOKEN_PATHS.some((path) => options.path.includes(path))) return dispatch(options, handler)
     const observer = new FetchObserver(node, points, tell, handler)
     if (!points.isHeld('requesting')) return dispatch(options, observer)
     points.reach('requesting').then(

@@ -82,13 +82,13 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       return claim
     },
     async publish(key, attempt, fence, request, operation) {
-      if (isToken(key)) await points.reach('publishing')
+      if (isHeldAt(key)) await points.reach('publishing')
       const publication = await noted(
         { operation: 'publish', key, attempt, fence },
         () => store.publish(key, attempt, fence, request, operation),
         ({ kind, snapshot }) => said(kind, snapshot),
       )
-      if (isToken(key)) await points.reach('published')
+      if (isHeldAt(key)) await points.reach('published')
       return publication
     },
     settle: (key, attempt, fence, request, operation) =>
@@ -120,6 +120,11 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       for (const pass of hints) pass()
     },
   }
+}
+
+/** The keys whose holders are held before and after they publish. */
+function isHeldAt(key: string): boolean {
+  return isToken(key) || key.includes('/user-access-token/')
 }
 
 function isToken(key: string): boolean {

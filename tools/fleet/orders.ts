@@ -27,6 +27,8 @@ export interface Orders {
   burst(order: { readonly callers: number; readonly at: number; readonly timeoutMs?: number }): CallReport
   /** One caller for each of these credentials, all at once; `at` and `timeoutMs` as for `burst`. */
   tokens(order: { readonly of: readonly CredentialName[]; readonly at?: number; readonly timeoutMs?: number }): TokensReport
+  /** Has the code of a user's authorisation exchanged. */
+  authorize(order: { readonly user: string; readonly code: string }): void
   /** From now on so many callers every few milliseconds. */
   load(order: { readonly callers: number; readonly everyMs: number }): void
   /** Ends the load and waits for its last caller. */
@@ -61,7 +63,7 @@ export interface CallReport {
 
 /** One of the app's credentials. */
 export interface CredentialName {
-  readonly kind: 'tenant'
+  readonly kind: 'tenant' | 'user'
   readonly id: string
 }
 

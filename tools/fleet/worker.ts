@@ -88,9 +88,12 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
     await untilMoment(at)
     const { tokens } = running()
     return callEach(
-      of.map(({ id }) => tokens.tenant(id)),
+      of.map(({ kind, id }) => (kind === 'tenant' ? tokens.tenant(id) : tokens.user(id))),
       timeoutMs === undefined ? {} : { timeoutMs },
     )
+  },
+  async authorize({ user, code }) {
+    await running().tokens.user(user).authorize({ code })
   },
   async load({ callers, everyMs }) {
     running().callers.startLoad(callers, everyMs)

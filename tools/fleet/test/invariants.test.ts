@@ -116,6 +116,11 @@ test('what a store has lost it may say and accept again', () => {
   expect(violations([...sound, ...after])).toEqual([])
 })
 
+test('a lease that has ended because time was moved on is free', () => {
+  const ended: Entry = { kind: 'passed', at: 175, node: 'test', ms: 9_000 }
+  expect(violations([...sound, grant(170, 'a', 3_000), ended, grant(180, 'b', 3_001)])).toEqual([])
+})
+
 test('calls that overlap prove nothing', () => {
   const overlapping: Entry = { ...call(156, 'a', { operation: 'read', outcome: 'read', version: 1_000 }), sentAt: 152 } as Entry
   expect(violations([...sound, overlapping])).toEqual([])

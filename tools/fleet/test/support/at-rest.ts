@@ -13,9 +13,10 @@ export function describeAtRest(start: () => Stage | Promise<Stage>): void {
   describe('a fleet that seals what it stores', () => {
     const stage = staged(start)
 
-    test('no token and no ticket is in the store after a whole run; without encryption each of the newest is', async (context) => {
+    test('no token, ticket or refresh token is in the store after a whole run; without encryption each of the newest is', async (context) => {
       const clear = await wholeRun(await fleetOn(stage(), context, { nodes: 4 }))
       const bare = await found(stage(), clear)
+      expect([...bare].filter((name) => name.startsWith('refresh token 2'))).toHaveLength(3)
       expect(bare.size).toBeGreaterThanOrEqual(4)
 
       const seal: StageFleetOptions['encryption'] = { keys: { first: newKey() }, sealWith: 'first' }
@@ -65,10 +66,14 @@ function newKey(): string {
   return randomBytes(32).toString('base64')
 }
 
-/** Tickets, rotations and tenants: everything that a store is ever given. Returns every secret there was, with a name for it. */
+/** Tickets, rotations, tenants and users: everything that a store is ever given. Returns every secret there was, with a name for it. */
 async function wholeRun(fleet: Fleet): Promise<Map<string, string>> {
   const secrets = new Map<string, string>([[fleet.app.appSecret, 'app secret']])
-  const of = Array.from({ length: 20 }, (_, index) => ({ kind: 'tenant', id: `tenant-${index}` }) as const)
+  const users = ['user-1', 'user-2', 'user-3']
+  const of = [
+    ...Array.from({ length: 20 }, (_, index) => ({ kind: 'tenant', id: `tenant-${index}` }) as const),
+    ...users.map((id) => ({ kind: 'user', id }) as const),
+  ]
   for (let round = 0; round < 3; round++) {
     const node = fleet.nodes[round % fleet.nodes.length]
     if (node === undefined) throw new Error('a fleet of nobody')
@@ -76,6 +81,9 @@ async function wholeRun(fleet: Fleet): Promise<Map<string, string>> {
     expect(status).toBe(200)
     if (delivery.ticket === undefined) throw new Error('an event without a ticket')
     secrets.set(delivery.ticket, `ticket ${round}`)
+    if (round === 0) {
+      for (const user of users) await node.order('authorize', { user, code: fleet.platform.issueCode(fleet.app.appId, user) })
+    }
     for (const { served } of await fleet.burst(10)) for (const value of Object.keys(served)) secrets.set(value, `app token ${round}`)
     const reports = await fleet.tokens(of)
     expect(failuresOf(reports)).toEqual([])
@@ -85,6 +93,10 @@ async function wholeRun(fleet: Fleet): Promise<Map<string, string>> {
       }
     }
     if (round < 2) await fleet.passToEnd()
+  }
+  for (const { userId, refreshTokens } of fleet.platform.logins(fleet.app.appId)) {
+    expect(refreshTokens).toHaveLength(3)
+    for (const [index, { value }] of refreshTokens.entries()) secrets.set(value, `refresh token ${index} of ${userId}`)
   }
   await ends(fleet)
   return secrets

@@ -1,0 +1,4 @@
+import { postgresStage } from './support/postgres.ts'
+import { describeUsers } from './support/users.ts'
+
+describeUsers(postgresStage, 60)
