@@ -48,7 +48,10 @@ export interface TokenOptions {
 }
 
 export interface CloseOptions {
-  /** How long a fetch in flight may take to end and be shared, milliseconds, 0 to 60,000. Default 0: it is aborted and its lease given up. */
+  /**
+   * How long a fetch in flight may take to end and be shared, milliseconds, 0 to 60,000. Default 0: it is aborted and its lease given up.
+   * The refresh of a user's token is never aborted: it ends within 8 s, and its publication is tried again within the grace.
+   */
   readonly graceMs?: number
 }
 
