@@ -156,8 +156,9 @@ export class Effects {
     try {
       const { sentAt, answer } = await this.#kernel.calls.publish(this.#key, this.#attempt(attempt), fence, (now) => ({
         value,
-        renewInMs: renewAt - now,
-        expiresInMs: expiresAt - now,
+        // One that has ended is stored for what it brings with it.
+        renewInMs: Math.max(1, renewAt - now),
+        expiresInMs: Math.max(1, expiresAt - now),
         ...(quiet ? { quietMs: QUIET_MS } : {}),
         ...(basedOn === undefined ? {} : { basedOn }),
       }))

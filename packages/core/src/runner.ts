@@ -155,7 +155,11 @@ export class Runner {
     if (this.#running) return
     this.#running = true
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#advance(next)
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        // A machine that slept wakes up to its timers: what they do with a token must not go by a clock that stood still.
+        if (this.#disagree()) this.#advance({ type: 'doubted' })
+        this.#advance(next)
+      }
     } finally {
       this.#running = false
     }
@@ -253,9 +257,13 @@ export class Runner {
 
   /** A suspend or a step of the wall clock shows as a disagreement about how much time has passed. */
   #compareClocks(): void {
-    if (this.#shown === undefined) return
+    if (this.#disagree()) this.#dispatch({ type: 'doubted' })
+  }
+
+  #disagree(): boolean {
+    if (this.#shown === undefined) return false
     const { clock } = this.#kernel
     const apart = clock.wall() - this.#anchor.wall - (clock.monotonic() - this.#anchor.monotonic)
-    if (Math.abs(apart) > CLOCK_DISAGREEMENT_MS) this.#dispatch({ type: 'doubted' })
+    return Math.abs(apart) > CLOCK_DISAGREEMENT_MS
   }
 }

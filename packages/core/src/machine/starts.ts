@@ -64,9 +64,11 @@ export function startFetch(state: State, event: Moment, policy: Policy, errand: 
 
 export function startPublish(state: State, token: Held, publication: Omit<Publishing, 'kind' | 'retryAt'>): Step {
   const { attempt, fence, quiet, basedOn, tries } = publication
+  // Of a token in doubt only that is worth storing which renews it: nobody is to serve it.
+  const { renewAt, expiresAt } = token.trusted ? token : { renewAt: Number.NEGATIVE_INFINITY, expiresAt: Number.NEGATIVE_INFINITY }
   return step(
     { ...state, activity: { kind: 'publishing', attempt, fence, quiet, basedOn, tries } },
-    { type: 'publish', attempt, fence, value: token.value, renewAt: token.renewAt, expiresAt: token.expiresAt, quiet, basedOn },
+    { type: 'publish', attempt, fence, value: token.value, renewAt, expiresAt, quiet, basedOn },
   )
 }
 

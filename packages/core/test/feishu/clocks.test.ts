@@ -1,5 +1,6 @@
 import type { Clock } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
+import { flaky } from '@tokenwell/testkit'
 import { describe, expect, test } from 'vitest'
 import {
   createWorld,
@@ -10,6 +11,7 @@ import {
   type Node,
   pass,
   quiet,
+  recordOf,
   settlesInOneTurn,
   type World,
   watched,
@@ -356,3 +358,26 @@ describe('nodes whose wall clocks differ', () => {
 function clockOf({ clock }: World): Clock {
   return { wall: () => clock.wall(), monotonic: () => clock.monotonic(), schedule: (run, ms) => clock.schedule(run, ms) }
 }
+
+test('a token that was fetched without the store is not shared with the time added that the machine slept', async () => {
+  const world = await createWorld()
+  const store = flaky(world.store, world.clock)
+  const node = world.node({ store })
+  await node.tokens.app.get()
+  await node.tokens.app.reject(await node.tokens.app.get())
+  store.always('all', { kind: 'throw' })
+  await pass(world.clock, 2 * HOUR)
+  const served = watched(node.tokens.app.get({ timeoutMs: 600_000 }))
+  await pass(world.clock, 30_000)
+  expect(served.outcome).toBe('resolved')
+  world.suspend(HOUR)
+  store.restore()
+  // Nobody asks: its timers alone publish it.
+  await pass(world.clock, MINUTE)
+  const { value = '', expiresInMs } = await recordOf(world, node, 'app-access-token')
+  if (expiresInMs > 1_000) {
+    await pass(world.clock, expiresInMs - 1_000)
+    expect(world.simulator.judge(value)).toBe('valid')
+  }
+  expect(world.simulator.judge(await node.tokens.appAccessToken())).toBe('valid')
+})
