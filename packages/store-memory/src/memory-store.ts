@@ -10,8 +10,13 @@ export interface MemoryStoreOptions {
 /** What each operation makes of a record. An argument, so that the conformance suite can be shown stores that break a rule. */
 export type Rules = Pick<typeof recordRules, 'snapshot' | 'claim' | 'publish' | 'settle' | 'invalidate'>
 
+export interface MemoryStore extends TokenStore {
+  /** Remembers every record as it is. The function it returns puts them all back, as a failover to a replica that lagged would: for tests. */
+  checkpoint(): () => void
+}
+
 /** Records of this process only, gone when it ends: the embedded default, and the executable reference of the store contract. */
-export function memoryStore(options: MemoryStoreOptions = {}): TokenStore {
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   return storeWith(recordRules, options)
 }
 
@@ -29,7 +34,7 @@ interface Entry {
 }
 
 /** A memory store that follows these rules. */
-export function storeWith(rules: Rules, { clock = { wall: Date.now } }: MemoryStoreOptions = {}): TokenStore {
+export function storeWith(rules: Rules, { clock = { wall: Date.now } }: MemoryStoreOptions = {}): MemoryStore {
   const entries = new Map<string, Entry>()
   const listeners = new Set<{ readonly listener: Listener }>()
   let round = entries.entries()
@@ -120,6 +125,14 @@ export function storeWith(rules: Rules, { clock = { wall: Date.now } }: MemorySt
 
     async close() {
       listeners.clear()
+    },
+
+    checkpoint() {
+      const remembered = [...entries]
+      return () => {
+        entries.clear()
+        for (const [key, entry] of remembered) entries.set(key, entry)
+      }
     },
   }
 }

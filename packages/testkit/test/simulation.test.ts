@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { memoryStore } from '@tokenwell/store-memory'
+import {
+  mintedToken,
+  type PlayableStore,
+  type Scenario,
+  type SimulationOptions,
+  type SimulationReport,
+  simulate,
+  together,
+} from '@tokenwell/testkit'
+import { describe, expect, test } from 'vitest'
+import { storeWith } from '../../store-memory/src/memory-store.ts'
+import * as rules from '../../store-memory/src/record.ts'
+
+const MINUTE = 60_000
+
+const store = (clock: { wall(): number }): PlayableStore => memoryStore({ clock })
+
+/** A token that is renewed every three or four minutes: there is always something going on. */
+const brief = (): Scenario =>
+  mintedToken({
+    name: 'brief',
+    lifeMs: 6 * MINUTE,
+    sameAboveMs: 2 * MINUTE,
+    policy: { renewWindowMs: 2 * MINUTE, renewJitterMs: MINUTE / 2, floorMs: MINUTE / 2 },
+  })
+
+function play(given: Partial<SimulationOptions> = {}): Promise<SimulationReport> {
+  return simulate({ seed: 1, store, scenario: brief(), hours: 2, ...given })
+}
+
+const digest = ({ history }: SimulationReport) => createHash('sha256').update(history.join('\n')).digest('hex')
+
+test('one seed is one history, byte for byte', async () => {
+  const [one, again, other] = [await play({ seed: 7 }), await play({ seed: 7 }), await play({ seed: 8 })]
+  expect(one.history.length).toBeGreaterThan(100)
+  expect(digest(again)).toBe(digest(one))
+  expect(digest(other)).not.toBe(digest(one))
+})
+
+test('a plan is replayed as it was drawn, and a part of it alone', async () => {
+  const drawn = await play({ seed: 7 })
+  const { plan } = drawn
+  expect(plan).toHaveLength(20)
+  expect(digest(await play({ seed: 7, plan }))).toBe(digest(drawn))
+  const half = await play({ seed: 7, plan: plan.slice(10) })
+  expect(half.plan).toHaveLength(10)
+  expect(half.violations).toEqual([])
+})
+
+test('with nothing wrong every life is asked for once, and nobody fails', async () => {
+  const { counts, violations } = await play({ troubles: 0, scenario: together(mintedToken(), brief()), hours: 12 })
+  expect(violations).toEqual([])
+  expect(counts.get('gets failed')).toBeUndefined()
+  // Twelve hours of two-hour tokens renewed in their last ten minutes, and of six-minute tokens renewed in their last two.
+  expect(counts.get('requests')).toBeGreaterThanOrEqual(6 + 120)
+  expect(counts.get('requests')).toBeLessThanOrEqual(8 + 185)
+})
+
+test('whatever goes wrong, nothing is that must not be', async () => {
+  const wrong: string[] = []
+  const counts = new Map<string, number>()
+  for (let seed = 1; seed <= 150; seed += 1) {
+    const report = await play({ seed, troubles: 30, scenario: together(mintedToken(), brief()) })
+    for (const violation of report.violations) wrong.push(`seed ${seed}: ${violation}`)
+    for (const [what, count] of report.counts) counts.set(what, (counts.get(what) ?? 0) + count)
+  }
+  expect(wrong).toEqual([])
+  for (const kind of ['store stall', 'store down', 'store clock-forward', 'store clock-back', 'store rollback', 'store row-lost']) {
+    expect(counts.get(`fault ${kind}`), kind).toBeGreaterThan(20)
+  }
+  for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step'])
+    expect(counts.get(`fault process ${kind}`), kind).toBeGreaterThan(20)
+  for (const kind of ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'refused', 'lost-hint']) {
+    expect(counts.get(`fault wire store ${kind}`), kind).toBeGreaterThan(50)
+  }
+  for (const kind of mintedToken().faults) expect(counts.get(`fault upstream ${kind}`), kind).toBeGreaterThan(20)
+}, 60_000)
+
+describe('a store that breaks a rule is found out:', () => {
+  const broken: Readonly<Record<string, Partial<typeof rules>>> = {
+    'it takes whatever is published': {
+      publish: (record, attempt, fence, request, now) =>
+        rules.publish(
+          record.published === undefined ? record : { ...record, published: { ...record.published, version: 0 } },
+          attempt,
+          fence,
+          request,
+          now,
+        ),
+    },
+    'a publication that is sent again un-rejects what was rejected': {
+      publish(record, attempt, fence, request, now) {
+        const answered = rules.publish(record, attempt, fence, request, now)
+        return record.published?.attempt === attempt ? { ...answered, record: { ...answered.record, rejectedUpTo: 0 } } : answered
+      },
+    },
+    'it grants a lease that another holds': {
+      claim: ({ lease: _, ...record }, attempt, request, now) => rules.claim(record, attempt, request, now),
+    },
+    'anybody can release a lease': {
+      settle: (record, attempt, fence, request, now) =>
+        rules.settle(
+          record.lease === undefined ? record : { ...record, lease: { ...record.lease, owner: attempt, fence } },
+          attempt,
+          fence,
+          request,
+          now,
+        ),
+    },
+    'the rejection of an older version takes the newest': {
+      invalidate: (record, version, now) => rules.invalidate(record, Math.max(version, record.published?.version ?? 0), now),
+    },
+  }
+
+  test.each(Object.entries(broken))('%s', async (_, broke) => {
+    const wrong: string[] = []
+    for (let seed = 1; seed <= 40 && wrong.length === 0; seed += 1) {
+      const { violations } = await play({ seed, troubles: 40, store: (clock) => storeWith({ ...rules, ...broke }, { clock }) })
+      wrong.push(...violations)
+    }
+    expect(wrong.length).toBeGreaterThan(0)
+  })
+})
