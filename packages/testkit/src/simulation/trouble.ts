@@ -40,7 +40,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
 /** Quiet at the end, in which everything must come to rest, milliseconds. */
-export const QUIET_MS = 40 * MINUTE_MS
+const QUIET_MS = 40 * MINUTE_MS
 
 /** Draws what will go wrong, in order of time. */
 export function drawPlan(draws: Draws, options: PlanOptions): Trouble[] {
