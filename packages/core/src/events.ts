@@ -66,3 +66,17 @@ export function createTell(onEvent: ((event: TokenEvent) => void) | undefined, w
     } catch {}
   }
 }
+
+/**
+ * One step of the machine of one key: what happened, and what was going on before and after it. Steps that change nothing are not told.
+ * Published on the diagnostics channel `tokenwell:step`, and only while somebody listens there; for tools that ask which ways through the
+ * machine were taken. What is in it may change with any version.
+ */
+export interface MachineStep {
+  readonly key: string
+  readonly happening: string
+  readonly from: string
+  readonly to: string
+}
+
+export const steps = diagnosticsChannel.channel('tokenwell:step')

@@ -2,6 +2,7 @@ import { CLOCK_DISAGREEMENT_MS } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { Effects } from './effects.ts'
 import { TokenError } from './errors.ts'
+import { type MachineStep, steps } from './events.ts'
 import type { Kernel } from './kernel.ts'
 import type { Happening } from './machine/happenings.ts'
 import type { Policy } from './machine/policy.ts'
@@ -178,6 +179,10 @@ export class Runner {
     }
     const { state, effects } = transition(before, { ...happening, ...moment }, this.policy)
     this.#state = state
+    if (steps.hasSubscribers && (state !== before || effects.length > 0)) {
+      const told: MachineStep = { key: this.key, happening: happening.type, from: before.activity.kind, to: state.activity.kind }
+      steps.publish(told)
+    }
     for (const effect of effects) this.#effects.perform(effect)
     if (state !== before) {
       this.#show(now)
