@@ -13,6 +13,7 @@ export default defineConfig({
       '@tokenwell/store-redis': source('./packages/store-redis/src/index.ts'),
       '@tokenwell/store-sqlite': source('./packages/store-sqlite/src/index.ts'),
       '@tokenwell/store-postgres': source('./packages/store-postgres/src/index.ts'),
+      '@tokenwell/testkit/feishu': source('./packages/testkit/src/feishu/index.ts'),
       '@tokenwell/testkit': source('./packages/testkit/src/index.ts'),
       '@tokenwell/feishu-simulator': source('./packages/feishu-simulator/src/index.ts'),
     },

@@ -3,6 +3,7 @@ export { type Conformance, type ConformanceOptions, describeTokenStore, type Not
 export { type Call, type Fault, type FlakyOperation, type FlakyStore, flaky } from './flaky-store.ts'
 export { type MintedTokenOptions, mintedToken } from './simulation/minted-token.ts'
 export { type PlayedCredential, type PlayedProcess, type Scenario, type Surroundings, together, type Worth } from './simulation/scenario.ts'
+export { type Shrunk, shrink } from './simulation/shrink.ts'
 export { type SimulationOptions, type SimulationReport, simulate } from './simulation/simulate.ts'
 export type { PlayableStore } from './simulation/simulated-store.ts'
 export type { Trouble } from './simulation/trouble.ts'

@@ -1,5 +1,8 @@
 import { type Policy, TokenError } from '@tokenwell/core'
-import type { Scenario, Surroundings, Worth } from './scenario.ts'
+import { RequestLog } from './request-log.ts'
+import type { Scenario, Surroundings } from './scenario.ts'
+import { type Minted, TokenLedger } from './token-ledger.ts'
+import { UpstreamFaults } from './upstream-faults.ts'
 
 const MINUTE_MS = 60_000
 
@@ -17,12 +20,6 @@ export interface MintedTokenOptions {
 const FAULTS = ['outage', 'hang', 'garbage', 'short-life', 'throttle', 'slow', 'revoke', 'revoke-same'] as const
 type Fault = (typeof FAULTS)[number]
 
-interface Minted {
-  readonly value: string
-  readonly endsAt: number
-  isRevoked: boolean
-}
-
 /** One credential of an upstream that gives out the same token while it has enough life left. */
 export function mintedToken({
   name = 'token',
@@ -33,17 +30,17 @@ export function mintedToken({
   return {
     faults: FAULTS,
     begin(surroundings) {
-      const upstream = new Upstream(surroundings, { name, lifeMs, sameAboveMs })
+      const upstream = new Upstream(surroundings, new TokenLedger(surroundings.now, { name, lifeMs, sameAboveMs }), name)
       return {
-        requests: upstream.requests,
+        requests: upstream.log.requests,
         trouble: (fault) => upstream.trouble(fault as Fault),
-        start: ({ manager, wire }) => {
+        start: ({ index, manager, wire }) => {
           const handle = manager.token({
             key: name,
-            fetch: () => wire.request(() => upstream.mint()),
+            fetch: () => upstream.log.sent(name, index, () => wire.request(() => upstream.mint())),
             ...(policy === undefined ? {} : { policy }),
           })
-          return [{ name, handle, worth: (value) => upstream.worth(value) }]
+          return [{ name, handle, worth: (value) => upstream.ledger.worth(value) }]
         },
       }
     },
@@ -51,80 +48,53 @@ export function mintedToken({
 }
 
 class Upstream {
-  readonly requests: { readonly at: number; readonly name: string }[] = []
+  readonly ledger: TokenLedger
+  readonly log: RequestLog
   readonly #surroundings: Surroundings
-  readonly #options: Required<Omit<MintedTokenOptions, 'policy'>>
-  readonly #minted = new Map<string, Minted>()
-  readonly #faults = new Map<Fault, number>()
-  #newest: Minted | undefined
+  readonly #faults: UpstreamFaults<Fault>
+  readonly #name: string
+  #asked = 0
 
-  constructor(surroundings: Surroundings, options: Required<Omit<MintedTokenOptions, 'policy'>>) {
+  constructor(surroundings: Surroundings, ledger: TokenLedger, name: string) {
     this.#surroundings = surroundings
-    this.#options = options
+    this.#faults = new UpstreamFaults(surroundings)
+    this.ledger = ledger
+    this.log = new RequestLog(surroundings.now)
+    this.#name = name
   }
 
   trouble(fault: Fault): () => void {
-    if ((fault === 'revoke' || fault === 'revoke-same') && this.#newest !== undefined) {
-      this.#newest.isRevoked = true
-      this.#surroundings.struck(fault)
-    }
-    this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
+    if ((fault === 'revoke' || fault === 'revoke-same') && this.ledger.revoke()) this.#faults.struck(fault)
+    const end = this.#faults.begin(fault)
     return () => {
-      this.#faults.set(fault, (this.#faults.get(fault) ?? 0) - 1)
-      // What was only said to be revoked is good again.
-      if (fault === 'revoke-same' && this.#newest !== undefined && !this.#suffers('revoke-same')) this.#newest.isRevoked = false
+      end()
+      if (fault === 'revoke-same' && !this.#faults.isOn(fault)) this.ledger.forgive()
     }
-  }
-
-  worth(value: string): Worth {
-    const minted = this.#minted.get(value)
-    if (minted === undefined) return 'unknown'
-    if (this.#surroundings.now() >= minted.endsAt) return 'ended'
-    return minted.isRevoked ? 'revoked' : 'valid'
   }
 
   async mint(): Promise<{ value: string; expiresInMs: number }> {
-    const { now, draws, struck, at } = this.#surroundings
-    const { name, lifeMs, sameAboveMs } = this.#options
-    const chance = draws(`${name} ${this.requests.length}`)
-    this.requests.push({ at: now(), name })
-    for (const fault of ['outage', 'hang', 'garbage', 'short-life', 'throttle', 'slow'] as const) {
-      if (!this.#suffers(fault) || !chance.chance(0.8)) continue
-      struck(fault)
-      switch (fault) {
-        case 'outage':
-          throw new Error('the upstream is down')
-        case 'hang':
-          return new Promise(() => {})
-        case 'garbage':
-          return { value: 7 as never, expiresInMs: 1 }
-        case 'short-life':
-          return this.#answer(this.#mintNew(chance.between(1, 40_000)))
-        case 'throttle': {
-          const retryAfterMs = chance.whole(1_000, 60_000)
-          throw new TokenError('RATE_LIMITED', 'slow down', { retryable: true, retryAfterMs })
-        }
-        case 'slow':
-          await new Promise<void>((resolve) => at(now() + chance.between(500, 9_000), resolve))
+    const { now, draws, at } = this.#surroundings
+    const chance = draws(`${this.#name} ${this.#asked++}`)
+    switch (this.#faults.strike(['outage', 'hang', 'garbage', 'short-life', 'throttle', 'slow'], chance)) {
+      case 'outage':
+        throw new Error('the upstream is down')
+      case 'hang':
+        return new Promise(() => {})
+      case 'garbage':
+        return { value: 7 as never, expiresInMs: 1 }
+      case 'short-life':
+        return this.#answer(this.ledger.mintNew(chance.between(1, 40_000)))
+      case 'throttle': {
+        const retryAfterMs = chance.whole(1_000, 60_000)
+        throw new TokenError('RATE_LIMITED', 'slow down', { retryable: true, retryAfterMs })
       }
+      case 'slow':
+        await new Promise<void>((resolve) => at(now() + chance.between(500, 9_000), resolve))
     }
-    const newest = this.#newest
-    const isKept = newest !== undefined && newest.endsAt - now() >= sameAboveMs && (!newest.isRevoked || this.#suffers('revoke-same'))
-    return this.#answer(isKept ? newest : this.#mintNew(lifeMs))
-  }
-
-  #mintNew(lifeMs: number): Minted {
-    const minted = { value: `${this.#options.name} ${this.#minted.size + 1}`, endsAt: this.#surroundings.now() + lifeMs, isRevoked: false }
-    this.#minted.set(minted.value, minted)
-    this.#newest = minted
-    return minted
+    return this.#answer(this.ledger.mint(this.#faults.isOn('revoke-same')))
   }
 
   #answer({ value, endsAt }: Minted): { value: string; expiresInMs: number } {
     return { value, expiresInMs: endsAt - this.#surroundings.now() }
-  }
-
-  #suffers(fault: Fault): boolean {
-    return (this.#faults.get(fault) ?? 0) > 0
   }
 }

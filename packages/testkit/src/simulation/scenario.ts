@@ -1,5 +1,6 @@
 import type { TokenHandle, TokenManager } from '@tokenwell/core'
 import type { Draws } from './random.ts'
+import type { SentRequest } from './request-log.ts'
 import type { Wire } from './wire.ts'
 
 /** What a token is worth at the upstream at this moment. */
@@ -11,8 +12,8 @@ export interface PlayedCredential {
   readonly name: string
   readonly handle: TokenHandle
   worth(value: string): Worth
-  /** Failures that are right even when nothing is wrong any more. Default: none. */
-  readonly isFinal?: (error: unknown) => boolean
+  /** A caller was told that there is none. */
+  readonly failed?: (error: unknown) => void
 }
 
 /** One process of a world, as a scenario sets it up. */
@@ -20,14 +21,18 @@ export interface PlayedProcess {
   /** From 0. */
   readonly index: number
   readonly manager: TokenManager
-  /** The way to the upstream. */
+  /** The way to the upstream, and back. */
   readonly wire: Wire
+  /** Whether it still is: neither killed nor being closed. */
+  readonly isUp: () => boolean
 }
 
 /** The world around a scenario. */
 export interface Surroundings {
-  /** True time in milliseconds. */
+  /** True time in milliseconds, from the beginning of the world. */
   readonly now: () => number
+  /** When the world begins, milliseconds since the Unix epoch. */
+  readonly epochMs: number
   /** Runs something later, in true time. */
   readonly at: (moment: number, run: () => void) => void
   /** Draws for one purpose. */
@@ -35,6 +40,17 @@ export interface Surroundings {
   /** Counts that an ordered fault has struck a request. */
   readonly struck: (fault: string) => void
   readonly note: (line: string) => void
+  /** Says that something is which must not be. */
+  readonly violate: (what: string) => void
+  /** Reports what becomes of the store from now on. */
+  readonly watchStore: (watcher: StoreWatcher) => void
+}
+
+export interface StoreWatcher {
+  /** A value has replaced another. */
+  published?(key: string, value: string): void
+  /** What it had acknowledged may be gone. */
+  lost?(): void
 }
 
 /** Several scenarios in one world, all troubled by the same. */
@@ -67,7 +83,7 @@ export interface Scenario {
     start(process: PlayedProcess): readonly PlayedCredential[]
     /** A fault begins; the function ends it. */
     trouble(fault: string): () => void
-    /** Requests for a credential that the upstream has received: when, and for which. */
-    readonly requests: readonly { readonly at: number; readonly name: string }[]
+    /** Requests for credentials, in the order in which they were sent. */
+    readonly requests: readonly SentRequest[]
   }
 }

@@ -1,10 +1,11 @@
 import { drawsOf } from './random.ts'
-import type { Scenario } from './scenario.ts'
+import { RequestAudit } from './request-audit.ts'
+import type { Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode, type Telling } from './simulated-node.ts'
-import { SimulatedProcess } from './simulated-process.ts'
+import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
 import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
 import { Timeline } from './timeline.ts'
-import { drawPlan, type Trouble } from './trouble.ts'
+import { drawPlan, QUIET_MS, type Trouble } from './trouble.ts'
 import { Wire } from './wire.ts'
 
 export interface SimulationOptions {
@@ -45,11 +46,7 @@ const CALLS_MS = { min: 20_000, max: 40_000 }
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
 
-/** Requests for one credential in any minute: of a fleet with a store, and of each process without one. */
-const PER_MINUTE = 9
-const PER_MINUTE_ALONE = 8
-
-/** While the clock of a store that was set back may still lengthen a life, milliseconds. */
+/** While the clock of a store that was set may still have to do with the life of a token, milliseconds. */
 const DOUBT_MS = 3 * HOUR_MS
 
 /** Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them. */
@@ -69,22 +66,39 @@ class World {
   readonly #store: SimulatedStore
   readonly #nodes: SimulatedNode[]
   readonly #plan: readonly Trouble[]
+  readonly #requests = new RequestAudit((what) => this.#violate(what))
+  readonly #watchers: StoreWatcher[] = []
   readonly #run: ReturnType<Scenario['begin']>
   /** What the store remembered for each rollback to come. */
   readonly #checkpoints = new Map<Trouble, () => void>()
   #setBackAt = Number.NEGATIVE_INFINITY
+  #setAt = Number.NEGATIVE_INFINITY
 
   constructor({ seed, store, scenario, nodes = 5, hours = 6, troubles = 20, plan }: SimulationOptions) {
     const timeline = this.#timeline
     this.#seed = seed
     this.#endsAt = hours * HOUR_MS
-    this.#store = new SimulatedStore(timeline, store, (what) => this.#violate(what))
+    this.#store = new SimulatedStore(timeline, store, {
+      violate: (what) => this.#violate(what),
+      took: (branch) => this.#count(`branch ${branch}`),
+      published: (key, value) => {
+        this.#requests.published(key, timeline.now)
+        for (const watcher of this.#watchers) watcher.published?.(key, value)
+      },
+      lost: () => {
+        this.#requests.forgot(timeline.now)
+        for (const watcher of this.#watchers) watcher.lost?.()
+      },
+    })
     this.#run = scenario.begin({
       now: () => timeline.now,
+      epochMs: EPOCH_MS,
       at: (moment, run) => void timeline.at(moment, run),
       draws: (name) => drawsOf(seed, `upstream ${name}`),
       struck: (fault) => this.#count(`fault upstream ${fault}`),
       note: (line) => this.#note(line),
+      violate: (what) => this.#violate(what),
+      watchStore: (watcher) => void this.#watchers.push(watcher),
     })
     this.#plan =
       plan ??
@@ -94,6 +108,8 @@ class World {
       violate: (what) => this.#violate(what),
       count: (what) => this.#count(what),
       isLifeInDoubt: () => timeline.now < this.#setBackAt + DOUBT_MS,
+      isEndMoved: () => timeline.now < this.#setAt + DOUBT_MS,
+      alone: (index) => this.#requests.alone(index, timeline.now),
     }
     this.#nodes = Array.from({ length: nodes }, (_, index) => this.#node(index, telling))
   }
@@ -103,6 +119,7 @@ class World {
     for (const node of this.#nodes) node.start()
     for (const [index] of this.#nodes.entries()) this.#callAgain(index)
     for (const trouble of this.#plan) this.#prepare(trouble)
+    timeline.at(this.#endsAt - QUIET_MS, () => this.#stepStoreClock(-this.#store.clockMs))
     await timeline.runUntil(this.#endsAt)
     await this.#settle()
     await this.#end()
@@ -167,10 +184,13 @@ class World {
   #strike(trouble: Trouble): () => void {
     switch (trouble.on) {
       case 'wire': {
-        const node = this.#nodes[trouble.node]
-        const wire = trouble.to === 'store' ? node?.toStore : node?.toUpstream
-        wire?.set(trouble.kind, trouble.probability)
-        return () => wire?.set(trouble.kind, 0)
+        const { kind, to, node, probability } = trouble
+        const struck = node === undefined ? this.#nodes : [this.#nodes[node]]
+        const wires = struck.map((each) => (to === 'store' ? each?.toStore : each?.toUpstream))
+        for (const wire of wires) wire?.set(kind, probability)
+        return () => {
+          for (const wire of wires) wire?.set(kind, 0)
+        }
       }
       case 'upstream':
         return this.#run.trouble(trouble.kind)
@@ -235,11 +255,10 @@ class World {
           store.isDown = false
         }
       case 'clock-forward':
-        store.stepClock(trouble.byMs)
+        this.#stepStoreClock(trouble.byMs)
         break
       case 'clock-back':
-        store.stepClock(-trouble.byMs)
-        this.#setBackAt = this.#timeline.now
+        this.#stepStoreClock(-trouble.byMs)
         break
       case 'rollback':
         this.#checkpoints.get(trouble)?.()
@@ -249,6 +268,14 @@ class World {
         break
     }
     return () => {}
+  }
+
+  #stepStoreClock(ms: number): void {
+    if (ms === 0) return
+    this.#store.stepClock(ms)
+    this.#requests.forgot(this.#timeline.now)
+    this.#setAt = this.#timeline.now
+    if (ms < 0) this.#setBackAt = this.#timeline.now
   }
 
   /** Everybody is up, nothing is wrong: everybody must be served, and with the same, or with the next that is on its way. */
@@ -266,7 +293,9 @@ class World {
       const versions = new Set(served.map(({ version }) => version))
       if (versions.size > 2) this.#violate(`${name} is served in ${versions.size} versions when nothing is wrong any more`)
     }
-    this.#checkRequests()
+    const { requests } = this.#run
+    this.#count('requests', requests.length)
+    this.#requests.check(requests, { isUntroubled: this.#plan.length === 0 })
   }
 
   async #end(): Promise<void> {
@@ -278,23 +307,6 @@ class World {
     }
     await this.#timeline.runUntil(this.#timeline.now + MINUTE_MS)
     if (open > 0) this.#violate(`I9: ${open} processes did not end`)
-  }
-
-  /** I10. */
-  #checkRequests(): void {
-    const byName = Map.groupBy(this.#run.requests, ({ name }) => name)
-    for (const [name, requests] of byName) {
-      const times = requests.map(({ at }) => at)
-      let first = 0
-      let most = 0
-      for (const [index, at] of times.entries()) {
-        while ((times[first] ?? at) <= at - MINUTE_MS) first += 1
-        most = Math.max(most, index - first + 1)
-      }
-      const bound = PER_MINUTE + (this.#plan.length === 0 ? 0 : PER_MINUTE_ALONE * this.#nodes.length)
-      if (most > bound) this.#violate(`I10: ${name} was asked for ${most} times in a minute`)
-      this.#count('requests', requests.length)
-    }
   }
 
   #count(what: string, by = 1): void {

@@ -8,6 +8,10 @@ import type { Wire } from './wire.ts'
 /** How much later than its bound a caller may be answered, milliseconds: what arrives at the same moment is in order. */
 const SLACK_MS = 5
 
+/** A caller for whom a token is at hand waits for a newer one at most so long, and only with so little life left, milliseconds. */
+const LINGER_MS = 1_000
+const FLOOR_MS = 60_000
+
 /** What a process of a world tells about itself. */
 export interface Telling {
   note(line: string): void
@@ -15,12 +19,18 @@ export interface Telling {
   count(what: string): void
   /** Whether a token may have been given a longer life than it has, by a store whose clock was set back. */
   isLifeInDoubt(): boolean
+  /** Whether what a token said of its end may not hold any more, since the store's clock was set. */
+  isEndMoved(): boolean
+  /** This process is without the store, or knows nothing of what it knew. */
+  alone(index: number): void
 }
 
 interface Caller {
   readonly what: string
   readonly askedAt: number
   readonly boundMs: number
+  /** What was at hand when it came. */
+  readonly held: Token | undefined
 }
 
 /** A process that runs the real core, and its callers. Killed, it can be started again. */
@@ -93,7 +103,9 @@ export class SimulatedNode {
       },
     })
     this.#manager = manager
-    this.#credentials = this.#start({ index: this.#index, manager, wire: this.toUpstream })
+    const isUp = () => life === this.#lives && this.#manager === manager
+    this.#credentials = this.#start({ index: this.#index, manager, wire: this.toUpstream, isUp })
+    if (life > 1) this.#telling.alone(this.#index)
     this.#telling.note(`${process.name} starts`)
   }
 
@@ -146,15 +158,16 @@ export class SimulatedNode {
 
   /** A caller who waits up to so long; reports what the upstream refuses. Resolves with what it was given, or undefined. */
   async get(credential: PlayedCredential, timeoutMs: number, minLifeMs = 0): Promise<Token | undefined> {
-    const { monotonic } = this.process.clock
-    const caller: Caller = { what: credential.name, askedAt: monotonic(), boundMs: timeoutMs }
+    const { name, handle } = credential
+    const held = minLifeMs === 0 ? handle.peek() : undefined
+    const caller: Caller = { what: name, askedAt: this.process.clock.monotonic(), boundMs: timeoutMs, held }
     const life = this.#lives
-    const before = { served: this.#served.get(credential.name) ?? 0, rejected: this.#rejected.get(credential.name) ?? 0 }
+    const before = { served: this.#served.get(name) ?? 0, rejected: this.#rejected.get(name) ?? 0 }
     const undisturbed = this.#disturbances
     this.#callers.add(caller)
     this.#telling.count('gets')
     try {
-      const token = await credential.handle.get({ timeoutMs, minLifeMs })
+      const token = await handle.get({ timeoutMs, minLifeMs })
       if (life !== this.#lives) return undefined
       this.#answered(caller, undisturbed)
       this.#given(credential, token, before)
@@ -163,8 +176,9 @@ export class SimulatedNode {
       if (life !== this.#lives) return undefined
       this.#answered(caller, undisturbed)
       this.#telling.count('gets failed')
-      this.#telling.note(`${this.process.name} ${credential.name} fails ${isTokenError(error) ? error.code : String(error)}`)
+      this.#telling.note(`${this.process.name} ${name} fails ${isTokenError(error) ? error.code : String(error)}`)
       if (!isTokenError(error)) this.#violate(`a caller got ${String(error)}`)
+      credential.failed?.(error)
       return undefined
     }
   }
@@ -177,10 +191,18 @@ export class SimulatedNode {
   }
 
   #answered(caller: Caller, undisturbed: number): void {
-    if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${caller.what} was answered twice`)
-    const lateMs = this.process.clock.monotonic() - caller.askedAt - caller.boundMs
-    if (lateMs > SLACK_MS && undisturbed === this.#disturbances) {
-      this.#violate(`I4: a caller of ${caller.what} was answered ${lateMs.toFixed(0)} ms after its bound of ${caller.boundMs} ms`)
+    const { what, askedAt, boundMs, held } = caller
+    if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${what} was answered twice`)
+    if (undisturbed !== this.#disturbances) return
+    const { monotonic, wall } = this.process.clock
+    const waitedMs = monotonic() - askedAt
+    if (waitedMs > boundMs + SLACK_MS) {
+      this.#violate(`I4: a caller of ${what} was answered ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
+    }
+    if (held === undefined || held.version <= (this.#rejected.get(what) ?? 0) || this.#telling.isEndMoved()) return
+    const lifeMs = held.expiresAt - wall() + waitedMs
+    if (lifeMs > LINGER_MS && waitedMs > (lifeMs > FLOOR_MS ? 0 : LINGER_MS) + SLACK_MS) {
+      this.#violate(`a caller of ${what} waited ${waitedMs.toFixed(0)} ms with ${held.version} at hand`)
     }
   }
 
@@ -204,6 +226,9 @@ export class SimulatedNode {
 
   #noted(event: TokenEvent): void {
     this.#telling.count(`event ${event.type}`)
+    if (event.type === 'detached') this.#telling.alone(this.#index)
+    // The store is asked before anybody is served.
+    if (event.type === 'doubted') this.disturb()
     const version = 'version' in event ? ` ${event.version}` : ''
     this.#telling.note(`${this.process.name} ${event.type}${version}`)
     if (event.type !== 'rejected') return

@@ -1,6 +1,6 @@
 import type { Operation, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
 import { EPOCH_MS, type SimulatedProcess } from './simulated-process.ts'
-import { StoreAudit } from './store-audit.ts'
+import { StoreAudit, type StoreNews } from './store-audit.ts'
 import type { Timeline } from './timeline.ts'
 import type { Wire } from './wire.ts'
 
@@ -24,10 +24,10 @@ export class SimulatedStore {
   #isStalled = false
   #isDown = false
 
-  constructor(timeline: Timeline, open: (clock: { wall(): number }) => PlayableStore, violate: (what: string) => void) {
+  constructor(timeline: Timeline, open: (clock: { wall(): number }) => PlayableStore, news: StoreNews) {
     this.#inner = open({ wall: () => EPOCH_MS + timeline.now + this.#clockMs })
     this.#asItBegan = this.#inner.checkpoint?.()
-    this.audit = new StoreAudit(this.#inner, violate)
+    this.audit = new StoreAudit(this.#inner, news)
   }
 
   get canRollBack(): boolean {
@@ -47,6 +47,11 @@ export class SimulatedStore {
 
   stepClock(ms: number): void {
     this.#clockMs += ms
+  }
+
+  /** How far the store's clock is ahead of true time, milliseconds. */
+  get clockMs(): number {
+    return this.#clockMs
   }
 
   /** Remembers all records; what is returned puts them back. */
@@ -82,11 +87,11 @@ export class SimulatedStore {
         attended(operation, () => send(() => this.audit.claim(key, attempt, () => inner.claim(key, attempt, request, unattended)))),
       publish: (key, attempt, fence, request, operation) =>
         attended(operation, () =>
-          send(() => this.audit.publish(key, attempt, fence, () => inner.publish(key, attempt, fence, request, unattended))),
+          send(() => this.audit.publish(key, attempt, fence, request, () => inner.publish(key, attempt, fence, request, unattended))),
         ),
       settle: (key, attempt, fence, request, operation) =>
         attended(operation, () =>
-          send(() => this.audit.settle(key, attempt, fence, () => inner.settle(key, attempt, fence, request, unattended))),
+          send(() => this.audit.settle(key, attempt, fence, request, () => inner.settle(key, attempt, fence, request, unattended))),
         ),
       invalidate: (key, version, operation) =>
         attended(operation, () => send(() => this.audit.invalidate(key, version, () => inner.invalidate(key, version, unattended)))),

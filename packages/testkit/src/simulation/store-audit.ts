@@ -1,4 +1,13 @@
-import type { Claim, Publication, Snapshot, TokenStore, Version } from '@tokenwell/core'
+import type { Claim, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from '@tokenwell/core'
+import {
+  type Change,
+  type ContractBranch,
+  claimBranch,
+  invalidateBranch,
+  isChanged,
+  publishBranch,
+  settleBranch,
+} from './contract-branch.ts'
 
 interface Known {
   /** The attempt that was last granted the lease. */
@@ -9,58 +18,84 @@ interface Known {
   readonly done: Set<string>
 }
 
+/** What there is to be told of a store. */
+export interface StoreNews {
+  violate(what: string): void
+  /** An operation went this way through the contract. */
+  took(branch: ContractBranch): void
+  /** A value has replaced another. */
+  published(key: string, value: string): void
+  /** What was acknowledged may be gone. */
+  lost(): void
+}
+
 /**
  * Watches every operation that the store of a world carries out, in the order in which it does, and holds it against those invariants that
  * are the store's: I2, I3, I6 and I7.
  */
 export class StoreAudit {
   readonly #store: TokenStore
-  readonly #violate: (what: string) => void
+  readonly #news: StoreNews
   readonly #known = new Map<string, Known>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(store: TokenStore, violate: (what: string) => void) {
+  constructor(store: TokenStore, news: StoreNews) {
     this.#store = store
-    this.#violate = violate
+    this.#news = news
   }
 
   /** The store has lost data: what it had acknowledged it need not know any more. */
   forget(): void {
     this.#known.clear()
+    this.#news.lost()
   }
 
   claim(key: string, attempt: string, carryOut: () => Promise<Claim>): Promise<Claim> {
-    return this.#watched(key, attempt, carryOut, (answer, known, before) => {
+    return this.#watched(key, attempt, carryOut, (answer, known, change) => {
+      this.#news.took(claimBranch(answer, change))
       if (answer.kind !== 'granted') return
-      if (before.lease !== undefined && known.owner !== undefined && known.owner !== attempt) {
-        this.#violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
+      if (change.before.lease !== undefined && known.owner !== undefined && known.owner !== attempt) {
+        this.#news.violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
       }
       known.owner = attempt
     })
   }
 
-  publish(key: string, attempt: string, fence: Version, carryOut: () => Promise<Publication>): Promise<Publication> {
-    return this.#watched(key, attempt, carryOut, ({ kind }, known, before, after) => {
-      const name = `publish ${attempt} ${fence}`
+  publish(
+    key: string,
+    attempt: string,
+    fence: Version,
+    request: PublishRequest,
+    carryOut: () => Promise<Publication>,
+  ): Promise<Publication> {
+    return this.#watched(key, attempt, carryOut, ({ kind }, known, change) => {
+      const branch = publishBranch(kind, request, change)
+      this.#news.took(branch)
       if (kind !== 'accepted') return
-      if (known.done.has(name)) this.#same(`publication of ${fence}`, key, before, after)
-      else if (fence <= known.accepted) this.#violate(`I3: ${key} took version ${fence} after ${known.accepted}`)
-      known.accepted = Math.max(known.accepted, fence)
+      // An event that is pushed again may carry a new time: then it is another publication, of the same attempt.
+      const name = `publish ${attempt} ${fence}`
+      if (branch === 'publish/repeated' || known.done.has(name)) this.#same(`publication of ${fence} by ${attempt}`, key, change)
+      else if (fence <= known.accepted) this.#news.violate(`I3: ${key} took version ${fence} after ${known.accepted}`)
       known.done.add(name)
+      if (branch === 'publish/repeated') return
+      known.accepted = Math.max(known.accepted, fence)
+      this.#news.published(key, request.value)
     })
   }
 
-  settle(key: string, attempt: string, fence: Version, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
-    return this.#watched(key, attempt, carryOut, (_, known, before, after) => {
+  settle(key: string, attempt: string, fence: Version, request: SettleRequest, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
+    return this.#watched(key, attempt, carryOut, (_, known, change) => {
+      this.#news.took(settleBranch(request, change))
       const name = `settle ${attempt} ${fence}`
-      if (known.done.has(name)) this.#same(`settlement of ${fence}`, key, before, after)
+      if (known.done.has(name)) this.#same(`settlement of ${fence}`, key, change)
       known.done.add(name)
     })
   }
 
   invalidate(key: string, version: Version, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
-    return this.#watched(key, '', carryOut, (_, __, before, after) => {
-      if (version < before.version) this.#same(`rejection of ${version}`, key, before, after)
+    return this.#watched(key, '', carryOut, (_, __, change) => {
+      this.#news.took(invalidateBranch(version, change))
+      if (version < change.before.version) this.#same(`rejection of ${version}`, key, change)
     })
   }
 
@@ -69,7 +104,7 @@ export class StoreAudit {
     key: string,
     attempt: string,
     carryOut: () => Promise<T>,
-    look: (answer: T, known: Known, before: Snapshot, after: Snapshot) => void,
+    look: (answer: T, known: Known, change: Change) => void,
   ): Promise<T> {
     const looking = this.#last.then(() => this.#carriedOut(key, attempt, carryOut, look))
     this.#last = looking.catch(() => {})
@@ -80,24 +115,24 @@ export class StoreAudit {
     key: string,
     attempt: string,
     carryOut: () => Promise<T>,
-    look: (answer: T, known: Known, before: Snapshot, after: Snapshot) => void,
+    look: (answer: T, known: Known, change: Change) => void,
   ): Promise<T> {
     const known = this.#known.get(key) ?? { accepted: 0, done: new Set() }
     this.#known.set(key, known)
     const before = await this.#read(key)
     const answer = await carryOut()
     const after = await this.#read(key)
-    if (after.version < before.version) this.#violate(`I2: ${key} went from version ${before.version} to ${after.version}`)
+    if (after.version < before.version) this.#news.violate(`I2: ${key} went from version ${before.version} to ${after.version}`)
     const isAnothers = before.lease !== undefined && known.owner !== undefined && known.owner !== attempt
     if (isAnothers && before.lease?.expiresInMs !== after.lease?.expiresInMs) {
-      this.#violate(`I6: ${attempt || 'a rejection'} changed the lease of ${known.owner} on ${key}`)
+      this.#news.violate(`I6: ${attempt || 'a rejection'} changed the lease of ${known.owner} on ${key}`)
     }
-    look(answer, known, before, after)
+    look(answer, known, { before, after })
     return answer
   }
 
-  #same(what: string, key: string, before: Snapshot, after: Snapshot): void {
-    if (JSON.stringify(before) !== JSON.stringify(after)) this.#violate(`I7: a repeated ${what} changed ${key}`)
+  #same(what: string, key: string, change: Change): void {
+    if (isChanged(change)) this.#news.violate(`I7: a repeated ${what} changed ${key}`)
   }
 
   async #read(key: string): Promise<Snapshot> {

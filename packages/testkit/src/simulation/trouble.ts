@@ -13,18 +13,21 @@ export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'ro
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
 /** One thing that goes wrong. Moments and durations in milliseconds of true time. */
-export type Trouble = { readonly at: number; readonly forMs: number } /** Messages of one process, each with this probability. */ & (
+export type Trouble = {
+  readonly at: number
+  readonly forMs: number
+} /** Messages of one process, or of all, each with this probability. */ & (
   | {
       readonly on: 'wire'
       readonly kind: WireFault
-      readonly node: number
+      readonly node?: number
       readonly to: 'store' | 'upstream'
       readonly probability: number
     }
   | { readonly on: 'process'; readonly kind: ProcessFault; readonly node: number; readonly byMs: number }
   | { readonly on: 'store'; readonly kind: StoreFault; readonly byMs: number }
   /** Whatever the upstream of the scenario can suffer. */
-  | { readonly on: 'upstream'; readonly kind: string; readonly node: number }
+  | { readonly on: 'upstream'; readonly kind: string }
 )
 
 export interface PlanOptions {
@@ -40,7 +43,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
 /** Quiet at the end, in which everything must come to rest, milliseconds. */
-const QUIET_MS = 40 * MINUTE_MS
+export const QUIET_MS = 40 * MINUTE_MS
 
 /** Draws what will go wrong, in order of time. */
 export function drawPlan(draws: Draws, options: PlanOptions): Trouble[] {
@@ -62,10 +65,17 @@ interface Given {
 
 /** One for each kind of trouble, all as likely. */
 function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) => Trouble)[] {
-  const onWire = (to: 'store' | 'upstream', kinds: readonly WireFault[]) =>
-    kinds.map((kind) => ({ at, node, draws }: Given): Trouble => {
-      return { at, forMs: draws.spread(5_000, 20 * MINUTE_MS), on: 'wire', kind, to, node, probability: draws.between(0.2, 1) }
-    })
+  const toStore = (kind: WireFault) => {
+    return ({ at, node, draws }: Given): Trouble => {
+      return { at, forMs: draws.spread(5_000, 20 * MINUTE_MS), on: 'wire', kind, to: 'store', node, probability: draws.between(0.2, 1) }
+    }
+  }
+  // There is little to be struck: whoever asks, over a good part of a token's life.
+  const toUpstream = (kind: WireFault) => {
+    return ({ at, draws }: Given): Trouble => {
+      return { at, forMs: draws.spread(5 * MINUTE_MS, HOUR_MS), on: 'wire', kind, to: 'upstream', probability: draws.between(0.2, 1) }
+    }
+  }
   const onProcess = (kind: ProcessFault, forMs: (draws: Draws) => number, byMs: (draws: Draws) => number = () => 0) => {
     return ({ at, node, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'process', kind, node, byMs: Math.floor(byMs(draws)) })
   }
@@ -74,11 +84,8 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
   }
   const atOnce = () => 0
   return [
-    ...onWire('store', WIRE_FAULTS),
-    ...onWire(
-      'upstream',
-      WIRE_FAULTS.filter((kind) => kind !== 'lost-hint'),
-    ),
+    ...WIRE_FAULTS.map(toStore),
+    ...WIRE_FAULTS.filter((kind) => kind !== 'lost-hint').map(toUpstream),
     onProcess('crash', (draws) => draws.spread(10, 10 * MINUTE_MS)),
     onProcess(
       'restart',
@@ -93,8 +100,8 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
     onStore('clock-forward', atOnce, (draws) => draws.spread(10, HOUR_MS)),
     onStore('clock-back', atOnce, (draws) => draws.spread(10, HOUR_MS)),
     ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('row-lost', atOnce)] : []),
-    ...upstreamFaults.map((kind) => ({ at, node, draws }: Given): Trouble => {
-      return { at, forMs: draws.spread(1_000, 20 * MINUTE_MS), on: 'upstream', kind, node }
+    ...upstreamFaults.map((kind) => ({ at, draws }: Given): Trouble => {
+      return { at, forMs: draws.spread(1_000, 20 * MINUTE_MS), on: 'upstream', kind }
     }),
   ]
 }

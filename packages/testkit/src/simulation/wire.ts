@@ -48,15 +48,16 @@ export class Wire {
   }
 
   /**
-   * Sends a request. `serve` is called when it arrives, twice if it is delivered twice; what it gives first is the reply. Settles when the
-   * reply arrives: never, if one of the two is lost.
+   * Sends a request. `serve` is called when it arrives, and again if it is delivered again; what it gives first is the reply. Settles when
+   * the reply arrives: never, if one of the two is lost.
    */
-  request<T>(serve: () => Promise<T>): Promise<T> {
+  request<T>(serve: (again: boolean) => Promise<T>): Promise<T> {
     const fate = this.#fate()
     const receive = this.#process.receiver()
     return new Promise((resolve, reject) => {
       if (fate.isRefused === true) {
-        this.#timeline.at(this.#timeline.now + this.#oneWay(), () => receive(() => reject(new Error('connection refused'))))
+        const refused = Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' })
+        this.#timeline.at(this.#timeline.now + this.#oneWay(), () => receive(() => reject(refused)))
         return
       }
       if (fate.requestMs === undefined) return
@@ -64,14 +65,14 @@ export class Wire {
         const reply = (settle: () => void) => {
           if (fate.replyMs !== undefined) this.#timeline.at(this.#timeline.now + fate.replyMs, () => receive(settle))
         }
-        serve().then(
+        serve(false).then(
           (answer) => reply(() => resolve(answer)),
           (error: unknown) => reply(() => reject(error)),
         )
       })
       if (fate.againMs !== undefined) {
         this.#timeline.at(this.#timeline.now + fate.againMs, () => {
-          serve().catch(() => {})
+          serve(true).catch(() => {})
         })
       }
     })

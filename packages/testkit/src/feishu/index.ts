@@ -1,0 +1,1 @@
+export { type FeishuAppOptions, feishuApp } from './feishu-app.ts'

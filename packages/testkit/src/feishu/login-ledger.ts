@@ -1,0 +1,131 @@
+import type { Surroundings, Worth } from '../simulation/scenario.ts'
+
+const ACCESS_LIFE_S = 7_200
+const REFRESH_LIFE_S = 7 * 24 * 3_600
+/** A process that takes over waits at least so long before it uses a refresh token again, milliseconds. */
+const TAKEOVER_DELAY_MS = 3_000
+/** Whoever has looked at the store longer ago than this should have seen what was published by then, milliseconds. */
+const IN_FLIGHT_MS = 5_000
+
+/** What one authorisation has led to. All of it ends when a used refresh token is used again. */
+interface Family {
+  isRevoked: boolean
+}
+
+interface RefreshToken {
+  readonly family: Family
+  readonly endsAt: number
+  /** What it was used up for. */
+  successor?: RefreshToken
+  /** When the store took it, as far as the store has not forgotten that. */
+  publishedAt?: number
+  /** When it was last sent by a process that does not know what became of it. */
+  spentAt?: number
+}
+
+/** What the platform answers: its code, and the tokens with code 0. */
+export type Granted = Readonly<Record<string, string | number>>
+
+/**
+ * Logins as the platform keeps them: refresh tokens that one request uses up, and a family of tokens that dies when one is used twice. Holds
+ * the processes to what can be held: no refresh token is used again at once, and none whose successor is in the store.
+ */
+export class LoginLedger {
+  readonly #surroundings: Surroundings
+  readonly #codes = new Set<string>()
+  readonly #access = new Map<string, { readonly family: Family; readonly endsAt: number }>()
+  readonly #refresh = new Map<string, RefreshToken>()
+  #count = 0
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings
+    surroundings.watchStore({
+      published: (_, value) => this.#published(value),
+      lost: () => {
+        for (const token of this.#refresh.values()) {
+          delete token.publishedAt
+          delete token.spentAt
+        }
+      },
+    })
+  }
+
+  /** What the authorisation page sends a user back with. */
+  code(): string {
+    const code = `code ${++this.#count}`
+    this.#codes.add(code)
+    return code
+  }
+
+  exchange(code: string): Granted {
+    if (!this.#codes.delete(code)) return { code: 20_003, error_description: 'the code was used' }
+    return this.#grant({ isRevoked: false })
+  }
+
+  /** A process sends a refresh token. */
+  sent(value: string): void {
+    const { now, violate } = this.#surroundings
+    const token = this.#refresh.get(value)
+    if (token === undefined) return
+    const { spentAt, successor } = token
+    if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS) {
+      violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
+    }
+    if (successor?.publishedAt !== undefined && now() - successor.publishedAt > IN_FLIGHT_MS) {
+      violate('a refresh token was used again although its successor is in the store')
+    }
+    token.spentAt = now()
+  }
+
+  /** The sender has been told that it was not taken. */
+  refused(value: string): void {
+    const token = this.#refresh.get(value)
+    if (token !== undefined) delete token.spentAt
+  }
+
+  refresh(value: string): Granted {
+    const { now, note } = this.#surroundings
+    const token = this.#refresh.get(value)
+    if (token === undefined) return { code: 20_026, error_description: 'an unknown refresh token' }
+    if (token.family.isRevoked) return { code: 20_064, error_description: 'revoked' }
+    if (token.successor !== undefined) {
+      note('a login is lost')
+      token.family.isRevoked = true
+      return { code: 20_073, error_description: 'used before' }
+    }
+    if (now() >= token.endsAt) return { code: 20_037, error_description: 'expired' }
+    return this.#grant(token.family, token)
+  }
+
+  worth(access: string): Worth {
+    const token = this.#access.get(access)
+    if (token === undefined) return 'unknown'
+    if (this.#surroundings.now() >= token.endsAt) return 'ended'
+    return token.family.isRevoked ? 'revoked' : 'valid'
+  }
+
+  #grant(family: Family, from?: RefreshToken): Granted {
+    const { now } = this.#surroundings
+    const number = ++this.#count
+    const [access, refresh] = [`access ${number}.`, `refresh ${number}.`]
+    this.#access.set(access, { family, endsAt: now() + ACCESS_LIFE_S * 1_000 })
+    const token: RefreshToken = { family, endsAt: now() + REFRESH_LIFE_S * 1_000 }
+    this.#refresh.set(refresh, token)
+    if (from !== undefined) from.successor = token
+    return {
+      code: 0,
+      access_token: access,
+      expires_in: ACCESS_LIFE_S,
+      refresh_token: refresh,
+      refresh_token_expires_in: REFRESH_LIFE_S,
+      token_type: 'Bearer',
+      scope: 'offline_access',
+    }
+  }
+
+  #published(stored: string): void {
+    const value = /refresh \d+\./.exec(stored)?.[0]
+    const token = value === undefined ? undefined : this.#refresh.get(value)
+    if (token !== undefined) token.publishedAt = this.#surroundings.now()
+  }
+}
