@@ -7,7 +7,7 @@ import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
 import { checkFunction, checkInteger, checkMethods, checkObject, checkText, describe } from './options.ts'
 import { type Random, systemRandom } from './random.ts'
 import { Runners } from './runners.ts'
-import { type EncryptionOptions, Keyring, type Unreadable } from './seal/keyring.ts'
+import { type EncryptionOptions, IN_CLEAR, Keyring, type Unreadable } from './seal/keyring.ts'
 import { sealedStore } from './seal/sealed-store.ts'
 import { recordUnreadable } from './seal/unreadable.ts'
 import { type KeyStatus, keyStatus } from './status.ts'
@@ -108,8 +108,8 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   if (onEvent !== undefined) checkFunction(onEvent, 'onEvent')
 
   const tell = createTell(onEvent, () => clock.wall())
-  const keyring = options.encryption === undefined ? undefined : new Keyring(options.encryption)
-  const kept = keyring === undefined ? store : sealedStore(store, keyring, unreadable)
+  const sealing = options.encryption === undefined ? IN_CLEAR : new Keyring(options.encryption)
+  const kept = sealedStore(store, sealing, unreadable)
   function unreadable(key: string, version: Version, why: Unreadable): void {
     const own = key.slice(namespace.length + 1)
     tell(own, { type: 'record-unreadable', version, failure: recordUnreadable(own, why) })

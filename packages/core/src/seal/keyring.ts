@@ -18,6 +18,20 @@ export interface EncryptionOptions {
   readonly allowClear?: boolean
 }
 
+/** What is done to values on their way into the store and out of it. */
+export interface Sealing {
+  /** The value as it is to be stored. */
+  seal(value: string, place: Place): string
+  /** The value that was stored, or why it cannot be read. */
+  open(stored: string, place: Place): { readonly value: string } | { readonly unreadable: Unreadable }
+}
+
+/** Of a process without keys. What others have sealed is not a token, whatever it looks like. */
+export const IN_CLEAR: Sealing = {
+  seal: (value) => value,
+  open: (stored) => (isSealed(stored) ? { unreadable: 'sealed with an unknown key' } : { value: stored }),
+}
+
 /** Why a stored value cannot be read. */
 export type Unreadable = 'in clear' | 'sealed with an unknown key' | 'changed, moved or sealed with another key of the same id'
 
@@ -25,7 +39,7 @@ const KEY_BYTES = 32
 const MOST_KEYS = 10
 
 /** The keys of one process: what it seals with, and what it opens. Never shows a key. */
-export class Keyring {
+export class Keyring implements Sealing {
   readonly #keys = new Map<string, KeyObject>()
   readonly #sealWith: string | undefined
   readonly #allowClear: boolean
@@ -62,13 +76,11 @@ export class Keyring {
     this.#allowClear = allowClear
   }
 
-  /** The value as it is to be stored. */
   seal(value: string, place: Place): string {
     if (this.#sealWith === undefined) return value
     return seal(value, this.#sealWith, this.#keys.get(this.#sealWith) as KeyObject, place) // It is one of the keys: checked above.
   }
 
-  /** The value that was stored, or why it cannot be read. */
   open(stored: string, place: Place): { readonly value: string } | { readonly unreadable: Unreadable } {
     if (!isSealed(stored)) return this.#allowClear ? { value: stored } : { unreadable: 'in clear' }
     const key = this.#keys.get(keyIdOf(stored))

@@ -1,5 +1,5 @@
 import type { Claim, Operation, Publication, Snapshot, TokenStore, Version } from '../store.ts'
-import type { Keyring, Unreadable } from './keyring.ts'
+import type { Sealing, Unreadable } from './keyring.ts'
 
 /** How many unreadable records are remembered, so that each is told once. */
 const REMEMBERED = 1_000
@@ -12,7 +12,7 @@ const REMEMBERED = 1_000
  */
 export function sealedStore(
   store: TokenStore,
-  keyring: Keyring,
+  sealing: Sealing,
   tell: (key: string, version: Version, why: Unreadable) => void,
 ): TokenStore {
   const told = new Map<string, Version>()
@@ -20,7 +20,7 @@ export function sealedStore(
   function opened(snapshot: Snapshot): Snapshot {
     const { key, version, value: stored, ...rest } = snapshot
     if (stored === undefined) return snapshot
-    const opening = keyring.open(stored, { key, version })
+    const opening = sealing.open(stored, { key, version })
     if ('value' in opening) return { ...snapshot, value: opening.value }
     if (told.get(key) !== version) {
       if (told.size >= REMEMBERED) told.clear()
@@ -46,7 +46,7 @@ export function sealedStore(
       return { ...again, snapshot: opened(again.snapshot) }
     },
     async publish(key, attempt, fence, request, operation): Promise<Publication> {
-      const sealed = { ...request, value: keyring.seal(request.value, { key, version: fence }) }
+      const sealed = { ...request, value: sealing.seal(request.value, { key, version: fence }) }
       const publication = await store.publish(key, attempt, fence, sealed, operation)
       return { ...publication, snapshot: opened(publication.snapshot) }
     },

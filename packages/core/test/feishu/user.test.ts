@@ -645,4 +645,14 @@ describe('sealed', () => {
     await quiet()
     expect(world.simulator.login(world.appId, ANN)?.rotations).toBe(1)
   })
+
+  test('nor is it held back by a process that knows nothing of encryption', async () => {
+    const world = await createWorld()
+    const [one, other] = [world.node({ manager: { encryption: { keys: { a: keys.a }, sealWith: 'a' } } }), world.node()]
+    await authorize(world, one)
+    await pass(world.clock, 3 * HOUR)
+    expect(await failure(other.tokens.user(ANN).get())).toMatchObject({ code: 'RECORD_UNREADABLE', retryable: false })
+    expect(requests(world)).toBe(1)
+    expect(world.simulator.judge((await one.tokens.user(ANN).get()).value)).toBe('valid')
+  })
 })

@@ -143,6 +143,15 @@ describe('a fleet that seals', () => {
     expect(told[0]).toMatchObject({ key: 'partner', failure: { code: 'RECORD_UNREADABLE', retryable: false } })
   })
 
+  test('is not misread by a process that knows nothing of encryption, which never serves what is sealed', async () => {
+    const { node, stored, upstream, events } = fleet()
+    await node({ keys: { k: newKey() }, sealWith: 'k' }).get()
+    expect(await stored()).toMatch(/^tokenwell1\./)
+    const clear = node()
+    expect(await clear.get()).toBe(upstream.given[1])
+    expect(events).toContainEqual(expect.objectContaining({ type: 'record-unreadable' }))
+  })
+
   test('whose halves do not know each other’s key goes on serving, at one request for each half and life', async () => {
     const { node, upstream, clock } = fleet()
     const halves = [newKey(), newKey()].map((key, index) => ({ keys: { [`half${index}`]: key }, sealWith: `half${index}` }))
