@@ -22,6 +22,14 @@ export function checkInteger(value: unknown, name: string, min: number, max: num
   }
 }
 
+/** Distinct texts. A single one is iterable too, by its characters, which nobody means. */
+export function checkTexts(value: unknown, name: string): Set<string> {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) {
+    throw new TypeError(`${name}: expected an array or another iterable of strings, got ${describe(value)}`)
+  }
+  return new Set(value as Iterable<string>)
+}
+
 export function checkFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw new TypeError(`${name}: expected a function, got ${describe(value)}`)
 }

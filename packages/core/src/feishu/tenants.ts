@@ -1,5 +1,6 @@
 import type { Credential } from '../credential.ts'
 import type { Inside } from '../inside.ts'
+import { checkTexts } from '../options.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import { feishuPolicy } from './app-access-token.ts'
 import { Named } from './named.ts'
@@ -30,7 +31,7 @@ export class Tenants {
 
   async warm(tenantKeys: Iterable<string>, options: WarmOptions): Promise<WarmReport> {
     checkWarm(options)
-    const tenants = new Map(Array.from(tenantKeys, (tenantKey) => [tenantKey, this.#tenants.get(tenantKey)]))
+    const tenants = new Map(Array.from(checkTexts(tenantKeys, 'tenantKeys'), (tenantKey) => [tenantKey, this.#tenants.get(tenantKey)]))
     const credentials = Array.from(tenants.values(), ({ credential }) => credential)
     const handles = new Map(Array.from(tenants, ([tenantKey, { handle }]) => [tenantKey, handle]))
     return warm(handles, () => this.#inside.adopt(credentials, feishuPolicy), options)

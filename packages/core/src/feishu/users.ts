@@ -2,7 +2,7 @@ import type { Credential } from '../credential.ts'
 import { decodeFailure } from '../failure.ts'
 import type { Inside } from '../inside.ts'
 import { renewInMs } from '../machine/policy.ts'
-import { checkObject, checkText, describe } from '../options.ts'
+import { checkObject, checkText, checkTexts, describe } from '../options.ts'
 import { ProjectedHandle } from '../projected-handle.ts'
 import type { Snapshot } from '../store.ts'
 import type { TokenHandle } from '../token-handle.ts'
@@ -89,7 +89,7 @@ export class Users {
     if (typeof withinDays !== 'number' || !(withinDays >= 0 && withinDays <= 400)) {
       throw new TypeError(`withinDays: expected 0 to 400, got ${typeof withinDays === 'number' ? withinDays : describe(withinDays)}`)
     }
-    const users = Array.from(new Set(userIds), (userId) => ({ userId, key: this.#users.get(userId).credential.key }))
+    const users = Array.from(checkTexts(userIds, 'userIds'), (userId) => ({ userId, key: this.#users.get(userId).credential.key }))
     const found: UserAuthorization[] = []
     for (let from = 0; from < users.length; from += BATCH) {
       const batch = users.slice(from, from + BATCH)

@@ -58,10 +58,11 @@ export async function warm(
   const total = handles.size
   let found = 0
   let fetched = 0
+  let ended = false
   const next = handles.entries()
 
   async function work(): Promise<void> {
-    for (let entry = next.next(); entry.done !== true; entry = next.next()) {
+    for (let entry = next.next(); entry.done !== true && !ended; entry = next.next()) {
       if (signal?.aborted) throw aborted(signal.reason)
       const [tenantKey, handle] = entry.value
       const before = handle.peek()?.version
@@ -77,7 +78,13 @@ export async function warm(
     }
   }
 
-  const workers = await Promise.allSettled(Array.from({ length: Math.min(concurrency, total) }, work))
-  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
+  // What ends one of them ends all; those that wait for a token are waited for.
+  const working = Array.from({ length: Math.min(concurrency, total) }, () =>
+    work().catch((error: unknown) => {
+      ended = true
+      throw error
+    }),
+  )
+  for (const worker of await Promise.allSettled(working)) if (worker.status === 'rejected') throw worker.reason
   return { total, found, fetched, failed }
 }

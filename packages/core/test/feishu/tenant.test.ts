@@ -235,6 +235,26 @@ describe('warming', () => {
     expect(requests(world).tenant).toBe(4)
   })
 
+  test('ends for all that are under way with what onProgress throws', async () => {
+    const world = await createWorld()
+    const { tokens } = world.node()
+    await tokens.app.get()
+    let calls = 0
+    const onProgress = () => {
+      calls += 1
+      if (calls === 3) throw new Error('enough')
+    }
+    await expect(tokens.warm(keys(60), { concurrency: 4, onProgress })).rejects.toThrow('enough')
+    expect(calls).toBeLessThanOrEqual(3 + 3)
+    expect(requests(world).tenant).toBe(calls)
+  })
+
+  test('takes keys, and not the characters of one', async () => {
+    const { tokens } = (await createWorld()).node()
+    await expect(tokens.warm('t1')).rejects.toThrow('tenantKeys: expected an array')
+    await expect(tokens.warm(undefined as never)).rejects.toThrow('tenantKeys: expected an array')
+  })
+
   test.each([
     [{ concurrency: 0 }, 'concurrency'],
     [{ onProgress: 1 as never }, 'onProgress'],
