@@ -14,6 +14,7 @@ export interface UpstreamReply {
 /** The documentation says at most 2 h; what claims far more is not believed. */
 const LONGEST_LIFE_MS = 24 * 3_600_000
 /** What the platform gives today, where it does not say. */
+const USUAL_LIFE_MS = 2 * 3_600_000
 const USUAL_REFRESH_LIFE_MS = 7 * 24 * 3_600_000
 const LONGEST_REFRESH_LIFE_MS = 400 * 24 * 3_600_000
 const LONGEST_RETRY_AFTER_MS = 3_600_000
@@ -97,13 +98,19 @@ export interface GrantedLogin {
 export function parseUserTokenReply(doing: string, reply: UpstreamReply, secrets: readonly string[]): GrantedLogin {
   const answer = readAnswer(doing, reply, secrets)
   const { access_token, expires_in, refresh_token, refresh_token_expires_in, scope } = accepted(answer)
-  const { value: access, expiresInMs } = usable(answer, ['access_token', access_token], ['expires_in', expires_in])
+  const isRefreshable = typeof refresh_token === 'string' && refresh_token !== ''
+  // What it was got with is used up: a refresh token is worth keeping, whatever is said of lives.
+  const life = isRefreshable ? believable(expires_in, USUAL_LIFE_MS, LONGEST_LIFE_MS) / 1000 : expires_in
+  const { value: access, expiresInMs } = usable(answer, ['access_token', access_token], ['expires_in', life])
   const granted = { access, expiresInMs, ...(typeof scope === 'string' ? { scope } : {}) }
-  if (typeof refresh_token !== 'string' || refresh_token === '') return { ...granted, refreshExpiresInMs: 0 }
-  // It is worth keeping, whatever is said of its life.
-  const seconds = typeof refresh_token_expires_in === 'number' && refresh_token_expires_in > 0 ? refresh_token_expires_in : undefined
-  const lifeMs = seconds === undefined ? USUAL_REFRESH_LIFE_MS : Math.min(Math.floor(seconds * 1000), LONGEST_REFRESH_LIFE_MS)
-  return { ...granted, refresh: refresh_token, refreshExpiresInMs: lifeMs }
+  if (!isRefreshable) return { ...granted, refreshExpiresInMs: 0 }
+  const refreshExpiresInMs = believable(refresh_token_expires_in, USUAL_REFRESH_LIFE_MS, LONGEST_REFRESH_LIFE_MS)
+  return { ...granted, refresh: refresh_token, refreshExpiresInMs }
+}
+
+/** Milliseconds of a life that was given in seconds, at most `longestMs`; `usualMs` where nothing usable was given. */
+function believable(seconds: unknown, usualMs: number, longestMs: number): number {
+  return typeof seconds === 'number' && seconds >= 1 ? Math.min(Math.floor(seconds * 1000), longestMs) : usualMs
 }
 
 function minted(answer: Answer, field: 'app_access_token' | 'tenant_access_token'): Minted {

@@ -368,6 +368,21 @@ describe('a refresh whose outcome nobody knows', () => {
     expect((second?.receivedAtMs ?? 0) - (first?.receivedAtMs ?? 0)).toBeGreaterThanOrEqual(LEASE + userPolicy.takeoverDelayMs - 500)
   })
 
+  test.each([[undefined], [0], ['7200'], [90_000]])(
+    'the life %j of what it has brought, keeps that: there is nothing else',
+    async (value) => {
+      const world = await createWorld()
+      const node = world.node()
+      await authorize(world, node)
+      await pass(world.clock, 3 * HOUR)
+      world.simulator.fault(OAUTH, { kind: 'expire', ...(value !== undefined && { value }) }, { times: 1 })
+      expect(world.simulator.judge((await node.tokens.user(ANN).get()).value)).toBe('valid')
+      await pass(world.clock, 25 * HOUR)
+      expect(world.simulator.judge((await node.tokens.user(ANN).get()).value)).toBe('valid')
+      expect(world.simulator.presentedTwice(world.appId)).toEqual([])
+    },
+  )
+
   test('is waited for within the bound of each caller, who learns why', async () => {
     const world = await createWorld()
     const node = world.node()
