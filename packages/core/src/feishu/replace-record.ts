@@ -13,10 +13,15 @@ const PAUSE_MS = 200
 /** What is to be in the record. */
 export interface Replacement {
   readonly value: string
-  /** Life remaining when it was made, milliseconds. */
+  /** Life remaining when it was made, milliseconds. 0: nobody is ever served it. */
   readonly expiresInMs: number
   /** Until it should be renewed, from the same moment, milliseconds. */
   readonly renewInMs: number
+  /**
+   * Whether it may be stored a second time, should it have been rejected together with what was there before. Not if its renewal uses it
+   * up: somebody may have done that by then.
+   */
+  readonly repeatable: boolean
 }
 
 /**
@@ -37,7 +42,7 @@ export async function replaceRecord<Made extends Replacement>(
   let grant = await claimOver(inside, key, policy)
   const madeAt = clock.monotonic()
   const made = await underLease(inside, key, grant, make)
-  const { value, expiresInMs, renewInMs } = made
+  const { value, expiresInMs, renewInMs, repeatable } = made
   const until = clock.monotonic() + PUBLISHING_MS
   for (;;) {
     try {
@@ -45,10 +50,18 @@ export async function replaceRecord<Made extends Replacement>(
       const { answer } = await calls.publish(key, attempt, fence, (now) => ({
         value,
         renewInMs: madeAt + renewInMs - now,
-        expiresInMs: Math.max(1, madeAt + expiresInMs - now),
+        expiresInMs: Math.max(0, madeAt + expiresInMs - now),
       }))
-      if (answer.kind === 'accepted') return { made, version: fence }
-      // The lease had run out, and another has published what it renewed from the value that this one replaces.
+      const { version, rejectedUpTo } = answer.snapshot
+      if (answer.kind === 'accepted') {
+        // A report about what was there before also takes what is made meanwhile, unless that was granted later.
+        if (rejectedUpTo < fence || !repeatable) return { made, version: fence }
+      } else if (version < fence + leaseMs(policy) * 1_000) {
+        // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on
+        // from it. What that one has used up must not come back.
+        return { made, version: fence }
+      }
+      // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
       grant = await claimOver(inside, key, policy)
     } catch (error) {
       if (clock.monotonic() >= until) throw notStored(key, error)

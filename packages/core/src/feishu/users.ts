@@ -128,7 +128,9 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
         const request = buildUserTokenRequest({ appId, appSecret, code, redirectUri })
         return parseUserTokenReply('exchanging the code of a user', await http.post(request, { signal }), [appSecret, code])
       })
-      return { ...login, value: encodeLogin(login), renewInMs: renewInMs(login.expiresInMs, inside.random.fraction(), userPolicy) }
+      const repeatable = login.refresh === undefined
+      const renewIn = renewInMs(login.expiresInMs, inside.random.fraction(), userPolicy)
+      return { ...login, value: encodeLogin(login), renewInMs: renewIn, repeatable }
     })
     const { refresh, refreshExpiresInMs, expiresInMs, scope } = made
     const endsInMs = refresh === undefined ? expiresInMs : refreshExpiresInMs
@@ -137,7 +139,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
 
   async forget(): Promise<void> {
     const { calls } = this.#app.inside
-    const { version } = await this.#replace(async () => ({ value: FORGOTTEN, expiresInMs: 1, renewInMs: 1 }))
+    const { version } = await this.#replace(async () => ({ value: FORGOTTEN, expiresInMs: 0, renewInMs: 0, repeatable: false }))
     // What others have in memory ends with the rejection.
     await calls.invalidate(this.#credential.key, version)
     await this.#learn()

@@ -207,6 +207,28 @@ describe('a user', () => {
     expect(world.simulator.presentedTwice(world.appId)).toEqual([])
   })
 
+  test.each([[''], [' with offline_access']])(
+    'authorises while others report what he had before as refused, and is served by it%s',
+    async (more) => {
+      const scope = more === '' ? 'contact:contact.base:readonly' : undefined
+      const world = await createWorld()
+      const [one, other] = [world.node(), world.node()]
+      await authorize(world, one, ANN, scope)
+      const refused = await other.tokens.user(ANN).get()
+      const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+      const code = secret(world.simulator.issueCode(world.appId, ANN, scope === undefined ? {} : { scope }), 'code')
+      const authorizing = watched(one.tokens.user(ANN).authorize({ code }))
+      await world.simulator.next('held')
+      await other.tokens.user(ANN).reject(refused)
+      held.release()
+      await pass(world.clock, 1_000)
+      await authorizing.promise
+      await quiet()
+      for (const { tokens } of [one, other]) expect(world.simulator.judge((await tokens.user(ANN).get()).value)).toBe('valid')
+      expect(world.simulator.presentedTwice(world.appId)).toEqual([])
+    },
+  )
+
   test.each([[''], ['x'.repeat(65)], ['\ud800'], [7 as never]])('cannot be called %j', async (userId) => {
     const { tokens } = (await createWorld()).node()
     expect(() => tokens.user(userId)).toThrow(/userId/)
@@ -273,6 +295,17 @@ describe('forgetting a user', () => {
     expect(requests(world)).toBe(1)
     await authorize(world, other)
     expect(world.simulator.judge((await one.tokens.user(ANN).get()).value)).toBe('valid')
+  })
+
+  test('serves nobody what is left of the login, at no moment', async () => {
+    const world = await createWorld()
+    const stuck = flaky(world.store, world.clock)
+    const [one, other] = [world.node({ store: stuck }), world.node()]
+    await authorize(world, one)
+    // Overwritten, and not yet rejected.
+    stuck.always('invalidate', { kind: 'throw' })
+    expect((await failure(one.tokens.user(ANN).forget())).code).toBe('STORE_UNAVAILABLE')
+    expect((await failure(other.tokens.user(ANN).get())).code).toBe('REAUTHORIZATION_REQUIRED')
   })
 
   test('of whom nothing is known does no harm', async () => {
@@ -552,6 +585,32 @@ describe('without the store', () => {
     await pass(world.clock, 1_000)
     await authorizing
     expect(world.simulator.judge((await other.tokens.user(ANN).get()).value)).toBe('valid')
+  })
+
+  test('an authorisation that was stored without an answer does not bring back what another has used up since', async () => {
+    const world = await createWorld()
+    let isAnswered = false
+    const store: typeof world.store = {
+      ...world.store,
+      async publish(...given) {
+        const publication = await world.store.publish(...given)
+        if (!isAnswered) throw new Error('the answer is lost')
+        return publication
+      },
+    }
+    const [one, other] = [world.node({ store }), world.node()]
+    const authorizing = authorize(world, one)
+    await eventually(() => requests(world) === 1)
+    await quiet()
+    await other.tokens.user(ANN).reject(await other.tokens.user(ANN).get())
+    await other.tokens.user(ANN).get()
+    await quiet()
+    isAnswered = true
+    await pass(world.clock, 1_000)
+    await authorizing
+    await pass(world.clock, 3 * HOUR)
+    expect(world.simulator.judge((await other.tokens.user(ANN).get()).value)).toBe('valid')
+    expect(world.simulator.presentedTwice(world.appId)).toEqual([])
   })
 
   test('an authorisation that cannot be stored fails, and says what that means', async () => {
