@@ -17,7 +17,8 @@ export class RateLimit {
   readonly #kind: string
   #until = Number.NEGATIVE_INFINITY
   #upstream: TokenError['upstream']
-  #asked: Promise<void> | undefined
+  #asking: Promise<void> | undefined
+  #hasAsked = false
 
   /** `kind`: what the credentials are called, for messages. */
   constructor(inside: Inside, key: string, kind: string) {
@@ -27,9 +28,16 @@ export class RateLimit {
     inside.hints.listen(key, () => void inside.track(this.#read()))
   }
 
-  /** A process that has just begun does not know yet: it asks before it claims anything, not with a lease in hand. */
+  /**
+   * A process that has just begun does not know yet, nor ever does one that hears no hints: it asks before it claims anything, not with a
+   * lease in hand.
+   */
   prepare(): void {
-    this.#asked ??= this.#read()
+    if (this.#hasAsked && this.#inside.hints.state !== 'off') return
+    this.#asking ??= this.#read().finally(() => {
+      this.#hasAsked = true
+      this.#asking = undefined
+    })
   }
 
   /**
@@ -37,8 +45,8 @@ export class RateLimit {
    * @throws TokenError `RATE_LIMITED` without a request; and what `request` throws
    */
   async pass<T>(request: () => Promise<T>): Promise<T> {
-    this.prepare()
-    await this.#asked
+    if (!this.#hasAsked) this.prepare()
+    await this.#asking
     const leftMs = this.#until - this.#inside.clock.monotonic()
     if (leftMs > 0) throw this.#limited(leftMs)
     try {

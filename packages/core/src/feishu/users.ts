@@ -123,6 +123,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
     checkText(code, 'code', 2_000)
     if (redirectUri !== undefined) checkText(redirectUri, 'redirectUri', 2_000)
     const { inside, http, appId, appSecret } = this.#app
+    this.#limit.prepare()
     const { made } = await this.#replace(async (signal) => {
       const login = await this.#limit.pass(async () => {
         const request = buildUserTokenRequest({ appId, appSecret, code, redirectUri })

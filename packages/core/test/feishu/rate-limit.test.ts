@@ -31,6 +31,21 @@ test('a limit that one process met holds for every tenant and every process, and
   expect(requests(world)).toBe(before)
 })
 
+test('it holds where the store cannot push, too, for processes that were there before', async () => {
+  const world = await createWorld()
+  const { subscribe: _, ...mute } = world.store
+  const store = { ...mute, capabilities: { ...world.store.capabilities, push: false } }
+  const nodes = Array.from({ length: 4 }, () => world.node({ store }))
+  for (const { tokens } of nodes) await tokens.tenantAccessToken('known')
+  world.simulator.fault(TENANT, { kind: 'rate-limit', resetSeconds: 30 }, { times: 4 })
+  const before = requests(world)
+  for (const [index, { tokens }] of nodes.entries()) {
+    expect(await errorOf(tokens.tenant(`tenant-${index}`).get({ timeoutMs: 100 }))).toMatchObject({ code: 'RATE_LIMITED' })
+    await quiet()
+  }
+  expect(requests(world)).toBe(before + 1)
+})
+
 test('valid tokens are served meanwhile, and other kinds of credentials fetched', async () => {
   const { world, other } = await limited()
   expect(await settlesInOneTurn(other.tokens.tenantAccessToken('known'))).toBe(true)
