@@ -99,11 +99,12 @@ export class MintedFrom {
   async #pause(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
     await new Promise<void>((resolve) => {
-      const cancel = this.#clock.schedule(resolve, PAUSE_MS)
       const end = () => {
         cancel()
+        signal.removeEventListener('abort', end)
         resolve()
       }
+      const cancel = this.#clock.schedule(end, PAUSE_MS)
       signal.addEventListener('abort', end, { once: true })
     })
   }

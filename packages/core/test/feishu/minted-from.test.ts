@@ -1,10 +1,11 @@
+import { getEventListeners } from 'node:events'
 import { createTokenManager, TokenError } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, onTestFinished, test } from 'vitest'
 import { MissingDependency } from '../../src/failure.ts'
 import { MintedFrom } from '../../src/feishu/minted-from.ts'
-import { errorOf, MINUTE, quiet } from '../support/world.ts'
+import { errorOf, MINUTE, pass, quiet } from '../support/world.ts'
 
 /** A source that is fetched anew whenever it is rejected, and something that is minted from it. */
 async function chain() {
@@ -76,4 +77,21 @@ test('any other failure leaves the source alone', async () => {
   )
   expect(await errorOf(failing)).toMatchObject({ code: 'RATE_LIMITED' })
   expect(source.peek()?.value).toBe('source 1')
+})
+
+test('waiting for a source that keeps failing leaves nothing behind on the signal', async () => {
+  const clock = virtualClock()
+  const manager = createTokenManager({ store: memoryStore({ clock }), clock })
+  onTestFinished(() => manager.close())
+  const source = manager.token({
+    key: 'source',
+    fetch: async () => Promise.reject(new TokenError('UPSTREAM_UNAVAILABLE', 'down', { retryable: true })),
+  })
+  const link = new MintedFrom(source, 'source', clock)
+  const { signal } = new AbortController()
+  await Promise.all([link.missing()?.wait(signal), pass(clock, MINUTE)])
+  // This one has nothing new to say.
+  void link.missing()?.wait(signal)
+  await pass(clock, 5 * MINUTE)
+  expect(getEventListeners(signal, 'abort').length).toBeLessThan(10)
 })
