@@ -75,7 +75,7 @@ export interface FeishuTokens {
   user(userId: string): UserTokenHandle
   /**
    * Those of the users whose authorisation ends soon, or has ended, soonest first. `user(id).get()` refreshes one that has not.
-   * @throws TokenError `STORE_UNAVAILABLE`
+   * @throws TokenError `STORE_UNAVAILABLE`, and `RECORD_UNREADABLE` where a login is sealed with a key that this process does not have
    */
   expiringAuthorizations(userIds: Iterable<string>, options?: ExpiringOptions): Promise<UserAuthorization[]>
   /** The `app_access_token` as text; `app.get()` for more. @throws TokenError */

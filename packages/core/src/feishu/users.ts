@@ -1,4 +1,5 @@
 import type { Credential } from '../credential.ts'
+import { TokenError } from '../errors.ts'
 import { decodeFailure } from '../failure.ts'
 import type { Inside } from '../inside.ts'
 import { renewInMs } from '../machine/policy.ts'
@@ -41,7 +42,8 @@ export interface UserTokenHandle extends TokenHandle {
    */
   authorize(given: AuthorizeInput): Promise<UserAuthorization>
   /**
-   * Takes the tokens of the user from the fleet: they are overwritten in the store and served no more. The platform is not told.
+   * Takes the tokens of the user from the fleet: they are overwritten in the store and served no more, by a process that the store cannot
+   * tell of it from when their renewal is due. The platform is not told.
    * @throws TokenError `STORE_UNAVAILABLE`
    */
   forget(): Promise<void>
@@ -82,7 +84,7 @@ export class Users {
     return this.#users.get(userId).handle
   }
 
-  /** @throws TokenError `STORE_UNAVAILABLE`; TypeError */
+  /** @throws TokenError `STORE_UNAVAILABLE`, `RECORD_UNREADABLE`; TypeError */
   async expiring(userIds: Iterable<string>, options: ExpiringOptions): Promise<UserAuthorization[]> {
     checkObject(options, 'expiringAuthorizations', ['withinDays'])
     const { withinDays = 1 } = options
@@ -159,7 +161,12 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
   }
 }
 
+/** @throws TokenError `RECORD_UNREADABLE`: that a process has not got the key is no reason to send its users to the authorisation page */
 function authorizationOf(userId: string, { value, expiresInMs, rejectedUpTo, version, backoff }: Snapshot): UserAuthorization {
+  if (value === undefined && version > 0) {
+    const message = `The login of "${userId}" cannot be read with the keys of this process, so its end is not known: see encryption.keys.`
+    throw new TokenError('RECORD_UNREADABLE', message, { retryable: false })
+  }
   const refused = backoff !== undefined && decodeFailure(backoff.failure, 0)?.code === 'REAUTHORIZATION_REQUIRED'
   if (value === undefined || refused) return { userId, endsInMs: 0 }
   const { access, refresh, outlivesMs, scope } = decodeLogin(value)

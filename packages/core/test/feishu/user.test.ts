@@ -726,6 +726,18 @@ describe('sealed', () => {
     expect(world.simulator.login(world.appId, ANN)?.rotations).toBe(1)
   })
 
+  test('it is not listed as one that has ended by a process that cannot read it', async () => {
+    const world = await createWorld()
+    const [one, other] = [
+      world.node({ manager: { encryption: { keys: { a: keys.a }, sealWith: 'a' } } }),
+      world.node({ manager: { encryption: { keys: { b: keys.b }, sealWith: 'b' } } }),
+    ]
+    await authorize(world, one)
+    expect(await one.tokens.expiringAuthorizations([ANN])).toEqual([])
+    expect(await failure(other.tokens.expiringAuthorizations(['nobody', ANN]))).toMatchObject({ code: 'RECORD_UNREADABLE' })
+    expect(await other.tokens.expiringAuthorizations(['nobody'])).toHaveLength(1)
+  })
+
   test('nor is it held back by a process that knows nothing of encryption', async () => {
     const world = await createWorld()
     const [one, other] = [world.node({ manager: { encryption: { keys: { a: keys.a }, sealWith: 'a' } } }), world.node()]
