@@ -1,7 +1,19 @@
 import { isTokenError, type TokenError } from '@tokenwell/core'
 import type { FeishuTokens } from '@tokenwell/core/feishu'
 import { describe, expect, test } from 'vitest'
-import { callApi, createWorld, errorOf, eventually, HOUR, MINUTE, pass, quiet, type World, withChance } from '../support/world.ts'
+import {
+  callApi,
+  createWorld,
+  errorOf,
+  eventually,
+  HOUR,
+  MINUTE,
+  mostInAMinute,
+  pass,
+  quiet,
+  type World,
+  withChance,
+} from '../support/world.ts'
 
 const TENANT = 'tenant_access_token'
 
@@ -47,6 +59,21 @@ describe('a tenant token', () => {
     expect(requests(world).app).toBe(2)
     expect(world.simulator.counters().newTokens.tenant).toBe(40)
     expect(world.simulator.counters().errors).toEqual({})
+  })
+
+  test('of one of many that were minted together is renewed at a moment of its own', async () => {
+    const world = await createWorld()
+    const { tokens } = world.node()
+    await each(tokens, keys(100))
+    await pass(world.clock, 5 * MINUTE)
+    await each(tokens, keys(100))
+    await pass(world.clock, 2 * HOUR - 10 * MINUTE)
+    const times = world.simulator.requests.filter(({ endpoint }) => endpoint === TENANT).map(({ receivedAtMs }) => receivedAtMs)
+    const renewals = times.slice(100)
+    expect(renewals).toHaveLength(100)
+    // Ten a minute for ten minutes, as chance has it.
+    expect(Math.max(...renewals) - Math.min(...renewals)).toBeGreaterThan(7 * MINUTE)
+    expect(mostInAMinute(renewals)).toBeLessThanOrEqual(35)
   })
 
   test('of a tenant is another handle than that of any other, however alike their keys', async () => {
