@@ -159,13 +159,21 @@ interface Busy {
   readonly written: number
 }
 
-test('in 8 processes that write to the same keys the event loop is late by at most 10 ms, 99 times of 100', async () => {
-  // Where the machine has other things to do, processes are late for other reasons: the best of a few rounds counts.
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < 5 && best > 10; round++) {
-    const results = await together<Busy>('busy', Array(8).fill({ path: join(folder(), 'records.db'), forMs: 1_000 }))
+test('in 8 processes that write to the same keys the event loop is hardly later than with a file for each of them', async () => {
+  const busy = async (paths: readonly string[]) => {
+    const results = await together<Busy>(
+      'busy',
+      paths.map((path) => ({ path, forMs: 1_000 })),
+    )
     for (const { written } of results) expect(written).toBeGreaterThan(0)
-    best = Math.min(best, Math.max(...results.map(({ p99 }) => p99)))
+    return Math.max(...results.map(({ p99 }) => p99))
   }
-  expect(best).toBeLessThanOrEqual(10)
+  // Where the machine has other things to do, processes are late for other reasons: side by side, and the best of a few rounds counts.
+  let isHardlyLater = false
+  for (let round = 0; round < 5 && !isHardlyLater; round++) {
+    const apart = await busy(Array.from({ length: 8 }, () => join(folder(), 'records.db')))
+    const shared = await busy(Array(8).fill(join(folder(), 'records.db')))
+    isHardlyLater = shared <= Math.max(20, 4 * apart)
+  }
+  expect(isHardlyLater).toBe(true)
 }, 60_000)
