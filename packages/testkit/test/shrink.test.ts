@@ -1,0 +1,52 @@
+import { memoryStore } from '@tokenwell/store-memory'
+import { mintedToken, type SimulationOptions, shrink, simulate } from '@tokenwell/testkit'
+import { expect, test } from 'vitest'
+import { storeWith } from '../../store-memory/src/memory-store.ts'
+import * as rules from '../../store-memory/src/record.ts'
+
+/** A store that does not mind how old a publication is. */
+const careless: typeof rules = {
+  ...rules,
+  publish: (record, attempt, fence, request, now) =>
+    rules.publish(
+      record.published === undefined ? record : { ...record, published: { ...record.published, version: 0 } },
+      attempt,
+      fence,
+      request,
+      now,
+    ),
+}
+
+const scenario = mintedToken({
+  lifeMs: 360_000,
+  sameAboveMs: 120_000,
+  policy: { renewWindowMs: 120_000, renewJitterMs: 30_000, floorMs: 30_000 },
+})
+
+async function firstWrong(): Promise<SimulationOptions> {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const options: SimulationOptions = { seed, scenario, troubles: 40, hours: 3, store: (clock) => storeWith(careless, { clock }) }
+    if ((await simulate(options)).violations.length > 0) return options
+  }
+  throw new Error('no seed goes wrong')
+}
+
+test('a world in which something is wrong is made small, and what is left goes wrong whenever it is played', async () => {
+  const { options, report, runs } = await shrink(await firstWrong())
+  expect(report.violations.length).toBeGreaterThan(0)
+  expect(report.plan.length).toBeLessThanOrEqual(4)
+  expect(runs).toBeLessThanOrEqual(400)
+  const again = await simulate(options)
+  expect(again.history).toEqual(report.history)
+}, 60_000)
+
+test('the search ends where it is told to, with what it has', async () => {
+  const { options, report, runs } = await shrink(await firstWrong(), { runs: 3 })
+  expect(runs).toBe(3)
+  expect((await simulate(options)).violations).toEqual(report.violations)
+}, 60_000)
+
+test('there is nothing to make small in a world in which nothing is wrong', async () => {
+  const fine = shrink({ seed: 1, scenario, troubles: 0, hours: 1, store: (clock) => memoryStore({ clock }) })
+  await expect(fine).rejects.toThrow('seed 1 reports no violation')
+})
