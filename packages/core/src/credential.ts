@@ -48,15 +48,15 @@ const LONGEST_LIFE_MS = 10 * 366 * 24 * 3_600_000
 const LONGEST_VALUE = 16_000
 
 /** Not empty, not too long, and nothing that a database of text cannot hold. */
-function isStorable(text: unknown): text is string {
-  return typeof text === 'string' && text !== '' && text.length <= LONGEST_VALUE && text.isWellFormed() && !text.includes('\0')
+export function isStorable(text: unknown, longest: number): text is string {
+  return typeof text === 'string' && text !== '' && text.length <= longest && text.isWellFormed() && !text.includes('\0')
 }
 
 /** Whether what a `fetch` returned can be used. */
 export function isFetched(value: unknown): value is Fetched {
   if (typeof value !== 'object' || value === null) return false
   const { value: text, expiresInMs } = value as Record<string, unknown>
-  return isStorable(text) && typeof expiresInMs === 'number' && expiresInMs > 0 && expiresInMs <= LONGEST_LIFE_MS
+  return isStorable(text, LONGEST_VALUE) && typeof expiresInMs === 'number' && expiresInMs > 0 && expiresInMs <= LONGEST_LIFE_MS
 }
 
 /** The default for an upstream nobody knows: an HTTP status of 401, wherever clients put it. */

@@ -1,10 +1,15 @@
 import { createDecipheriv, createHash, timingSafeEqual } from 'node:crypto'
+import { isStorable } from '../credential.ts'
 import type { Version } from '../store.ts'
 import { type AnyHeaders, header } from './headers.ts'
 import { isJsonObject, type JsonObject, parseJsonObject } from './raw-body.ts'
 
 /** Events of the platform are a few kilobytes; beyond this nobody reads on. */
 export const MAX_EVENT_BYTES = 1024 * 1024
+
+/** Of a ticket and of the id of its event, characters. */
+export const LONGEST_TICKET = 10_000
+export const LONGEST_ID = 200
 
 /** Whom to believe. Several tokens or keys are given while one of them is being changed; none may be empty text. */
 export interface EventRules {
@@ -88,8 +93,9 @@ function readVerified(event: JsonObject, rules: EventRules): EventReading {
     return foreign ? refused(403, 'the event is for another app') : { kind: 'other', event }
   }
   if (appId !== rules.appId) return refused(403, 'the app ticket is for another app')
-  if (!isText(content.app_ticket)) return refused(400, 'app_ticket event without a ticket')
-  if (!isText(id)) return refused(400, 'app_ticket event without an id (uuid, or header.event_id)')
+  // What no store can keep would be delivered again and again.
+  if (!isStorable(content.app_ticket, LONGEST_TICKET)) return refused(400, 'app_ticket event without a ticket that can be stored')
+  if (!isStorable(id, LONGEST_ID)) return refused(400, 'app_ticket event without an id that can be stored (uuid, or header.event_id)')
   if (eventTime === undefined)
     return refused(400, 'app_ticket event without a readable time (ts in seconds, or header.create_time in milliseconds)')
   return { kind: 'ticket', ticket: content.app_ticket, eventTime, id }

@@ -7,7 +7,7 @@ import type { TokenStore } from '../store.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import { type CloseOptions, checkClose, createTokenManager, type TokenManager } from '../token-manager.ts'
 import { customApp, storeApp } from './app-credentials.ts'
-import { microsecondsOf, readEvent } from './event.ts'
+import { LONGEST_ID, LONGEST_TICKET, microsecondsOf, readEvent } from './event.ts'
 import type { EventReply } from './event-handlers.ts'
 import type { AnyHeaders } from './headers.ts'
 import { checkDispatcher, createHttp, type Dispatcher, resolveDomain } from './http.ts'
@@ -242,8 +242,8 @@ function checkSecrets(value: string | readonly string[], name: string): readonly
 function checkTicket(given: AppTicketInput): { value: string; version: number; id: string } {
   checkObject(given, 'acceptAppTicket', ['ticket', 'eventTime', 'id'])
   const { ticket, eventTime, id } = given
-  checkText(ticket, 'ticket', 10_000)
-  if (id !== undefined) checkText(id, 'id', 200)
+  checkText(ticket, 'ticket', LONGEST_TICKET)
+  if (id !== undefined) checkText(id, 'id', LONGEST_ID)
   const version = eventTime instanceof Date ? eventTime.getTime() * 1_000 : microsecondsOf(eventTime, 6)
   if (version === undefined || !Number.isSafeInteger(version) || version <= 0) {
     throw new TypeError(

@@ -91,6 +91,16 @@ describe('a ticket', () => {
     expect(readOpen(ticketV2({ header: { event_id: uuid } }))).toMatchObject({ status: 400 })
   })
 
+  test.each([
+    ['a character that a database of text cannot hold', 'a\u0000b'],
+    ['half a character', 'a\ud800'],
+    ['no end', 'a'.repeat(10_001)],
+  ])('is refused when it or its id has %s: no store could keep it, and it would be delivered for ever', (_, text) => {
+    const event = { app_id: open.appId, app_ticket: text, type: 'app_ticket' }
+    expect(readOpen({ ...ticketEvent(), event })).toMatchObject({ status: 400, reason: expect.stringContaining('stored') })
+    expect(readOpen({ ...ticketEvent(), uuid: text })).toMatchObject({ status: 400, reason: expect.stringContaining('stored') })
+  })
+
   test.each([undefined, '', null, { a: 1 }])('that is %j is refused', (app_ticket) => {
     expect(readOpen({ ...ticketEvent(), event: { app_id: open.appId, type: 'app_ticket', app_ticket } })).toMatchObject({ status: 400 })
     expect(readOpen(ticketV2({ event: { app_ticket } }))).toMatchObject({ status: 400 })
