@@ -194,7 +194,6 @@ describe('an event that was tampered with', () => {
     ['the same field many times', (size) => Buffer.from(`{${'"a":1,'.repeat(size / 6)}"b":1}`)],
     ['many prototypes', (size) => Buffer.from(`{"a":[${'{"__proto__":1},'.repeat(size / 16)}0]}`)],
     ['a list of many', (size) => Buffer.from(`{"a":[${'0,'.repeat(size / 2)}0]}`)],
-    ['depth', (size) => Buffer.from(`${'{"a":'.repeat(size / 6)}0${'}'.repeat(size / 6)}`)],
     ['white space', (size) => Buffer.from(`{${' '.repeat(size)}}`)],
     ['escapes', (size) => Buffer.from(`{"a":"${'\\u0041'.repeat(size / 6)}"}`)],
     ['bytes that are no UTF-8', (size) => Buffer.alloc(size, 0xff)],
