@@ -39,13 +39,24 @@ function base64Within(secret: Buffer, offset: number): string[] {
 /** What says where and why a connection failed. Other fields are left out: some of undici's errors carry the request or the reply. */
 const TELLING_FIELDS = ['code', 'errno', 'syscall', 'address', 'hostname', 'port']
 
-/** A copy of an error that holds no secret: a dispatcher may quote the request it could not send. */
+/**
+ * A copy of an error that holds no secret: a dispatcher may quote the request it could not send. Never throws, whatever was thrown, also
+ * something that cannot be looked at.
+ */
 export function scrubbedError(error: unknown, secrets: readonly string[], depth = 3): Error {
+  try {
+    return scrubbedCopy(error, secrets, depth)
+  } catch {
+    return new Error('a thrown error that cannot be read')
+  }
+}
+
+function scrubbedCopy(error: unknown, secrets: readonly string[], depth: number): Error {
   if (!(error instanceof Error)) return new Error(typeof error === 'string' ? scrub(error, secrets) : `a thrown ${typeof error}`)
   const cause = error.cause === undefined || depth === 0 ? undefined : scrubbedError(error.cause, secrets, depth - 1)
   const copy = new Error(scrub(messageOf(error), secrets), cause === undefined ? undefined : { cause })
-  copy.name = error.name
-  if (error.stack !== undefined) copy.stack = scrub(error.stack, secrets)
+  copy.name = String(error.name)
+  if (error.stack !== undefined) copy.stack = scrub(String(error.stack), secrets)
   for (const field of TELLING_FIELDS) {
     const value: unknown = Reflect.get(error, field)
     if (typeof value === 'number') Reflect.set(copy, field, value)
@@ -56,7 +67,7 @@ export function scrubbedError(error: unknown, secrets: readonly string[], depth 
 
 /** Node reports a host with several addresses, none of which answered, as an AggregateError without a message. */
 function messageOf(error: Error): string {
-  if (error.message !== '') return error.message
+  if (error.message !== '') return String(error.message)
   const errors: unknown[] = error instanceof AggregateError ? error.errors : []
   const messages = errors.map((each) => (each instanceof Error ? each.message : typeof each))
   return messages.join('; ') || error.name
