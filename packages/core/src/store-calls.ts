@@ -3,6 +3,7 @@ import { TokenError } from './errors.ts'
 import { Gate } from './gate.ts'
 import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
+import { changeOf, claimOf, publicationOf, snapshotOf } from './store-answers.ts'
 
 /** Reads and claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
 const QUESTIONS = 16
@@ -42,50 +43,50 @@ export class StoreCalls {
   async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
     const prefixed = keys.map((key) => this.#prefix + key)
     const reply = await this.#ask('read', (operation) => this.#store.read(prefixed, operation))
-    const snapshots: readonly (Snapshot | undefined)[] = Array.isArray(reply.answer) ? reply.answer : []
-    return { sentAt: () => reply.sentAt, answer: keys.map((_, index) => checkSnapshot('read', snapshots[index])) }
+    const answer = understood('read', () => prefixed.map((key, index) => snapshotOf(key, reply.answer[index])))
+    return { sentAt: () => reply.sentAt, answer }
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
-    const reply = await this.#ask('claim', (operation) => this.#store.claim(this.#prefix + key, attempt, request, operation))
-    checkSnapshot('claim', reply.answer?.snapshot)
-    if (!isClaim(reply.answer)) throw incompatible('claim')
-    return reply
+    const prefixed = this.#prefix + key
+    const reply = await this.#ask('claim', (operation) => this.#store.claim(prefixed, attempt, request, operation))
+    return checked('claim', reply, (answer) => claimOf(prefixed, answer))
   }
 
   /** `request` is asked for what to send at the moment of sending: the durations in it shrink as time passes. */
   async publish(key: string, attempt: string, fence: Version, request: (now: number) => PublishRequest): Promise<Answer<Publication>> {
     const secrets: string[] = []
+    const prefixed = this.#prefix + key
     const reply = await this.#send(
       'publish',
       (operation, now) => {
         const asked = request(now)
         secrets.push(asked.value)
-        return this.#store.publish(this.#prefix + key, attempt, fence, asked, operation)
+        return this.#store.publish(prefixed, attempt, fence, asked, operation)
       },
       secrets,
     )
-    checkSnapshot('publish', reply.answer?.snapshot)
-    return reply
+    return checked('publish', reply, (answer) => publicationOf(prefixed, answer))
   }
 
   async settle(key: string, attempt: string, fence: Version, request: SettleRequest): Promise<Answer<Snapshot>> {
-    const reply = await this.#send('settle', (operation) => this.#store.settle(this.#prefix + key, attempt, fence, request, operation))
-    checkSnapshot('settle', reply.answer)
-    return reply
+    const prefixed = this.#prefix + key
+    const reply = await this.#send('settle', (operation) => this.#store.settle(prefixed, attempt, fence, request, operation))
+    return checked('settle', reply, (answer) => snapshotOf(prefixed, answer))
   }
 
   async invalidate(key: string, version: Version): Promise<Answer<Snapshot>> {
-    const reply = await this.#send('invalidate', (operation) => this.#store.invalidate(this.#prefix + key, version, operation))
-    checkSnapshot('invalidate', reply.answer)
-    return reply
+    const prefixed = this.#prefix + key
+    const reply = await this.#send('invalidate', (operation) => this.#store.invalidate(prefixed, version, operation))
+    return checked('invalidate', reply, (answer) => snapshotOf(prefixed, answer))
   }
 
   /** Switches hints on; `listener` gets keys without the namespace, and no key when some hints may have been lost. */
   async subscribe(listener: (key: string | undefined, version: Version) => void): Promise<() => Promise<void>> {
     const opening = this.#store.subscribe?.((change) => {
-      if (change.kind === 'gap') listener(undefined, 0)
-      else if (change.key.startsWith(this.#prefix)) listener(change.key.slice(this.#prefix.length), change.version)
+      const heard = changeOf(change)
+      if (heard?.kind === 'gap') listener(undefined, 0)
+      else if (heard?.key.startsWith(this.#prefix)) listener(heard.key.slice(this.#prefix.length), heard.version)
     })
     if (opening === undefined) throw incompatible('subscribe')
     try {
@@ -180,38 +181,21 @@ function incompatible(name: string): TokenError {
   return new TokenError('STORE_INCOMPATIBLE', message, { retryable: false })
 }
 
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-}
-
-function isClaim({ kind, snapshot, ...rest }: Claim): boolean {
-  const leased = snapshot.lease !== undefined && snapshot.lease.expiresInMs > 0
-  switch (kind) {
-    case 'fresh':
-      return snapshot.value !== undefined
-    case 'held':
-      return leased
-    case 'backoff':
-      return snapshot.backoff !== undefined
-    case 'granted':
-      return leased && 'fence' in rest && isCount(rest.fence)
-    default:
-      return false
+/** The answer as far as it is believed. Whatever is wrong with it, also that it cannot be looked at, is one and the same error. */
+function understood<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch {
+    throw incompatible(name)
   }
 }
 
-function checkSnapshot(name: string, value: Snapshot | undefined): Snapshot {
-  const usable =
-    typeof value === 'object' &&
-    value !== null &&
-    isCount(value.version) &&
-    isCount(value.rejectedUpTo) &&
-    Number.isFinite(value.renewInMs) &&
-    Number.isFinite(value.expiresInMs) &&
-    (value.value === undefined || typeof value.value === 'string') &&
-    (value.lease === undefined || Number.isFinite(value.lease.expiresInMs)) &&
-    (value.backoff === undefined ||
-      (Number.isFinite(value.backoff.retryInMs) && typeof value.backoff.failure === 'string' && isCount(value.backoff.failures)))
-  if (!usable) throw incompatible(name)
-  return value
+function checked<T>(name: string, reply: Answer<unknown>, read: (answer: unknown) => T): Answer<T> {
+  const answer = understood(name, () => read(reply.answer))
+  return {
+    get sentAt() {
+      return reply.sentAt
+    },
+    answer,
+  }
 }
