@@ -13,6 +13,8 @@ const RESEND_EVERY_MS = 60_000
 const RESEND_RETRY_MS = 10_000
 /** A day of hourly tickets, several times over: redeliveries end after about seven hours. */
 const DEAD_REMEMBERED = 100
+/** How often a ticket is put above dead ones that are in its way: once, unless another is refused in between. */
+const CLIMBS = 3
 const RESEND_TIMEOUT_MS = 7_000
 const RESEND_LEASE_MS = 8_000
 /** Re-reads while a ticket is waited for: without hints growing from the first to the second, with hints the third as an insurance. */
@@ -80,7 +82,7 @@ export class AppTickets {
     }
   }
 
-  async #publish(ticket: PushedTicket, fence: Version): Promise<'accepted' | 'ignored' | 'refused'> {
+  async #publish(ticket: PushedTicket, fence: Version, climbs = CLIMBS): Promise<'accepted' | 'ignored' | 'refused'> {
     const { kernel, key } = this.#options
     const { value, id } = ticket
     const request = { value, renewInMs: TICKET_LIFE_MS, expiresInMs: TICKET_LIFE_MS, maxAheadMs: MAX_AHEAD_MS }
@@ -94,7 +96,8 @@ export class AppTickets {
     }
     // What is in the way is dead, so being newer is no merit of it: this one may still be good.
     const dead = snapshot.version <= snapshot.rejectedUpTo && snapshot.value !== value
-    return dead && fence <= snapshot.rejectedUpTo ? this.#publish(ticket, snapshot.rejectedUpTo + 1) : 'ignored'
+    const climb = dead && fence <= snapshot.rejectedUpTo && climbs > 0
+    return climb ? this.#publish(ticket, snapshot.rejectedUpTo + 1, climbs - 1) : 'ignored'
   }
 
   /**

@@ -45,6 +45,7 @@ export async function replaceRecord<Made extends Replacement>(
   const { value, expiresInMs, renewInMs, repeatable } = made
   const until = clock.monotonic() + PUBLISHING_MS
   for (;;) {
+    let cause: unknown
     try {
       const { attempt, fence } = grant
       const { answer } = await calls.publish(key, attempt, fence, (now) => ({
@@ -64,9 +65,10 @@ export async function replaceRecord<Made extends Replacement>(
       // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
       grant = await claimOver(inside, key, policy)
     } catch (error) {
-      if (clock.monotonic() >= until) throw notStored(key, error)
-      await pause(inside, PAUSE_MS)
+      cause = error
     }
+    if (clock.monotonic() >= until) throw notStored(key, cause)
+    await pause(inside, PAUSE_MS)
   }
 }
 
@@ -92,8 +94,9 @@ async function claimOver(inside: Inside, key: string, policy: Policy): Promise<G
       return { attempt, fence: answer.fence, deadline: fetchDeadline(sentAt, leaseInMs), takeover: answer.takeover }
     }
     if (answer.kind === 'fresh') {
-      rejected = snapshot.version
-      continue
+      const first = rejected === 0
+      rejected = Math.max(rejected, snapshot.version)
+      if (first) continue
     }
     if (clock.monotonic() >= until) {
       const message = `Other processes have been renewing "${key}" for ${PATIENCE_MS} ms without an end. Try again.`

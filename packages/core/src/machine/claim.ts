@@ -8,6 +8,9 @@ import { blocked, carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim
 import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
+/** What a store says does not hold for longer is not asked about again sooner, milliseconds: it may go on saying so for ever. */
+const SOONEST_MS = 100
+
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
   const { unanswered: _, ...answered } = state
@@ -15,11 +18,13 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state)
-    case 'fresh':
+    case 'fresh': {
+      const token = usableToken(next, event.now)
       // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
-      if (usableToken(next, event.now) === undefined)
-        return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
-      return carryOn({ ...next, failures: 0, activity: IDLE }, event, policy)
+      if (token === undefined) return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
+      const renewAt = Math.max(token.renewAt, event.now + SOONEST_MS)
+      return carryOn({ ...next, failures: 0, token: { ...token, renewAt }, activity: IDLE }, event, policy)
+    }
     case 'held': {
       const leaseEndsInMs = claim.snapshot.lease?.expiresInMs ?? 0
       const told = notice({ type: 'held', leaseMs: leaseEndsInMs })
@@ -29,7 +34,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
     case 'backoff': {
       const { backoff } = claim.snapshot
       const failure = event.failure ?? unreadableFailure()
-      const retryAt = sentAt + (backoff?.retryInMs ?? 0)
+      const retryAt = Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS)
       const cooled: State = {
         ...next,
         failures: backoff?.failures ?? next.failures,
@@ -53,7 +58,9 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
   const release = claim.takeover && rotates(policy) ? [] : settle(attempt, grant, { backoffMs: 0 })
   if (state.closing) return step({ ...state, activity: { kind: 'closed' } }, ...release)
   // A lease that was granted late to a claim of long ago. What it was claimed for has come by another way,
-  if (usableToken(state, now)?.published && !isDue(state, now)) {
+  // though not by the store's mere word that what was due before its answer is not.
+  const came = usableToken(state, now)
+  if (came?.published && !isDue(state, now) && !(came.version === before.token?.version && isDue(before, now))) {
     return prepend(release, carryOn({ ...state, failures: 0, activity: IDLE }, event, policy))
   }
   // or its fence is no good any more: what is fetched under it would be rejected already.
