@@ -91,7 +91,9 @@ async function claimOver(inside: Inside, key: string, policy: Policy): Promise<G
     const { snapshot } = answer
     const leaseInMs = snapshot.lease?.expiresInMs ?? 0
     if (answer.kind === 'granted') {
-      return { attempt, fence: answer.fence, deadline: fetchDeadline(sentAt, leaseInMs), takeover: answer.takeover }
+      const deadline = fetchDeadline(sentAt, leaseInMs)
+      // One that arrives when it is all but over is left to run out.
+      if (clock.monotonic() < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover }
     }
     if (answer.kind === 'fresh') {
       const first = rejected === 0
