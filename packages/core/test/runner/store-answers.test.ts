@@ -152,7 +152,7 @@ test.each([
   for (const listener of listeners) listener(change as never)
 })
 
-describe('a store in which something newer is always in the way', () => {
+describe('a store in which something is always in the way', () => {
   function feishu(change: Change): { readonly tokens: FeishuTokens; readonly clock: VirtualClock } {
     const clock = virtualClock()
     const store = memoryStore({ clock })
@@ -162,7 +162,7 @@ describe('a store in which something newer is always in the way', () => {
       asked += 1
       return asked > 2_000 ? new Promise(() => {}) : (answers.publish ?? store.publish)(...args)
     }
-    const manager = createTokenManager({ store: { ...store, publish }, clock })
+    const manager = createTokenManager({ store: { ...store, ...answers, publish }, clock })
     const tokens = createFeishuTokens({ appId: 'cli_a', appSecret: randomSecret('app secret'), manager, domain: 'http://127.0.0.1:1' })
     onTestFinished(async () => {
       const closed = manager.close()
@@ -181,6 +181,16 @@ describe('a store in which something newer is always in the way', () => {
       },
     }))
     expect(await tokens.acceptAppTicket({ ticket: 'a-ticket', eventTime: new Date(clock.wall()) })).toBe('ignored')
+  })
+
+  test('a lease that is over when it comes is not used, and no timer is set for the past', async () => {
+    const { tokens, clock } = feishu(withSnapshot(() => ({ lease: { expiresInMs: 0.001 } })))
+    const forgotten = tokens
+      .user('ann')
+      .forget()
+      .catch((error: unknown) => error)
+    await clock.advance(60_000)
+    expect(await Promise.race([forgotten, Promise.resolve('has not settled')])).toMatchObject({ code: 'TIMEOUT' })
   })
 
   test('a login that replaces another is given up after 15 s', async () => {
