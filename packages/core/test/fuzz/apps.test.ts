@@ -131,7 +131,7 @@ describe('an app', () => {
           for (const name of names) await settle(given, name, calls[name]?.(given.tokens, given.clock) ?? Promise.resolve())
           await end(given, agent)
         }),
-        runs(60),
+        runs(40),
       )
     },
     PATIENCE_MS,
@@ -165,7 +165,7 @@ describe('an app', () => {
           expect([...given.codes]).toEqual([])
           await end(given, agent)
         }),
-        runs(60),
+        runs(40),
       )
     },
     PATIENCE_MS,

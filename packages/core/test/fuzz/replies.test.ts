@@ -186,7 +186,7 @@ describe.each(endpoints)('a reply for the $name', (endpoint) => {
             return ask()
           })
         }),
-        runs(25),
+        runs(15),
       )
     },
     PATIENCE_MS,

@@ -171,7 +171,7 @@ describe('a store that answers anything', () => {
             await scene.end()
           },
         ),
-        runs(600),
+        runs(300),
       )
     },
     PATIENCE_MS,

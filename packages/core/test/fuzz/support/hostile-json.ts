@@ -45,7 +45,7 @@ const deep = fc
   })
 
 /** Raw JSON, or nearly, that some reader somewhere has choked on. */
-export const hostileText: fc.Arbitrary<string> = fc.oneof(
+const hostileText: fc.Arbitrary<string> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.constantFrom(

@@ -44,7 +44,7 @@ const throwing = {
 }
 
 /** Reasons of rejections, made anew each time. */
-export const reasons: readonly (readonly [string, () => unknown])[] = [
+const reasons: readonly (readonly [string, () => unknown])[] = [
   ['an Error', () => new Error('down')],
   ['nothing', () => undefined],
   ['null', () => null],
