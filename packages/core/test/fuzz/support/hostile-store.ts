@@ -331,7 +331,7 @@ export class HostileStore {
     this.#second = second
     this.#calls += 1
     this.#callsInSecond += 1
-    if (this.#callsInSecond > MOST_CALLS) {
+    if (this.loops || this.#callsInSecond > MOST_CALLS) {
       this.loops = true
       // Such a loop would never come back to the test.
       return new Promise(() => {})
