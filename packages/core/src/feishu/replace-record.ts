@@ -57,7 +57,7 @@ export async function replaceRecord<Made extends Replacement>(
       if (answer.kind === 'accepted') {
         // A report about what was there before also takes what is made meanwhile, unless that was granted later.
         if (rejectedUpTo < fence || !repeatable) return { made, version: fence }
-      } else if (version < fence + leaseMs(policy) * 1_000) {
+      } else if (version >= fence && version < fence + leaseMs(policy) * 1_000) {
         // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on
         // from it. What that one has used up must not come back.
         return { made, version: fence }

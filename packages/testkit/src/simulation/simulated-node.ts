@@ -11,6 +11,8 @@ const SLACK_MS = 5
 /** A caller for whom a token is at hand waits for a newer one at most so long, and only with so little life left, milliseconds. */
 const LINGER_MS = 1_000
 const FLOOR_MS = 60_000
+/** What a process has learned of a token's end since it was given out may be so much earlier, milliseconds. */
+const EARLIER_MS = 5_000
 
 /** What a process of a world tells about itself. */
 export interface Telling {
@@ -200,7 +202,7 @@ export class SimulatedNode {
       this.#violate(`I4: a caller of ${what} was answered ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
     }
     if (held === undefined || held.version <= (this.#rejected.get(what) ?? 0) || this.#telling.isEndMoved()) return
-    const lifeMs = held.expiresAt - wall() + waitedMs
+    const lifeMs = held.expiresAt - EARLIER_MS - wall() + waitedMs
     if (lifeMs > LINGER_MS && waitedMs > (lifeMs > FLOOR_MS ? 0 : LINGER_MS) + SLACK_MS) {
       this.#violate(`a caller of ${what} waited ${waitedMs.toFixed(0)} ms with ${held.version} at hand`)
     }
