@@ -120,7 +120,7 @@ end:
     late.kind != NOTHING ->
     if
     :: forget()
-    :: arrive(answer, fence); forget()
+    :: true -> arrive(answer, fence); forget()
     /* and once more, later */
     :: faults > 0 -> faults--; arrive(answer, fence); late.isRepeat = true
     fi;

@@ -1,0 +1,80 @@
+/** Runs Spin, the compiler and the verifier that they make, each search in a folder of its own. @module */
+import { spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { branchPlaces, type PanReport, readPanReport } from './pan-report.ts'
+import type { Verification } from './models.ts'
+import { failedAt, lineOfClaim, sentenceAbove } from './sentences.ts'
+import type { Toolchain } from './toolchain.ts'
+
+export interface Outcome extends PanReport {
+  readonly places: readonly string[]
+  /** What the counterexample contradicts. Absent where none was found. */
+  readonly contradicts?: string
+}
+
+/** One search, from Spin to its end, milliseconds. */
+const PATIENCE_MS = 600_000
+/** Steps of one run: more than any takes, and few enough to keep. */
+const DEPTH = 1_000_000
+/** Above this a search fails instead of taking the machine with it. Megabytes. */
+const MEMORY_MB = 6_000
+/** Processes of a model, in the unit in which the verifier counts them for fairness. */
+const FAIRNESS = 4
+
+/** A sabotaged model fails within moments: it takes longer to optimise its verifier than to run it. */
+export async function verify(
+  folderOfModels: string,
+  { spin, compiler }: Toolchain,
+  { model, defines, claim }: Verification,
+  optimise: boolean,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), 'tokenwell-proof-'))
+  const run = (command: string, args: readonly string[]) => output(command, args, folder, signal)
+  try {
+    cpSync(folderOfModels, folder, { recursive: true })
+    const switches = [...defines, ...(claim === undefined ? [] : ['LIVENESS'])].map((define) => `-D${define}`)
+    const file = `${model}.pml`
+    const made = await run(spin, ['-a', ...switches, file])
+    if (made.code !== 0) throw new Error(`spin does not take ${file} with ${switches.join(' ')}: ${made.text}`)
+    // Nothing is reduced: nearly every step touches what all share, so there is nothing to win, and nothing to argue about.
+    const search = claim === undefined ? ['-DSAFETY', '-DNOCLAIM'] : [`-DNFAIR=${FAIRNESS}`]
+    const flags = [optimise ? '-O2' : '-O0', '-w', '-DNOREDUCE', '-DCOLLAPSE', '-DVECTORSZ=512', `-DMEMLIM=${MEMORY_MB}`, ...search]
+    const compiled = await run(compiler, [...flags, '-o', 'pan', 'pan.c'])
+    if (compiled.code !== 0) throw new Error(`the verifier of ${file} does not compile: ${compiled.text}`)
+    const { text } = await run(join(folder, 'pan'), [`-m${DEPTH}`, ...(claim === undefined ? [] : ['-a', '-f', '-N', claim])])
+    const report = readPanReport(text)
+    const places = branchPlaces(readFileSync(join(folder, 'pan.t'), 'utf8'))
+    if (report.violation === undefined) return { ...report, places }
+    const source = (name: string) => readFileSync(join(folder, name), 'utf8')
+    if (report.violation.includes('acceptance cycle') && claim !== undefined) {
+      return { ...report, places, contradicts: sentenceAbove(source(file), lineOfClaim(source(file), claim)) }
+    }
+    const replay = await run(spin, ['-t', ...switches, file])
+    const at = failedAt(replay.text)
+    return { ...report, places, contradicts: at === undefined ? report.violation : sentenceAbove(source(at.file), at.line) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function output(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  signal: AbortSignal,
+): Promise<{ readonly code: number | null; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE_MS, killSignal: 'SIGKILL', signal })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk
+      })
+    }
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, text }))
+  })
+}
