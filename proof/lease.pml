@@ -213,5 +213,7 @@ init {
 #define areAllConverged (isConverged(0) && isConverged(1) && isConverged(2))
 #endif
 
+/* "whoever waits is served or told in the end" */
 ltl served { [] (waiting[0] -> <> !waiting[0]) }
+/* "in the end all serve the stored version, and it is good" */
 ltl converges { <> [] (areAllConverged && record.life == FRESH) }

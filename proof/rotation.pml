@@ -329,5 +329,7 @@ init {
   }
 }
 
+/* "whoever waits is served or told in the end" */
 ltl served { [] (waiting[0] -> <> !waiting[0]) }
+/* "in the end all serve the stored version, or something has happened that may cost a login" */
 ltl converges { <> [] (isStruck || dataLost || record.life == FRESH && seen[0] == record.version && seen[1] == record.version) }

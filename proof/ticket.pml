@@ -94,4 +94,5 @@ proctype Platform() {
 
 init { atomic { run Node(0); run Node(1); run Platform() } }
 
+/* "in the end the store has the ticket that the upstream takes" */
 ltl arrives { <> [] (record.value == good && isUsable) }

@@ -26,15 +26,21 @@ const total = { states: 0, transitions: 0 }
 function row(...cells: readonly (string | number)[]): void {
   const [name = '', ...rest] = cells.map(String)
   const widths = [22, 34, 12, 12, 7, 9]
-  console.log(`${name.padEnd(44)}${rest.map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('')}`)
+  console.log(
+    `${name.padEnd(44)}${rest.map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('')}`,
+  )
 }
 
-async function each<T extends Verification>(list: readonly T[], optimise: boolean, tell: (item: T, outcome: Outcome) => void): Promise<Outcome[]> {
+async function each<T extends Verification>(
+  list: readonly T[],
+  isLarge: boolean,
+  tell: (item: T, outcome: Outcome) => void,
+): Promise<Outcome[]> {
   const waiting = [...list]
   const outcomes: Outcome[] = []
   const work = async () => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      const outcome = await verify(MODELS, toolchain, item, optimise, interrupted.signal)
+      const outcome = await verify(MODELS, toolchain, item, isLarge, interrupted.signal)
       outcomes.push(outcome)
       tell(item, outcome)
     }
@@ -48,17 +54,17 @@ async function each<T extends Verification>(list: readonly T[], optimise: boolea
 }
 
 row('model', 'size', 'searched for', 'states', 'transitions', 'depth', 'seconds')
-const searches = await each([...verifications, ...(values.large ? largeVerifications : [])], true, (item, outcome) => {
+const tell = (item: Verification, outcome: Outcome) => {
   const { states, transitions, depth, seconds, violation, contradicts, incomplete } = outcome
   total.states += states
   total.transitions += transitions
   row(item.name, item.what, item.claim ?? 'assertions, deadlocks', states, transitions, depth, seconds.toFixed(1))
   if (violation !== undefined) faults.push(`${item.name}, ${item.what}: ${violation}: "${contradicts}"`)
   else if (incomplete !== undefined || outcome.errors > 0) faults.push(`${item.name}, ${item.what}: not a complete search: ${incomplete}`)
-})
+}
+const searches = [...(await each(verifications, false, tell)), ...(values.large ? await each(largeVerifications, true, tell) : [])]
 
-const reached = branchFaults(readFileSync(join(MODELS, 'store.pml'), 'utf8'), searches)
-faults.push(...reached)
+faults.push(...branchFaults(readFileSync(join(MODELS, 'store.pml'), 'utf8'), searches))
 
 console.log('\nwithout a rule of the protocol the proof fails:')
 await each(sabotages, false, ({ name, breaks }, { violation, contradicts }) => {

@@ -49,7 +49,9 @@ function isExecutable(file: string): boolean {
 export function provideToolchain(machine: Machine = thisMachine): Toolchain {
   const toolchain = installed(machine) ?? debian(machine)
   if (toolchain !== undefined) return toolchain
-  throw new Error('The proof needs Spin 6 and a C compiler: install the packages spin, gcc and libc6-dev, or put spin and gcc, clang or cc on the PATH.')
+  throw new Error(
+    'The proof needs Spin 6 and a C compiler: install the packages spin, gcc and libc6-dev, or put spin and gcc, clang or cc on the PATH.',
+  )
 }
 
 function installed(machine: Machine): Toolchain | undefined {

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { branchPlaces, type PanReport, readPanReport } from './pan-report.ts'
 import type { Verification } from './models.ts'
+import { branchPlaces, type PanReport, readPanReport } from './pan-report.ts'
 import { failedAt, lineOfClaim, sentenceAbove } from './sentences.ts'
 import type { Toolchain } from './toolchain.ts'
 
@@ -16,19 +16,19 @@ export interface Outcome extends PanReport {
 
 /** One search, from Spin to its end, milliseconds. */
 const PATIENCE_MS = 600_000
-/** Steps of one run: more than any takes, and few enough to keep. */
-const DEPTH = 1_000_000
+/** Steps of one run, many times what any takes; a search that comes here is not complete. */
+const DEPTH = 20_000
 /** Above this a search fails instead of taking the machine with it. Megabytes. */
 const MEMORY_MB = 6_000
 /** Processes of a model, in the unit in which the verifier counts them for fairness. */
 const FAIRNESS = 4
 
-/** A sabotaged model fails within moments: it takes longer to optimise its verifier than to run it. */
+/** `isLarge`: searched for long enough to be worth an optimised verifier, and too large to be kept as it is. */
 export async function verify(
   folderOfModels: string,
   { spin, compiler }: Toolchain,
   { model, defines, claim }: Verification,
-  optimise: boolean,
+  isLarge: boolean,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwell-proof-'))
@@ -41,10 +41,15 @@ export async function verify(
     if (made.code !== 0) throw new Error(`spin does not take ${file} with ${switches.join(' ')}: ${made.text}`)
     // Nothing is reduced: nearly every step touches what all share, so there is nothing to win, and nothing to argue about.
     const search = claim === undefined ? ['-DSAFETY', '-DNOCLAIM'] : [`-DNFAIR=${FAIRNESS}`]
-    const flags = [optimise ? '-O2' : '-O0', '-w', '-DNOREDUCE', '-DCOLLAPSE', '-DVECTORSZ=512', `-DMEMLIM=${MEMORY_MB}`, ...search]
+    const size = isLarge ? ['-O2', '-DCOLLAPSE'] : ['-O0']
+    const flags = [...size, '-w', '-DNOREDUCE', '-DVECTORSZ=512', `-DMEMLIM=${MEMORY_MB}`, ...search]
     const compiled = await run(compiler, [...flags, '-o', 'pan', 'pan.c'])
     if (compiled.code !== 0) throw new Error(`the verifier of ${file} does not compile: ${compiled.text}`)
-    const { text } = await run(join(folder, 'pan'), [`-m${DEPTH}`, ...(claim === undefined ? [] : ['-a', '-f', '-N', claim])])
+    const { text } = await run(join(folder, 'pan'), [
+      `-m${DEPTH}`,
+      isLarge ? '-w24' : '-w20',
+      ...(claim === undefined ? [] : ['-a', '-f', '-N', claim]),
+    ])
     const report = readPanReport(text)
     const places = branchPlaces(readFileSync(join(folder, 'pan.t'), 'utf8'))
     if (report.violation === undefined) return { ...report, places }

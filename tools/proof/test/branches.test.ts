@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { branchFaults, contractBranches } from '../branches.ts'
+
+const contract = ['claim/fresh', 'claim/held']
+const model = `
+#define branch(name) taken = name
+       branch(claim_fresh);
+       branch(claim_held);
+`
+const everywhere = { places: ['claim/fresh', 'claim/held'], unreached: [] }
+
+describe('the model', () => {
+  test('is right when each branch of the contract is one transition that a search took', () => {
+    expect(branchFaults(model, [everywhere], contract)).toEqual([])
+  })
+
+  test('must have every branch of the contract', () => {
+    expect(branchFaults(model.replace(/.*held.*\n/, ''), [everywhere], contract)).toEqual(['the model has no transition for claim/held'])
+  })
+
+  test('must have no branch that the contract does not have', () => {
+    expect(branchFaults(`${model}  branch(claim_stolen);`, [everywhere], contract)).toEqual(['the contract has no branch claim/stolen'])
+  })
+
+  test('must not have a branch twice', () => {
+    expect(branchFaults(`${model}  branch(claim_held);`, [everywhere], contract)).toEqual([
+      'the model has more than one transition for claim/held',
+    ])
+  })
+
+  test('must take each branch in one search at least', () => {
+    const never = { places: ['claim/fresh', 'claim/held', 'claim/held'], unreached: ['claim/held', 'claim/held'] }
+    expect(branchFaults(model, [never], contract)).toEqual(['no search ever took claim/held'])
+    expect(branchFaults(model, [never, everywhere], contract)).toEqual([])
+  })
+
+  test('takes a branch that is reached at one place and not at another', () => {
+    const once = { places: ['claim/fresh', 'claim/held', 'claim/held'], unreached: ['claim/held'] }
+    expect(branchFaults(model, [once], contract)).toEqual([])
+  })
+
+  test('does not take a branch that no search has a place for', () => {
+    expect(branchFaults(model, [{ places: ['claim/fresh'], unreached: [] }], contract)).toEqual(['no search ever took claim/held'])
+  })
+})
+
+test('the model in proof/ has the branches of the contract and no others', () => {
+  const source = readFileSync(new URL('../../../proof/store.pml', import.meta.url), 'utf8')
+  expect(branchFaults(source, [{ places: contractBranches, unreached: [] }])).toEqual([])
+})
