@@ -93,7 +93,7 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
   const spent = (version: Version, value: string | undefined) => (value !== undefined && version <= state.rejected ? [value] : [])
   const rejectedValues = [...spent(token?.version ?? 0, token?.value), ...spent(claim.snapshot.version, claim.snapshot.value)]
   const told = notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover })
-  const errand = { attempt, grant, rejectedValues, previous: token }
+  const errand = { attempt, grant, rejectedValues, previous: token?.superseded ? undefined : token }
   const next = { ...state, failures }
   return prepend([told], rotates(policy) ? startRotation(next, event, policy, errand, claim) : startFetch(next, event, policy, errand))
 }

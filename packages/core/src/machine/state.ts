@@ -16,6 +16,8 @@ export interface Held {
   readonly quietUntil?: number
   /** The store has it. A token fetched while the store was down has not been published yet. */
   readonly published: boolean
+  /** The store did not take it, for something derived from the same secret or replacing it. It is served to its end, and renews nothing. */
+  readonly superseded?: true
   /** False while this node's clocks disagree about how much time has passed; one read of the store settles it. */
   readonly trusted: boolean
 }

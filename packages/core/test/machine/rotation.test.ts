@@ -84,6 +84,29 @@ test('the newest secret known is used, and named', () => {
   expect(bench.must('publish')).toMatchObject({ fence: 100, basedOn: 50 })
 })
 
+test('what the store has superseded is served to its end, and renews nothing: a new login came in between', () => {
+  const bench = granted(false)
+  bench.must('fetch')
+  bench.send({ type: 'fetched', attempt: 1, sentAt: bench.now, value: 's', expiresInMs: 7_200_000 })
+  bench.must('publish')
+  const login = emptySnapshot({ version: 90, value: 'another login', renewInMs: 5_000_000, expiresInMs: 7_000_000 })
+  bench.send({ type: 'published', attempt: 1, sentAt: bench.now, publication: { kind: 'superseded', snapshot: login } })
+  expect(bench.state.token).toMatchObject({ value: 's', version: 100 })
+
+  bench.now += 7_100_000
+  bench.send({ type: 'wanted' })
+  const { attempt } = bench.must('claim')
+  const snapshot = emptySnapshot({ version: 90, value: 'another login', lease: { expiresInMs: 12_000 } })
+  bench.send({
+    type: 'claimed',
+    attempt,
+    sentAt: bench.now,
+    failure: undefined,
+    claim: { kind: 'granted', fence: 200, takeover: false, snapshot },
+  })
+  expect(bench.must('fetch').previous).toEqual({ value: 'another login', version: 90 })
+})
+
 test('a token that has ended on its way is published all the same', () => {
   const bench = granted(false)
   bench.now += 60_000
