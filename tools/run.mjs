@@ -13,6 +13,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
   check     format, lint, types, unused code, and the packed packages as a user gets them
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
+  proof     search the models of the protocol whole; -- --large for more nodes and faults
   nightly   test and check with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
@@ -45,7 +46,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, nightly }
+  const tasks = { build, test, check, demo, proof, nightly }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -127,6 +128,14 @@ async function demo(node, setting) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
   return aloud(node.path, [join('examples', 'demo', 'main.ts'), ...args], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+function proof(node, setting) {
+  return aloud(node.path, [join('tools', 'proof', 'main.ts'), ...args], setting)
 }
 
 /**
