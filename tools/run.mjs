@@ -13,8 +13,9 @@ const USAGE = `usage: npm run <task> [-- arguments]
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
   check     format, lint, types, unused code, and the packed packages as a user gets them
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
+  simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
   proof     search the models of the protocol whole; -- --large for more nodes and faults
-  nightly   test and check with more runs and on every supported Node
+  nightly   test, check, simulate and proof with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
 
@@ -46,7 +47,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, proof, nightly }
+  const tasks = { build, test, check, demo, simulate, proof, nightly }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -134,8 +135,17 @@ async function demo(node, setting) {
  * @param {Node} node
  * @param {Setting} setting
  */
-function proof(node, setting) {
-  return aloud(node.path, [join('tools', 'proof', 'main.ts'), ...args], setting)
+function simulate(node, setting, extra = args) {
+  const sources = ['--import', './tools/sources.mjs']
+  return aloud(node.path, [...sources, join('tools', 'simulate', 'main.ts'), ...extra], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+function proof(node, setting, extra = args) {
+  return aloud(node.path, [join('tools', 'proof', 'main.ts'), ...extra], setting)
 }
 
 /**
@@ -146,7 +156,9 @@ async function nightly(node, setting) {
   const env = { ...setting.env, TOKENWELL_NIGHTLY: '1', TOKENWELL_PACKAGE_NODES: '22,24,26' }
   const tested = await test(node, { ...setting, env })
   const checked = await check(node, { ...setting, env })
-  return tested || checked
+  const simulated = await simulate(node, setting, ['--seeds', '100000', '--coverage'])
+  const proven = await proof(node, setting, ['--large'])
+  return tested || checked || simulated || proven
 }
 
 main().then(

@@ -1,26 +1,5 @@
+import { CONTRACT_BRANCHES } from '../../packages/testkit/src/simulation/contract-branch.ts'
 import { branchName } from './pan-report.ts'
-
-/** The branches of the store's contract (packages/core/src/store.ts), operation by operation in the order of its tests. */
-export const contractBranches: readonly string[] = [
-  'claim/own-lease',
-  'claim/fresh',
-  'claim/backoff',
-  'claim/held',
-  'claim/granted',
-  'claim/taken-over',
-  'publish/repeated',
-  'publish/superseded-by-base',
-  'publish/superseded',
-  'publish/refused',
-  'publish/accepted',
-  'settle/ignored',
-  'settle/released',
-  'settle/backed-off',
-  'invalidate/older',
-  'invalidate/quiet',
-  'invalidate/known',
-  'invalidate/rejected',
-]
 
 /** One search: where the model takes branches, and at which of these places the search never came. */
 export interface Coverage {
@@ -32,7 +11,7 @@ export interface Coverage {
  * Holds the model against the contract: each branch is one transition of the record's operations, no other is there, and each is taken
  * in one of the searches at least. Empty when that is so.
  */
-export function branchFaults(source: string, searches: readonly Coverage[], contract: readonly string[] = contractBranches): string[] {
+export function branchFaults(source: string, searches: readonly Coverage[], contract: readonly string[] = CONTRACT_BRANCHES): string[] {
   const model = [...source.matchAll(/^\s*branch\((\w+)\)/gm)].map(([, name = '']) => branchName(name))
   return [
     ...contract.filter((branch) => !model.includes(branch)).map((branch) => `the model has no transition for ${branch}`),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { branchFaults, contractBranches } from '../branches.ts'
+import { CONTRACT_BRANCHES } from '../../../packages/testkit/src/simulation/contract-branch.ts'
+import { branchFaults } from '../branches.ts'
 
 const contract = ['claim/fresh', 'claim/held']
 const model = `
@@ -47,5 +48,5 @@ describe('the model', () => {
 
 test('the model in proof/ has the branches of the contract and no others', () => {
   const source = readFileSync(new URL('../../../proof/store.pml', import.meta.url), 'utf8')
-  expect(branchFaults(source, [{ places: contractBranches, unreached: [] }])).toEqual([])
+  expect(branchFaults(source, [{ places: CONTRACT_BRANCHES, unreached: [] }])).toEqual([])
 })

@@ -34,7 +34,12 @@ export function sealedStore(
     contractVersion: store.contractVersion,
     capabilities: store.capabilities,
     async read(keys, operation) {
-      return (await store.read(keys, operation)).map(opened)
+      const answer = await store.read(keys, operation)
+      // As many as were asked for, whatever the store makes of that.
+      return keys.flatMap((_, index) => {
+        const snapshot = answer[index]
+        return snapshot === undefined ? [] : [opened(snapshot)]
+      })
     },
     async claim(key, attempt, request, operation): Promise<Claim> {
       const claim = await store.claim(key, attempt, request, operation)

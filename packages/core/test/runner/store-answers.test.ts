@@ -89,7 +89,11 @@ describe('a store that answers', () => {
   test.each<readonly [string, string, () => object]>([
     ['null for a lease', 'STORE_INCOMPATIBLE', () => ({ lease: null })],
     ['null for a backoff', 'STORE_INCOMPATIBLE', () => ({ backoff: null })],
-    ['a getter that throws', 'STORE_UNAVAILABLE', () => Object.defineProperty({}, 'version', { enumerable: true, get: () => unreadable() })],
+    [
+      'a getter that throws',
+      'STORE_UNAVAILABLE',
+      () => Object.defineProperty({}, 'version', { enumerable: true, get: () => unreadable() }),
+    ],
   ])('with %s is told apart by a TokenError, %s, and not by what it breaks', async (_, code, change) => {
     const { get, events } = node(withSnapshot(change))
     expect(await get('one')).toBe('one-1')

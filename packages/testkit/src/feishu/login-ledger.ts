@@ -1,6 +1,7 @@
 import type { Surroundings, Worth } from '../simulation/scenario.ts'
 
-const ACCESS_LIFE_S = 7_200
+/** A quarter of what the platform gives: refreshes are what there is to go wrong. */
+const ACCESS_LIFE_S = 1_800
 const REFRESH_LIFE_S = 7 * 24 * 3_600
 /** A process that takes over waits at least so long before it uses a refresh token again, milliseconds. */
 const TAKEOVER_DELAY_MS = 3_000

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { type SimulationReport, shrink, simulate } from '@tokenwell/testkit'
+import { coverageProblems } from './coverage.ts'
+import type { Tally } from './tally.ts'
+import { HOURS, NODES, worldOf } from './worlds.ts'
+
+const USAGE = `usage: npm run simulate [-- options]
+
+  --seeds N      how many worlds to play (default 300)
+  --first F      the first seed (default 1)
+  --seed S       replays one world: its history, and if something is wrong in it, the least that still goes wrong
+  --bail         stops at the first world in which something is wrong
+  --coverage     also fails if a kind of fault was rare, or a way through the machine or the contract was never taken
+  --counts       prints all that was counted
+  --workers W    threads (default: one for each core)`
+
+/** Worlds handed to a thread at a time. */
+const BATCH = 10
+
+const number = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: number,
+      first: number,
+      seed: number,
+      workers: number,
+      bail: flag,
+      coverage: flag,
+      counts: flag,
+      help: flag,
+    },
+  })
+  if (values.help) {
+    console.log(USAGE)
+    return 0
+  }
+  if (values.seed !== undefined) return replay(whole('seed', values.seed))
+  const seeds = whole('seeds', values.seeds ?? '300')
+  const first = whole('first', values.first ?? '1')
+  const workers = whole('workers', values.workers ?? `${availableParallelism()}`)
+  const started = performance.now()
+  const { wrong, counts, played } = await playAll({ first, seeds, workers, bail: values.bail })
+  const seconds = (performance.now() - started) / 1_000
+
+  if (values.counts) for (const [what, count] of [...counts].sort()) console.log(`${what}: ${count}`)
+  for (const { seed, violations } of wrong.slice(0, 10)) console.log(`seed ${seed}: ${violations.join('; ')}`)
+  const problems = values.coverage ? coverageProblems(counts, played) : []
+  for (const problem of problems) console.log(problem)
+  const faults = [...counts].filter(([what]) => what.startsWith('fault ')).reduce((sum, [, count]) => sum + count, 0)
+  const gets = counts.get('gets') ?? 0
+  console.log(
+    `${played} worlds of ${NODES} processes and ${HOURS} hours in ${seconds.toFixed(0)} s: ${gets} gets ` +
+      `(${(gets / played / NODES / HOURS / 60).toFixed(1)} per process and minute), ${faults} faults, ${wrong.length} worlds with violations`,
+  )
+  const [worst] = wrong
+  if (worst !== undefined) await explain(worst.seed)
+  return wrong.length > 0 || problems.length > 0 ? 1 : 0
+}
+
+interface Order {
+  readonly first: number
+  readonly seeds: number
+  readonly workers: number
+  readonly bail: boolean
+}
+
+/** Hands the seeds out in batches to as many threads. */
+async function playAll({ first, seeds, workers, bail }: Order): Promise<Pick<Tally, 'counts' | 'wrong'> & { played: number }> {
+  const counts = new Map<string, number>()
+  const wrong: Tally['wrong'][number][] = []
+  let next = first
+  let played = 0
+  const end = first + seeds
+  const thread = async () => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url))
+    try {
+      while (next < end && !(bail && wrong.length > 0)) {
+        const batch = Array.from({ length: Math.min(BATCH, end - next) }, (_, index) => next + index)
+        next += batch.length
+        worker.postMessage(batch)
+        const [answer] = (await once(worker, 'message')) as [Tally]
+        played += answer.seeds.length
+        wrong.push(...answer.wrong)
+        for (const [what, count] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + count)
+      }
+    } finally {
+      await worker.terminate()
+    }
+  }
+  await Promise.all(Array.from({ length: workers }, thread))
+  return { counts, wrong: wrong.sort((one, other) => one.seed - other.seed), played }
+}
+
+async function replay(seed: number): Promise<number> {
+  const report = await simulate(worldOf(seed))
+  console.log(report.history.join('\n'))
+  if (report.violations.length > 0) await explain(seed)
+  return report.violations.length > 0 ? 1 : 0
+}
+
+/** Plays a world again to see that it is the same, and looks for the least that still goes wrong in it. */
+async function explain(seed: number): Promise<void> {
+  const world = worldOf(seed)
+  const [one, again] = [await simulate(world), await simulate(world)]
+  if (digest(one) !== digest(again)) console.log(`seed ${seed} is not the same twice`)
+  const { options, report, runs } = await shrink(world)
+  console.log(`\nseed ${seed}, made small in ${runs} runs: ${options.nodes} processes, ${options.hours} hours, and`)
+  for (const trouble of report.plan) console.log(`  ${JSON.stringify(trouble)}`)
+  console.log('what happened before it went wrong:')
+  const at = report.history.findIndex((line) => line.includes('VIOLATION'))
+  for (const line of report.history.slice(Math.max(0, at - 40), at + 1)) console.log(`  ${line}`)
+  console.log(`all of it: npm run simulate -- --seed ${seed}`)
+}
+
+function digest({ history }: SimulationReport): string {
+  return createHash('sha256').update(history.join('\n')).digest('hex')
+}
+
+function whole(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new TypeError(`--${name} takes a whole number, got ${text}`)
+  return Number(text)
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  return 2
+})

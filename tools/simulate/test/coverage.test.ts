@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { CONTRACT_BRANCHES } from '../../../packages/testkit/src/simulation/contract-branch.ts'
+import { coverageProblems } from '../coverage.ts'
+import { EDGES, RARE_EDGES } from '../edges.ts'
+import { tally } from '../tally.ts'
+
+test('what was never played is named, each kind of fault, way through the machine and branch of the contract', () => {
+  const problems = coverageProblems(new Map([['fault store stall', 999]]), 3_000)
+  expect(problems).toContain('the fault "store stall" struck 999 times, fewer than 1000')
+  expect(problems).toContain('the fault "wire upstream late" struck 0 times, fewer than 1000')
+  expect(problems).toContain('nothing took the branch claim/taken-over')
+  expect(problems).toContain('nothing took the edge idle wanted claiming')
+  expect(problems).not.toContain(`nothing took the edge ${RARE_EDGES[0]}`)
+  expect(coverageProblems(new Map(), 100_000)).toContain(`nothing took the edge ${RARE_EDGES[0]}`)
+})
+
+test('a way through the machine that nobody knows of is named', () => {
+  const all = new Map(
+    [...EDGES.map((edge) => `edge ${edge}`), ...CONTRACT_BRANCHES.map((branch) => `branch ${branch}`)].map((what) => [what, 1]),
+  )
+  expect(coverageProblems(all, 1)).toEqual(expect.not.arrayContaining([expect.stringContaining('edge')]))
+  expect(coverageProblems(new Map([...all, ['edge closed woke claiming', 1]]), 1)).toContain('unknown: edge closed woke claiming')
+})
+
+test('the diagram of the architecture has every way from one activity to another, and no other', () => {
+  const diagram = readFileSync(new URL('../../../ARCHITECTURE.md', import.meta.url), 'utf8')
+  const drawn = [...diagram.matchAll(/^ {4}(\w+) --> (\w+):/gm)].map(([, from, to]) => `${from} ${to}`)
+  const taken = [...EDGES, ...RARE_EDGES].map((edge) => edge.split(' ')).map(([from, , to]) => `${from} ${to}`)
+  const moves = taken.filter((move) => new Set(move.split(' ')).size === 2 && !move.endsWith(' closed'))
+  expect([...new Set(drawn)].sort()).toEqual([...new Set(moves)].sort())
+})
+
+test('seeds are tallied: what was counted, the ways that were taken, and what was wrong', async () => {
+  const { seeds, wrong, counts } = await tally([1, 2])
+  expect(seeds).toEqual([1, 2])
+  expect(wrong).toEqual([])
+  expect(counts.get('edge claiming claimed fetching')).toBeGreaterThan(10)
+  expect(counts.get('branch claim/granted')).toBeGreaterThan(10)
+  expect(counts.get('gets')).toBeGreaterThan(2 * 5 * 360)
+})
