@@ -7,7 +7,7 @@ import type { RateLimit } from './rate-limit.ts'
 import { isRejectedUserToken } from './rejected-token.ts'
 import { parseUserTokenReply } from './replies.ts'
 import { buildUserTokenRequest } from './requests.ts'
-import { decodeLogin, encodeLogin } from './user-login.ts'
+import { decodeLogin, encodeLogin, type UserLogin } from './user-login.ts'
 
 /** The delay is longer than a request may still be out, and its reply on its way into the store, after the lease of its holder has ended. */
 export const userPolicy: RotatingPolicy = { ...defaultPolicy, takeoverDelayMs: 3_000 }
@@ -39,8 +39,9 @@ export function userAccessToken(options: {
       return undefined
     },
     async fetch({ signal, previous, assertInTime }) {
-      const refresh = previous === undefined ? undefined : unspent(() => decodeLogin(previous.value)).refresh
-      if (refresh === undefined) throw new Unspent(nothingToRefresh(previous !== undefined))
+      const login = previous === undefined ? undefined : unspent(() => decodeLogin(previous.value))
+      const refresh = login?.refresh
+      if (refresh === undefined) throw new Unspent(nothingToRefresh(login))
       try {
         return await limit.pass(async () => {
           unspent(assertInTime)
@@ -65,10 +66,13 @@ function unspent<T>(work: () => T): T {
   }
 }
 
-function nothingToRefresh(hadLogin: boolean): TokenError {
-  const why = hadLogin
-    ? 'The login of this user has ended and there is no refresh token: it was forgotten, or granted without the scope offline_access.'
-    : 'This user has not authorised the app, or so long ago that the store has forgotten it.'
+function nothingToRefresh(login: UserLogin | undefined): TokenError {
   const next = 'Send the user to the authorisation page and call authorize() with the code that comes back.'
-  return new TokenError('REAUTHORIZATION_REQUIRED', `${why} ${next}`, { retryable: false })
+  return new TokenError('REAUTHORIZATION_REQUIRED', `${whyNothing(login)} ${next}`, { retryable: false })
+}
+
+function whyNothing(login: UserLogin | undefined): string {
+  if (login === undefined) return 'This user has not authorised the app, or so long ago that the store has forgotten it.'
+  if (login.access === '') return 'The login of this user was forgotten.'
+  return 'The login of this user has ended, and it was granted without the scope offline_access, so there is no refresh token.'
 }

@@ -284,7 +284,9 @@ describe('forgetting a user', () => {
     await other.tokens.user(ANN).get()
     await one.tokens.user(ANN).forget()
     expect(one.tokens.user(ANN).peek()).toBeUndefined()
-    expect((await failure(one.tokens.user(ANN).get())).code).toBe('REAUTHORIZATION_REQUIRED')
+    const forgotten = await failure(one.tokens.user(ANN).get())
+    expect(forgotten.code).toBe('REAUTHORIZATION_REQUIRED')
+    expect(forgotten.message).toContain('was forgotten')
     await quiet()
     // What it has in memory is served once more while the record is read.
     await other.tokens.user(ANN).get()
