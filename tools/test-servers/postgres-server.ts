@@ -1,8 +1,10 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { Client } from 'pg'
 import { freePorts } from './free-port.ts'
 import { identity, type PostgresVersion, providePostgresEngine } from './postgres-engine.ts'
@@ -93,7 +95,7 @@ export async function providePostgres(): Promise<SharedPostgres> {
 async function startIn(
   version: PostgresVersion,
   settings: Readonly<Record<string, string>>,
-  prepare: (folder: string) => Promise<void> | void,
+  prepare: (folder: string) => Promise<void>,
 ): Promise<PostgresServer> {
   const { postgres } = providePostgresEngine(version)
   const user = identity()
@@ -164,16 +166,17 @@ function removeSharedMemory(folder: string): void {
 }
 
 /** Runs a program of the server to its end, as the user that owns the files. */
-function finish(command: string, args: readonly string[]): void {
-  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', cwd: tmpdir(), ...identity() })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${error ?? stderr}`)
+async function finish(command: string, args: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'], ...identity() })
+  const [[status], said] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${said}`)
 }
 
 /** Copies the files of a running server into this folder, as those of a standby. By hand, because not every package has `pg_basebackup`. */
 async function copyOf(primary: PostgresServer, folder: string): Promise<void> {
   await withClient(primary.port, async (client) => {
     await client.query("select pg_backup_start('replica', true)")
-    finish('sh', [
+    await finish('sh', [
       '-c',
       'cp -a "$0"/. "$1"/ && rm -rf "$1"/pg_wal/* "$1"/postmaster.pid "$1"/server.log && chmod 700 "$1"',
       primary.folder,
