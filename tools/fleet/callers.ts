@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Token, TokenHandle } from '@tokenwell/core'
 import { isTokenError } from '@tokenwell/core'
-import { type Entry, machineNow } from './entry.ts'
+import { digest, type Entry, machineNow } from './entry.ts'
 import type { CallReport } from './orders.ts'
 
 interface Watch {
@@ -133,9 +132,4 @@ export class Callers {
 
 function newTally(): Tally {
   return { callers: 0, blocked: 0, longestMs: 0, lastAt: 0, served: new Map(), errors: new Map() }
-}
-
-/** Tells tokens apart without being one. */
-function digest(value: string): string {
-  return createHash('sha256').update(value).digest('hex').slice(0, 12)
 }

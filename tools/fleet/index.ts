@@ -3,9 +3,9 @@
  *
  * @module
  */
-export { type Entry, machineNow, type Point } from './entry.ts'
+export { digest, type Entry, type LastServed, machineNow, type Point, type StoreCall } from './entry.ts'
 export { Fleet, type FleetOptions, startFleet } from './fleet.ts'
-export { violations } from './invariants.ts'
-export type { FleetNode } from './node.ts'
-export type { CallReport, CredentialName, TokensReport } from './orders.ts'
+export { storeViolations, violations } from './invariants.ts'
+export { FleetNode } from './node.ts'
+export type { AppSetting, CallReport, CredentialName, TokensReport } from './orders.ts'
 export type { StoreAddress } from './store-address.ts'

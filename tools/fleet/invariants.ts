@@ -19,21 +19,20 @@ const LONGEST_WAIT_MS = 20_000
  */
 export function violations(history: readonly Entry[], expectation: Expectation = {}): string[] {
   const entries = [...history].sort((one, other) => one.at - other.at)
-  const ages = splitAtLosses(entries.filter((entry) => entry.kind === 'store') as Call[], entries)
   return [
     ...(expectation.faultless === true ? overlappingFetches(entries) : []),
-    ...ages.flatMap((calls) =>
-      [...new Set(calls.map(({ key }) => key))].flatMap((key) =>
-        storeViolations(
-          calls.filter((call) => call.key === key),
-          passages(entries),
-        ),
-      ),
-    ),
+    ...storeViolations(entries),
     ...differentValues(entries),
     ...longWaits(entries, expectation.longestWaitMs ?? LONGEST_WAIT_MS),
     ...nodesOf(entries).flatMap((node) => nodeViolations(entries.filter((entry) => entry.node === node))),
   ]
+}
+
+/** I2, I3, I6 and I7: what concerns the store. `entries`: in order of time. */
+export function storeViolations(entries: readonly Entry[]): string[] {
+  const ages = splitAtLosses(entries.filter((entry) => entry.kind === 'store') as Call[], entries)
+  const passed = passages(entries)
+  return ages.flatMap((calls) => [...Map.groupBy(calls, ({ key }) => key).values()].flatMap((of) => keyViolations(of, passed)))
 }
 
 /** When time was moved on, and by how much. */
@@ -41,7 +40,7 @@ function passages(entries: readonly Entry[]): Of<'passed'>[] {
   return entries.filter((entry) => entry.kind === 'passed')
 }
 
-function storeViolations(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
+function keyViolations(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
   const answered = calls.filter(({ outcome }) => outcome !== 'failed')
   // A call that failed for its caller may have been carried out all the same.
   return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls, passed), ...repeatedFences(answered)]

@@ -10,6 +10,9 @@ const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url))
 /** How long a process may live on after it has closed everything, milliseconds. */
 const LEAVE_MS = 10_000
 
+/** `token`: the value behind the digest of a `served` entry. */
+type Hear = (entry: Entry, token?: string) => void
+
 /** One process of a fleet, seen from the test. */
 export class FleetNode {
   readonly name: string
@@ -21,14 +24,14 @@ export class FleetNode {
   #eventUrl = ''
   #output = ''
 
-  private constructor(name: string, child: ChildProcess, hear: (entry: Entry) => void) {
+  private constructor(name: string, child: ChildProcess, hear: Hear) {
     this.name = name
     this.#child = child
     // What it said last is read after it has ended.
     this.#ended = Promise.all([once(child, 'exit'), once(child, 'disconnect')])
     child.on('message', (message: Message) => {
       if ('entry' in message) {
-        hear(message.entry)
+        hear(message.entry, message.token)
         if (message.entry.kind === 'reached') this.#reached.get(message.entry.point)?.()
         return
       }
@@ -49,7 +52,7 @@ export class FleetNode {
     })
   }
 
-  static async start(setting: Setting, hear: (entry: Entry) => void): Promise<FleetNode> {
+  static async start(setting: Setting, hear: Hear): Promise<FleetNode> {
     const child = fork(WORKER, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Node 22 says that its SQLite and its reading of TypeScript are new.
@@ -74,6 +77,21 @@ export class FleetNode {
     return this.#output
   }
 
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the process was never started')
+    return this.#child.pid
+  }
+
+  /** Resolves when it has ended, however it did. */
+  get ended(): Promise<unknown> {
+    return this.#ended
+  }
+
+  /** Its exit code, or the signal that ended it; null while it runs. */
+  get ending(): number | NodeJS.Signals | null {
+    return this.#child.exitCode ?? this.#child.signalCode
+  }
+
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
@@ -82,7 +100,12 @@ export class FleetNode {
     const id = this.#orders++
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#answers.set(id, { resolve, reject })
-    this.#child.send({ id, name, argument } satisfies OrderMessage)
+    // Whoever has just ended cannot be told anything.
+    this.#child.send({ id, name, argument } satisfies OrderMessage, (error) => {
+      if (error === null) return
+      this.#answers.delete(id)
+      reject(error)
+    })
     return (await promise) as ReturnType<Orders[Each]>
   }
 
@@ -110,11 +133,11 @@ export class FleetNode {
 
   /** Asks it to close everything. Resolves with its exit code, which is 0 when nothing kept the process alive. */
   async close(): Promise<number | NodeJS.Signals | null> {
-    if (!this.isRunning) return this.#child.exitCode ?? this.#child.signalCode
+    if (!this.isRunning) return this.ending
     await this.order('close', undefined)
     const overdue = setTimeout(() => this.#child.kill('SIGKILL'), LEAVE_MS)
     await this.#ended
     clearTimeout(overdue)
-    return this.#child.exitCode ?? this.#child.signalCode
+    return this.ending
   }
 }

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher } from 'undici'
-import { type Entry, machineNow } from './entry.ts'
+import { digest, type Entry, machineNow } from './entry.ts'
 import type { Points } from './points.ts'
 
 const TOKEN_PATHS = ['/open-apis/auth/v3/app_access_token', '/open-apis/authen/v2/oauth/token']
@@ -8,6 +8,8 @@ const TOKEN_PATHS = ['/open-apis/auth/v3/app_access_token', '/open-apis/authen/v
 export function observedDispatcher(node: string, points: Points, tell: (entry: Entry) => void): Dispatcher {
   return new Agent({ keepAliveTimeout: 1_000 }).compose((dispatch) => (options, handler) => {
     if (!TOKEN_PATHS.some((path) => options.path.includes(path))) return dispatch(options, handler)
+    const secret = refreshToken(options.body)
+    if (secret !== undefined) tell({ at: machineNow(), node, kind: 'spending', digest: digest(secret) })
     const observer = new FetchObserver(node, points, tell, handler)
     if (!points.isHeld('requesting')) return dispatch(options, observer)
     points.reach('requesting').then(
@@ -16,6 +18,12 @@ export function observedDispatcher(node: string, points: Points, tell: (entry: E
     )
     return true
   })
+}
+
+function refreshToken(body: unknown): string | undefined {
+  if (typeof body !== 'string') return undefined
+  const { refresh_token: value } = JSON.parse(body) as { readonly refresh_token?: string }
+  return value
 }
 
 class FetchObserver implements Dispatcher.DispatchHandler {

@@ -13,8 +13,8 @@ type Told = Pick<StoreCall, 'outcome' | 'version' | 'fence'>
 
 export interface ObservedStore {
   readonly store: TokenStore
-  /** The highest version of a token that the store has called rejected so far. */
-  readonly rejectedUpTo: number
+  /** The highest version of a token that the store has called rejected so far. Default: of the app's. */
+  rejectedUpTo(key?: string): number
   /** From now on no hint is passed on. Resolves when no call is under way any more. */
   still(): Promise<void>
   /** Passes on what was kept back. */
@@ -48,9 +48,10 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
       throw error
     }
   }
-  let rejected = 0
+  const rejected = new Map<string, number>()
   const said = (outcome: string, { key, version, rejectedUpTo }: Snapshot): Told => {
-    if (isToken(key)) rejected = Math.max(rejected, rejectedUpTo)
+    const name = isToken(key) ? APP : key
+    rejected.set(name, Math.max(rejected.get(name) ?? 0, rejectedUpTo))
     return { outcome, version }
   }
 
@@ -107,9 +108,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
 
   return {
     store: observed,
-    get rejectedUpTo() {
-      return rejected
-    },
+    rejectedUpTo: (key = APP) => rejected.get(isToken(key) ? APP : key) ?? 0,
     async still() {
       kept ??= []
       while (underWay.size > 0) await Promise.allSettled(underWay)
@@ -127,6 +126,8 @@ function isHeldAt(key: string): boolean {
   return isToken(key) || key.includes('/user-access-token/')
 }
 
+const APP = '/app-access-token'
+
 function isToken(key: string): boolean {
-  return key.endsWith('/app-access-token')
+  return key.endsWith(APP)
 }

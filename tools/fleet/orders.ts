@@ -31,6 +31,8 @@ export interface Orders {
   authorize(order: { readonly user: string; readonly code: string }): void
   /** From now on so many callers every few milliseconds. */
   load(order: { readonly callers: number; readonly everyMs: number }): void
+  /** From now on one caller of one of these credentials every few milliseconds, in every manner, until the node is closed. */
+  traffic(order: { readonly of: readonly CredentialName[]; readonly everyMs: number }): void
   /** Ends the load and waits for its last caller. */
   rest(): CallReport
   /** Nothing is begun any more: no load, no timer, no hint. Answers when nothing of the store is under way. */
@@ -63,7 +65,8 @@ export interface CallReport {
 
 /** One of the app's credentials. */
 export interface CredentialName {
-  readonly kind: 'tenant' | 'user'
+  readonly kind: 'app' | 'tenant' | 'user'
+  /** Of the tenant or the user. */
   readonly id: string
 }
 
@@ -75,7 +78,13 @@ export interface TokensReport {
 
 export type Name = keyof Orders
 
-export type Message = { readonly reply: number; readonly value?: unknown; readonly error?: string } | { readonly entry: Entry }
+export type Message = { readonly reply: number; readonly value?: unknown; readonly error?: string } | EntryMessage
+
+/** `token`: the value behind the digest of a `served` entry, where the parent wants to have it judged; no part of any history. */
+export interface EntryMessage {
+  readonly entry: Entry
+  readonly token?: string
+}
 
 export interface OrderMessage {
   readonly id: number

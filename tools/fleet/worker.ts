@@ -3,29 +3,38 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createTokenManager, type TokenEvent, type TokenManager } from '@tokenwell/core'
+import { createTokenManager, type Token, type TokenEvent, type TokenHandle, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
 import { callEach } from './call-each.ts'
 import { Callers } from './callers.ts'
 import { type Entry, machineNow } from './entry.ts'
 import { observedDispatcher } from './observed-dispatcher.ts'
 import { type ObservedStore, observedStore } from './observed-store.ts'
-import type { Message, Name, OrderMessage, Orders, Setting } from './orders.ts'
+import type { CredentialName, Message, Name, OrderMessage, Orders, Setting } from './orders.ts'
 import { Points } from './points.ts'
 import { type OpenStore, openStore } from './store-address.ts'
+import { Traffic } from './traffic.ts'
 import { TravellingClock } from './travelling-clock.ts'
 
 interface Service {
   readonly node: string
+  readonly domain: string
   readonly opened: OpenStore
   readonly observed: ObservedStore
   readonly manager: TokenManager
   readonly tokens: FeishuTokens
   readonly server: Server
   readonly callers: Callers
+  traffic?: Traffic
   readonly points: Points
   closeDispatcher(): Promise<void>
 }
+
+/** Core's default. */
+const NAMESPACE = 'tokenwell'
+
+/** How long a caller of the platform's API waits for it, milliseconds. */
+const API_MS = 2_000
 
 const clock = new TravellingClock()
 let service: Service | undefined
@@ -58,13 +67,24 @@ async function open({ node, store, domain, app, storeTimeoutMs, encryption }: Se
   const tokens = createFeishuTokens({ appId, appSecret, manager, domain, events: { verificationToken, encryptKey }, http: { dispatcher } })
   const server = createServer(createNodeEventHandler(tokens)).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const callers = new Callers(tokens.app, { node, wall: () => clock.wall(), rejectedUpTo: () => observed.rejectedUpTo, tell })
-  return { node, opened, observed, manager, tokens, server, callers, points, closeDispatcher: () => dispatcher.close() }
+  const callers = new Callers(tokens.app, { node, wall: () => clock.wall(), rejectedUpTo: () => observed.rejectedUpTo(), tell })
+  return { node, domain, opened, observed, manager, tokens, server, callers, points, closeDispatcher: () => dispatcher.close() }
 }
 
 function running(): Service {
   if (service === undefined) throw new Error('the node has not been started')
   return service
+}
+
+function handleOf({ tokens }: Service, { kind, id }: CredentialName): TokenHandle {
+  if (kind === 'app') return tokens.app
+  return kind === 'tenant' ? tokens.tenant(id) : tokens.user(id)
+}
+
+/** An API that says whether a token is good. */
+async function callApi(domain: string, token: Token): Promise<unknown> {
+  const headers = { authorization: `Bearer ${token.value}` }
+  return (await fetch(`${domain}/open-apis/any`, { headers, signal: AbortSignal.timeout(API_MS) })).json()
 }
 
 async function untilMoment(at: number): Promise<void> {
@@ -86,9 +106,8 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
   },
   async tokens({ of, at = 0, timeoutMs }) {
     await untilMoment(at)
-    const { tokens } = running()
     return callEach(
-      of.map(({ kind, id }) => (kind === 'tenant' ? tokens.tenant(id) : tokens.user(id))),
+      of.map((name) => handleOf(running(), name)),
       timeoutMs === undefined ? {} : { timeoutMs },
     )
   },
@@ -101,6 +120,22 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
   async rest() {
     await running().callers.endLoad()
     return running().callers.report()
+  },
+  async traffic({ of, everyMs }) {
+    const its = running()
+    const { node, domain, observed } = its
+    const traffic = new Traffic(
+      of.map((name) => handleOf(its, name)),
+      {
+        node,
+        wall: () => clock.wall(),
+        rejectedUpTo: (key) => observed.rejectedUpTo(`${NAMESPACE}/${key}`),
+        api: (token) => callApi(domain, token),
+        tell: (entry, token) => say(token === undefined ? { entry } : { entry, token }),
+      },
+    )
+    its.traffic = traffic
+    traffic.start(everyMs)
   },
   async still() {
     const { callers, observed } = running()
@@ -131,15 +166,17 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
     return running().tokens.status()
   },
   async close() {
-    const { node, callers, tokens, manager, server, opened, closeDispatcher } = running()
+    const { node, callers, traffic, tokens, manager, server, opened, closeDispatcher } = running()
     await callers.endLoad()
+    await traffic?.end()
     await tokens.close()
     await manager.close()
     server.close()
     server.closeAllConnections()
     await opened.end()
     await closeDispatcher()
-    tell({ at: machineNow(), node, kind: 'closed', asked: callers.asked, settled: callers.settled })
+    const [asked, settled] = [callers.asked + (traffic?.asked ?? 0), callers.settled + (traffic?.settled ?? 0)]
+    tell({ at: machineNow(), node, kind: 'closed', asked, settled })
   },
 }
 

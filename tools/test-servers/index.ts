@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { freePorts } from './free-port.ts'
 export { type Pgbouncer, type PgbouncerOptions, startPgbouncer } from './pgbouncer-server.ts'
 export type { PostgresVersion } from './postgres-engine.ts'
 export {
