@@ -1,0 +1,30 @@
+import type { StoreAddress } from '@tokenwell/fleet'
+import type { TcpProxy } from '@tokenwell/test-servers'
+import type { StoreName } from './options.ts'
+import type { Pause } from './pause.ts'
+import type { Planned } from './plan.ts'
+
+/** A store with a fleet around it, to which anything may be done. */
+export interface Place {
+  readonly address: (node: number) => StoreAddress
+  /** The way of each process to the store; none to a file. */
+  readonly wires: readonly TcpProxy[]
+  /**
+   * Has this happen to the store, and be over.
+   * @param loses called before and after the store loses what it had acknowledged
+   */
+  strike(fault: Planned, pause: Pause, loses: () => void): Promise<void>
+  /** Ends it, whatever state it is in, and leaves nothing behind. */
+  stop(): Promise<void>
+}
+
+export async function openPlace(store: StoreName, processes: number): Promise<Place> {
+  switch (store) {
+    case 'redis':
+      return (await import('./redis-place.ts')).openRedis(processes)
+    case 'postgres':
+      return (await import('./postgres-place.ts')).openPostgres(processes)
+    case 'sqlite':
+      return (await import('./sqlite-place.ts')).openSqlite()
+  }
+}

@@ -1,0 +1,99 @@
+import { type Account, losses, type Request, stoppedMs } from './account.ts'
+import { withoutNamespace } from './serve-rules.ts'
+import { TOKEN_LIFE_MS } from './upstream.ts'
+import type { Violation } from './violation.ts'
+
+/** No refresh token may be sent twice within this time, milliseconds. */
+const TAKEOVER_DELAY_MS = 3_000
+/** The longest that a process may have had the right to spend before it did, milliseconds: the lease of a login. */
+const LEASE_MS = 12_000
+
+/** What a fleet may ask for one credential in a minute, whatever fails; and what a process may that has to do without the store. */
+const FLEET_BOUND = 9
+const PROCESS_BOUND = 8
+const MINUTE_MS = 60_000
+
+/** I10, and refresh tokens. */
+export function requestViolations(account: Account): Violation[] {
+  return [...floods(account), ...doubleSpends(account)]
+}
+
+function floods(account: Account): Violation[] {
+  const { requests } = account
+  return [...Map.groupBy(requests, ({ key }) => key)].flatMap(([key, its]): Violation[] => {
+    const worst = its
+      .map(({ at }, index) => ({ at, count: its.filter((other, place) => place >= index && other.at < at + MINUTE_MS).length }))
+      .find(({ at, count }) => count > allowed(account, key, at))
+    if (worst === undefined) return []
+    const { at, count } = worst
+    return [{ what: `I10: ${count} requests for ${key} within a minute; ${allowed(account, key, at)} have a reason`, key, at }]
+  })
+}
+
+/** How many requests of a minute have a reason, beside the bound: tokens due because they are so short-lived here, and what follows. */
+function allowed({ entries, strikes, requests }: Account, key: string, from: number): number {
+  const to = from + MINUTE_MS
+  const detached = new Set<string>()
+  const rejected = new Set<number>()
+  for (const entry of entries) {
+    if (entry.kind !== 'event' || entry.key !== key || entry.at < from - MINUTE_MS / 2 || entry.at > to) continue
+    if (entry.type === 'detached') detached.add(entry.node)
+    if (entry.type === 'rejected' && entry.version !== undefined) rejected.add(entry.version)
+  }
+  // A store that forgets forgets what is to be waited for as well.
+  const lost = losses(entries).filter((at) => at >= from && at < to).length
+  // What it is minted from may be refused: each dead ticket, and each dead token of the app, may cost a request.
+  const tickets = strikes.filter(({ on, at }) => on === 'tickets' && at >= from - MINUTE_MS / 2 && at < to).length
+  const refused = key.includes('/user-')
+    ? 0
+    : requests.filter((each) => each.key === key && each.at >= from && each.at < to && each.isRefused()).length
+  const due = Math.ceil(MINUTE_MS / (TOKEN_LIFE_MS / 2))
+  return FLEET_BOUND + due + rejected.size + detached.size * PROCESS_BOUND + lost + Math.min(refused, tickets + lost)
+}
+
+/** A refresh token is sent again only by a process that has waited whether its successor comes. */
+function doubleSpends(account: Account): Violation[] {
+  const spent = Map.groupBy(
+    account.requests.filter((request) => request.digest !== undefined),
+    ({ digest }) => digest,
+  )
+  return [...spent.values()].flatMap((requests) =>
+    requests.flatMap((request, index): Violation[] => {
+      const before = requests[index - 1]
+      // A refusal that was read says that nothing is used up; who does not get to read it does not go on from it.
+      if (before === undefined || before.isRefused() || request.at - before.at >= TAKEOVER_DELAY_MS) return []
+      if (isExcused(account, before, request)) return []
+      const { key, at } = request
+      return [{ what: `a refresh token of ${key} was sent twice within ${(at - before.at).toFixed(0)} ms`, key, at }]
+    }),
+  )
+}
+
+/** Only what no protocol can prevent. */
+function isExcused(account: Account, first: Request, second: Request): boolean {
+  const { entries, stops } = account
+  // The store forgot who had the right to spend, or that it was spent: nobody can know.
+  if (losses(entries).some((at) => at > first.at - LEASE_MS && at < second.at)) return true
+  // A process that was stopped between its last look at the clock and its request sends it when it goes on.
+  return entries.some((entry) => {
+    if (entry.kind !== 'spending' || entry.digest !== first.digest || entry.at > second.at) return false
+    return stoppedMs(stops, entry.node, entry.at - 50, second.at, 'around') > 0
+  })
+}
+
+/** How many requests there would have been without faults: one at first, one whenever half a life is over, one for each token rejected. */
+export function idealRequests({ entries, keys, requests, began, ended }: Account): number {
+  const first = requests[0]?.at ?? began
+  return keys.reduce((sum, key) => {
+    const rejections = new Map<number, number>()
+    for (const entry of entries) {
+      if (entry.kind !== 'store' || entry.operation !== 'invalidate' || entry.outcome === 'failed') continue
+      if (withoutNamespace(entry.key) !== key || entry.fence === undefined || rejections.has(entry.fence)) continue
+      rejections.set(entry.fence, entry.at)
+    }
+    const moments = [first, ...[...rejections.values()].sort((one, other) => one - other), ended]
+    return (
+      sum + moments.slice(1).reduce((count, to, index) => count + 1 + Math.floor((to - (moments[index] ?? to)) / (TOKEN_LIFE_MS / 2)), 0)
+    )
+  }, 0)
+}

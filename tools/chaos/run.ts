@@ -1,0 +1,229 @@
+import { type CredentialName, type Entry, machineNow } from '@tokenwell/fleet'
+import type { Account, Stop, Strike } from './account.ts'
+import { Crew } from './crew.ts'
+import type { ChaosOptions } from './options.ts'
+import { type Pause, pauseUntil, until } from './pause.ts'
+import { openPlace, type Place } from './place.ts'
+import { drawPlan, nameOf, type Planned } from './plan.ts'
+import { comeToRest, REST_MS } from './rest.ts'
+import { TokenEnds } from './token-ends.ts'
+import { openUpstream, type Upstream } from './upstream.ts'
+import { strikeWire } from './wires.ts'
+
+const PROCESSES = 8
+const TENANTS = 8
+const USERS = 3
+
+const CREDENTIALS: readonly CredentialName[] = [
+  { kind: 'app', id: '' },
+  ...Array.from({ length: TENANTS }, (_, index): CredentialName => ({ kind: 'tenant', id: `tenant-${index}` })),
+  ...Array.from({ length: USERS }, (_, index): CredentialName => ({ kind: 'user', id: `user-${index}` })),
+]
+
+/** Quiet at the end: at least so long; then until everything has been at rest for a while; and what a run is planned with. Milliseconds. */
+const LEAST_QUIET_MS = 15_000
+const AT_REST_MS = 5_000
+const QUIET_MS = REST_MS + AT_REST_MS
+
+/** A fault that is so late has no place in the plan any more, milliseconds. */
+const TOO_LATE_MS = 5_000
+const LOGINS_EVERY_MS = 3_000
+
+/** How often this process looks whether it gets to run, and how late is worth noting, milliseconds. */
+const PULSE_MS = 50
+const STALL_MS = 200
+
+/** Everything there is while it runs, in the order in which it is begun. */
+interface World {
+  readonly place: Place
+  readonly upstream: Upstream
+  readonly crew: Crew
+  readonly ends: TokenEnds
+  readonly entries: Entry[]
+  readonly digests: Map<string, string>
+}
+
+/**
+ * A fleet under load to which everything happens that the seed says.
+ * @throws when it is called off by the signal, or when something other than the fleet fails; nothing is left then
+ */
+export async function runChaos(options: ChaosOptions, signal: AbortSignal, say: (line: string) => void): Promise<Account> {
+  const pause = pauseUntil(signal)
+  const mishaps: string[] = []
+  const place = await openPlace(options.store, PROCESSES)
+  try {
+    const upstream = await openUpstream(CREDENTIALS)
+    const world = worldOf(place, upstream)
+    const { crew, ends } = world
+    const pulse = new Pulse()
+    try {
+      signal.throwIfAborted()
+      const account = await play(options, world, pause, say)
+      return { ...account, stops: [...crew.stops, ...pulse.stalls], lives: crew.lives, mishaps }
+    } finally {
+      await crew.kill()
+      ends.stop()
+      pulse.stop()
+      // The simulator says what it itself did wrong.
+      await upstream.platform.close().catch((error: unknown) => mishaps.push(String(error)))
+      for (const pid of crew.pids) if (isAlive(pid)) mishaps.push(`process ${pid} is left`)
+    }
+  } finally {
+    await place.stop()
+  }
+}
+
+function worldOf(place: Place, upstream: Upstream): World {
+  const entries: Entry[] = []
+  const digests = new Map<string, string>()
+  const { platform, app } = upstream
+  const ends = new TokenEnds((token) => platform.judge(token))
+  const crew = new Crew({
+    size: PROCESSES,
+    address: place.address,
+    domain: platform.url,
+    app,
+    credentials: CREDENTIALS,
+    hear(entry, token) {
+      entries.push(entry)
+      if (entry.kind !== 'served' || token === undefined) return
+      ends.note(entry.digest, token)
+      digests.set(`${entry.key} ${entry.version}`, entry.digest)
+    },
+  })
+  return { place, upstream, crew, ends, entries, digests }
+}
+
+async function play({ seed, store, minutes }: ChaosOptions, world: World, pause: Pause, say: (line: string) => void) {
+  const { upstream, crew, ends, entries, digests } = world
+  await crew.start()
+  upstream.aimAt(crew, 0)
+  await upstream.platform.pushTicket(upstream.app.appId)
+  await upstream.authorize(crew)
+  await crew.beginTraffic()
+  const keys = upstream.keys
+  await until('every process serves everything', () => servedBy(entries) >= keys.length * PROCESSES, pause, 30_000)
+  const authorizedAtFirst = upstream.authorizedAgain
+
+  const began = machineNow()
+  const forMs = minutes * 60_000 - QUIET_MS
+  const plan = drawPlan({ seed, store, processes: PROCESSES, forMs })
+  say(`${PROCESSES} processes with ${keys.length} credentials serve; ${plan.length} things go wrong in ${(forMs / 1_000).toFixed(0)} s`)
+  const { strikes, missed } = await carryOut(plan, { began, forMs }, world, pause)
+
+  const quietFrom = machineNow()
+  entries.push({ at: quietFrom, node: 'chaos', kind: 'mark', what: 'healed' })
+  upstream.aimAt(crew, 0)
+  await upstream.platform.pushTicket(upstream.app.appId)
+  await upstream.authorize(crew)
+  const rests = await comeToRest({
+    keys,
+    crew,
+    size: PROCESSES,
+    pause,
+    isGood: (key, version) => ends.isGood(digests.get(`${key} ${version}`) ?? ''),
+    authorize: (key) => upstream.authorizeOne(key.split('/').at(-1) ?? '', crew),
+  })
+  await pause(Math.max(quietFrom + LEAST_QUIET_MS - machineNow(), AT_REST_MS))
+  const ended = machineNow()
+  await crew.close()
+  const { requests, authorizedAgain } = upstream
+  const figures = { strikes, missed, rests, requests, began, quietFrom, ended, authorizedAgain: authorizedAgain - authorizedAtFirst }
+  return { ...figures, entries, ends: ends.ends, keys }
+}
+
+function servedBy(entries: readonly Entry[]): number {
+  return new Set(entries.flatMap((entry) => (entry.kind === 'served' ? [`${entry.node} ${entry.key}`] : []))).size
+}
+
+async function carryOut(
+  plan: readonly Planned[],
+  { began, forMs }: { readonly began: number; readonly forMs: number },
+  world: World,
+  pause: Pause,
+) {
+  const { upstream, crew } = world
+  const strikes: Strike[] = []
+  let missed = 0
+  let isOver = false
+
+  async function carryOutLane(lane: readonly Planned[]): Promise<void> {
+    for (const fault of lane) {
+      const lateMs = machineNow() - began - fault.at
+      if (lateMs > TOO_LATE_MS) {
+        missed += 1
+        continue
+      }
+      await pause(-lateMs)
+      const at = machineNow()
+      const hasStruck = await strike(fault, world, pause, began + forMs - at)
+      if (!hasStruck) missed += 1
+      else strikes.push({ at, until: machineNow(), on: nameOf(fault), kind: fault.kind })
+    }
+  }
+
+  async function keepSignedIn(): Promise<void> {
+    while (!isOver) {
+      await pause(LOGINS_EVERY_MS)
+      // It may go to somebody who is frozen meanwhile.
+      void upstream.authorize(crew)
+    }
+  }
+
+  const lanes = Map.groupBy(plan, nameOf)
+  const signedIn = keepSignedIn()
+  // Called off, it is the lanes that say so.
+  signedIn.catch(() => {})
+  // A server that is being started is not left behind.
+  const outcomes = await Promise.allSettled([...lanes.values()].map(carryOutLane))
+  isOver = true
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return { strikes, missed }
+}
+
+/** @returns whether there was an occasion for it */
+async function strike(fault: Planned, { place, upstream, crew, entries }: World, pause: Pause, withinMs: number): Promise<boolean> {
+  const loses = () => entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what: 'data-loss' })
+  switch (fault.on) {
+    case 'process':
+      return crew.strike(fault.node, fault, pause, withinMs)
+    case 'wire': {
+      const wire = place.wires[fault.node]
+      if (wire !== undefined) await strikeWire(wire, fault, pause)
+      break
+    }
+    case 'server':
+      await place.strike(fault, pause, loses)
+      break
+    case 'platform':
+      await upstream.strike(fault, pause)
+      break
+    case 'tickets':
+      // Nobody waits for an event that is not answered.
+      void upstream.ticketEvent(fault, crew).catch(() => {})
+  }
+  return true
+}
+
+/** Notes when this process, which carries the wires and plays the platform, does not get to run. */
+class Pulse {
+  readonly stalls: Stop[] = []
+  #last = machineNow()
+  readonly #timer = setInterval(() => {
+    const now = machineNow()
+    if (now - this.#last > PULSE_MS + STALL_MS) this.stalls.push({ from: this.#last, to: now })
+    this.#last = now
+  }, PULSE_MS)
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
