@@ -117,15 +117,14 @@ function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[]): s
   const grants = calls.filter(({ operation, outcome }) => operation === 'claim' && outcome === 'granted')
   return grants.flatMap((grant, index) =>
     grants.slice(index + 1).flatMap((other) => {
+      if (other.attempt === grant.attempt || other.sentAt <= grant.at || grant.leaseMs === undefined) return []
       const skippedMs = passed.reduce((sum, { at, ms }) => (at > grant.sentAt && at < other.at ? sum + ms : sum), 0)
-      const isAlive = grant.leaseMs !== undefined && other.at + skippedMs < grant.sentAt + grant.leaseMs
+      if (other.at + skippedMs >= grant.sentAt + grant.leaseMs) return []
       const isDone = calls.some(
         ({ operation, attempt, sentAt }) =>
           attempt === grant.attempt && (operation === 'publish' || operation === 'settle') && sentAt < other.at,
       )
-      return other.attempt !== grant.attempt && other.sentAt > grant.at && isAlive && !isDone
-        ? [`I6: ${other.node} was granted a lease while ${grant.node} held one`]
-        : []
+      return isDone ? [] : [`I6: ${other.node} was granted a lease while ${grant.node} held one`]
     }),
   )
 }
