@@ -21,7 +21,7 @@ export function report(account: Account, violations: readonly Violation[]): stri
     .size
   const struck = countBy(strikes.map(({ on, kind }) => [`${on.replace(/ \d+$/, '')}: ${kind}`, 1] as const))
   const asked = requests.filter(({ at }) => at <= ended).length
-  const restMs = Math.max(...rests.map(({ afterMs }) => afterMs ?? Number.POSITIVE_INFINITY))
+  const [slowest] = [...rests].sort((one, other) => (other.afterMs ?? Number.POSITIVE_INFINITY) - (one.afterMs ?? Number.POSITIVE_INFINITY))
   const stalls = stops.filter(({ node }) => node === undefined)
   const rows: readonly (readonly [string, string])[] = [
     ['gets served', count(tallies.reduce((sum, { served }) => sum + served, 0))],
@@ -32,7 +32,7 @@ export function report(account: Account, violations: readonly Violation[]): stri
     ['tokens served', count(rotations)],
     ['logins lost and given again', count(authorizedAgain)],
     ['processes started', count(lives.length)],
-    ['at rest after the last fault', `${restMs.toFixed(0)} ms`],
+    ['at rest after the last fault', `${slowest?.afterMs?.toFixed(0) ?? 'never'} ms, the last of all ${nameOf(slowest?.key)}`],
     ['faults', `${count(strikes.length)}, and ${missed} without an occasion`],
     ...[...struck].sort(([one], [other]) => one.localeCompare(other)).map(([kind, times]) => [`  ${kind}`, count(times)] as const),
     [
@@ -68,6 +68,10 @@ function slice({ entries, strikes, stops, requests }: Account, { key, at }: Viol
       .map(({ isRefused, ...request }) => ({ ...request, kind: 'request', refused: isRefused() })),
   ]
   return found.sort((one, other) => one.at - other.at).map((each) => JSON.stringify(each))
+}
+
+function nameOf(key: string | undefined): string | undefined {
+  return key?.split('/').slice(3).join(' ')
 }
 
 function countBy(pairs: readonly (readonly [string, number])[]): Map<string, number> {

@@ -12,6 +12,8 @@ const LEASE_MS = 12_000
 const FLEET_BOUND = 9
 const PROCESS_BOUND = 8
 const MINUTE_MS = 60_000
+/** How many tokens of one credential are due in a minute. */
+const DUE = Math.ceil(MINUTE_MS / (TOKEN_LIFE_MS / 2))
 
 /** I10, and refresh tokens. */
 export function requestViolations(account: Account): Violation[] {
@@ -23,7 +25,7 @@ function floods(account: Account): Violation[] {
   return [...Map.groupBy(requests, ({ key }) => key)].flatMap(([key, its]): Violation[] => {
     const worst = its
       .map(({ at }, index) => ({ at, count: its.filter((other, place) => place >= index && other.at < at + MINUTE_MS).length }))
-      .find(({ at, count }) => count > allowed(account, key, at))
+      .find(({ at, count }) => count > FLEET_BOUND + DUE && count > allowed(account, key, at))
     if (worst === undefined) return []
     const { at, count } = worst
     return [{ what: `I10: ${count} requests for ${key} within a minute; ${allowed(account, key, at)} have a reason`, key, at }]
@@ -47,8 +49,7 @@ function allowed({ entries, strikes, requests }: Account, key: string, from: num
   const refused = key.includes('/user-')
     ? 0
     : requests.filter((each) => each.key === key && each.at >= from && each.at < to && each.isRefused()).length
-  const due = Math.ceil(MINUTE_MS / (TOKEN_LIFE_MS / 2))
-  return FLEET_BOUND + due + rejected.size + detached.size * PROCESS_BOUND + lost + Math.min(refused, tickets + lost)
+  return FLEET_BOUND + DUE + rejected.size + detached.size * PROCESS_BOUND + lost + Math.min(refused, tickets + lost)
 }
 
 /** A refresh token is sent again only by a process that has waited whether its successor comes. */

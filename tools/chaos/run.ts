@@ -5,7 +5,7 @@ import type { ChaosOptions } from './options.ts'
 import { type Pause, pauseUntil, until } from './pause.ts'
 import { openPlace, type Place } from './place.ts'
 import { drawPlan, nameOf, type Planned } from './plan.ts'
-import { comeToRest, REST_MS } from './rest.ts'
+import { comeToRest } from './rest.ts'
 import { TokenEnds } from './token-ends.ts'
 import { openUpstream, type Upstream } from './upstream.ts'
 import { strikeWire } from './wires.ts'
@@ -20,10 +20,10 @@ const CREDENTIALS: readonly CredentialName[] = [
   ...Array.from({ length: USERS }, (_, index): CredentialName => ({ kind: 'user', id: `user-${index}` })),
 ]
 
-/** Quiet at the end: at least so long; then until everything has been at rest for a while; and what a run is planned with. Milliseconds. */
+/** Quiet at the end: at least so long, and until everything has been at rest for a while; and what a run is planned with. Milliseconds. */
 const LEAST_QUIET_MS = 15_000
 const AT_REST_MS = 5_000
-const QUIET_MS = REST_MS + AT_REST_MS
+const QUIET_MS = 25_000
 
 /** A fault that is so late has no place in the plan any more, milliseconds. */
 const TOO_LATE_MS = 5_000

@@ -7,7 +7,7 @@ import type { Violation } from './violation.ts'
  * processes count from when they asked: in practice the last one is served well before. What is left is the way from the decision to the
  * clock that is read afterwards, on a machine that has more to do than it can.
  */
-export const LATE_MS = 100
+const LATE_MS = 100
 
 type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
 

@@ -2,7 +2,7 @@ import { type Account, stoppedMs } from './account.ts'
 import type { Violation } from './violation.ts'
 
 /** What a loaded machine adds to the longest that a caller wants to wait, milliseconds. */
-export const MARGIN_MS = 2_000
+const MARGIN_MS = 2_000
 
 /** In the quiet nobody has to wait for so long; milliseconds. Shorter waits are those of impatient callers. */
 const PATIENT_MS = 10_000
