@@ -29,7 +29,7 @@ export function report(account: Account, violations: readonly Violation[]): stri
     ['longest wait', `${longestWaitMs(account).toFixed(0)} ms`],
     ['latest serve, after the end of the token', `${latestServeMs(account).toFixed(0)} ms`],
     ['upstream requests, without faults', `${count(asked)}, ${count(idealRequests(account))}`],
-    ['tokens served', count(rotations)],
+    ['rotations: tokens that were served', count(rotations)],
     ['logins lost and given again', count(authorizedAgain)],
     ['processes started', count(lives.length)],
     ['at rest after the last fault', `${slowest?.afterMs?.toFixed(0) ?? 'never'} ms, the last of all ${nameOf(slowest?.key)}`],

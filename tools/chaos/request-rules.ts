@@ -17,7 +17,7 @@ const DUE = Math.ceil(MINUTE_MS / (TOKEN_LIFE_MS / 2))
 
 /** I10, and refresh tokens. */
 export function requestViolations(account: Account): Violation[] {
-  return [...floods(account), ...doubleSpends(account)]
+  return [...floods(account), ...doubleSpends(account), ...staleSpends(account)]
 }
 
 function floods(account: Account): Violation[] {
@@ -68,6 +68,32 @@ function doubleSpends(account: Account): Violation[] {
       return [{ what: `a refresh token of ${key} was sent twice within ${(at - before.at).toFixed(0)} ms`, key, at }]
     }),
   )
+}
+
+/** Nobody spends a refresh token that was spent before, and whose successor the store had before the right to spend was asked for. */
+function staleSpends({ entries, requests }: Account): Violation[] {
+  const calls = Map.groupBy(
+    entries.filter((entry) => entry.kind === 'store'),
+    ({ key }) => withoutNamespace(key),
+  )
+  const forgotten = losses(entries)
+  return entries.flatMap((entry): Violation[] => {
+    if (entry.kind !== 'spending') return []
+    const first = requests.find(({ digest, isRefused }) => digest === entry.digest && !isRefused())
+    if (first === undefined || first.at >= entry.at) return []
+    const { key } = first
+    const its = calls.get(key) ?? []
+    const claim = its.findLast(
+      ({ node, operation, outcome, at }) => node === entry.node && operation === 'claim' && outcome === 'granted' && at <= entry.at,
+    )
+    if (claim === undefined) return []
+    const successor = its.find(
+      ({ operation, outcome, sentAt, at }) => operation === 'publish' && outcome === 'accepted' && sentAt > first.at && at < claim.sentAt,
+    )
+    if (successor === undefined || forgotten.some((at) => at > successor.sentAt && at < entry.at)) return []
+    const what = `${entry.node} spent a refresh token of ${key} again, ${(claim.sentAt - successor.at).toFixed(0)} ms after its successor was stored`
+    return [{ what, key, at: entry.at }]
+  })
 }
 
 /** Only what no protocol can prevent. */

@@ -67,6 +67,12 @@ const request = (at: number, told: Partial<Request> = {}): Request => ({ at, key
 
 const refresh = (at: number, isRefused = false): Request => request(at, { key: USER, digest: 'r', isRefused: () => isRefused })
 
+/** What a spent one brought is stored at this moment; afterwards somebody else has the right to spend. */
+const successor = (at: number): Entry[] => [
+  { ...publish(at + 1, 'a', 4_000), key: `tokenwell/${USER}` } as Entry,
+  { ...grant(59_950, 'b', 5_000), key: `tokenwell/${USER}` } as Entry,
+]
+
 /** Two rotations as they should be, and a quiet end. */
 const sound: Account = {
   entries: [
@@ -182,6 +188,10 @@ describe('what must not be is found', () => {
       change: { requests: Array.from({ length: 20 }, (_, index) => request(index)) },
       says: /^I10: 20 requests for .* within a minute; 14 have a reason/,
     },
+    'a refresh token that was spent again after its successor was stored': {
+      change: { ...withEntries(...successor(50_100), spending(60_000, 'b')), requests: [refresh(50_000), refresh(60_001)] },
+      says: /^b spent a refresh token of .*user-0 again, 9848 ms after its successor was stored/,
+    },
     'a refresh token that was sent twice': {
       change: { requests: [refresh(50_000), refresh(52_000)] },
       says: /^a refresh token of .*user-0 was sent twice within 2000 ms/,
@@ -227,6 +237,14 @@ describe('what cannot be prevented is no violation', () => {
       ...withEntries(spending(40_000, 'a'), spending(50_900, 'b')),
       stops: [{ node: 'a', from: 40_001, to: 50_950 }],
       requests: [refresh(50_900), refresh(51_000)],
+    },
+    'a refresh token whose successor was stored after the right to spend it was granted': {
+      ...withEntries(...successor(59_999), spending(60_000, 'b')),
+      requests: [refresh(50_000), refresh(60_001)],
+    },
+    'a refresh token whose successor the store forgot': {
+      ...withEntries(...successor(50_100), loss(55_000), spending(60_000, 'b')),
+      requests: [refresh(50_000), refresh(60_001)],
     },
     'requests for what was rejected': {
       ...withEntries(...Array.from({ length: 10 }, (_, index) => rejected(200 + index, 'a', 5_000 + index))),
