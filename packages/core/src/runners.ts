@@ -4,7 +4,7 @@ import { isTokenError, TokenError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
 import type { Policy } from './machine/policy.ts'
 import { Runner } from './runner.ts'
-import type { Version } from './store.ts'
+import type { Snapshot, Version } from './store.ts'
 
 /** What must survive the forgetting of a key: without it a process could go back to an older token. */
 interface Memory {
@@ -67,12 +67,17 @@ export class Runners {
         const since = sentAt()
         for (const [index, credential] of batch.entries()) {
           const snapshot = answer[index]
-          if (snapshot !== undefined && !this.#closed) this.runner(credential, policy).learn(snapshot, since)
+          if (snapshot !== undefined) this.learn(credential, policy, snapshot, since)
         }
       } catch (error) {
         if (!isTokenError(error)) throw error
       }
     }
+  }
+
+  /** Goes by what the store was found to say. */
+  learn(credential: Credential, policy: Policy, snapshot: Snapshot, sentAt: number): void {
+    if (!this.#closed) this.runner(credential, policy).learn(snapshot, sentAt)
   }
 
   /** Lets fetches in flight end for `graceMs`, then ends everything. */

@@ -126,6 +126,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     hints,
     tell,
     adopt: (credentials, policy) => runners.adopt(credentials, policy),
+    learn: (credential, policy, snapshot, sentAt) => runners.learn(credential, policy, snapshot, sentAt),
     token: (credential, policy) => createTokenHandle(runners, credential, policy),
     get closed() {
       return closing !== undefined

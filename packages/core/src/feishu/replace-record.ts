@@ -34,12 +34,13 @@ export interface Replacement {
  */
 export async function replaceRecord<Made extends Replacement>(
   inside: Inside,
-  { key }: Credential,
+  credential: Credential,
   policy: Policy,
   make: (signal: AbortSignal) => Promise<Made>,
 ): Promise<{ readonly made: Made; readonly version: Version }> {
   const { calls, clock } = inside
-  let grant = await claimOver(inside, key, policy)
+  const { key } = credential
+  let grant = await claimOver(inside, credential, policy)
   const madeAt = clock.monotonic()
   const made = await underLease(inside, key, grant, make)
   const { value, expiresInMs, renewInMs, repeatable } = made
@@ -63,7 +64,7 @@ export async function replaceRecord<Made extends Replacement>(
         return { made, version: fence }
       }
       // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
-      grant = await claimOver(inside, key, policy)
+      grant = await claimOver(inside, credential, policy)
     } catch (error) {
       cause = error
     }
@@ -80,8 +81,9 @@ interface Granted {
 }
 
 /** The lease on a record, whatever it holds. */
-async function claimOver(inside: Inside, key: string, policy: Policy): Promise<Granted> {
+async function claimOver(inside: Inside, credential: Credential, policy: Policy): Promise<Granted> {
   const { calls, clock, random } = inside
+  const { key } = credential
   const until = clock.monotonic() + PATIENCE_MS
   let rejected = 0
   while (!inside.closed) {
@@ -95,6 +97,8 @@ async function claimOver(inside: Inside, key: string, policy: Policy): Promise<G
       // One that arrives when it is all but over is left to run out.
       if (clock.monotonic() < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover }
     }
+    // It may say that what this process serves meanwhile is rejected.
+    inside.learn(credential, policy, snapshot, sentAt)
     if (answer.kind === 'fresh') {
       const first = rejected === 0
       rejected = Math.max(rejected, snapshot.version)

@@ -169,6 +169,30 @@ describe('a user', () => {
     expect((await other.tokens.user(ANN).get()).value).toBe(now.value)
   })
 
+  test('is not served with what turns out to be rejected while he waits to authorise, also without hints', async () => {
+    const world = await createWorld()
+    const deaf = flaky(world.store, world.clock)
+    deaf.loseHints()
+    const [one, other] = [world.node(), world.node({ store: deaf })]
+    await authorize(world, one)
+    const token = await other.tokens.user(ANN).get()
+    const held = world.simulator.fault(OAUTH, { kind: 'hang' }, { times: 1 })
+    // Fetched again at once, under a lease that the authorisation has to wait for.
+    const asked = world.simulator.next('held')
+    await one.tokens.user(ANN).reject(token)
+    const served = one.tokens.user(ANN).get()
+    await asked
+    expect(other.tokens.user(ANN).peek()?.value).toBe(token.value)
+    const authorizing = other.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') })
+    await quiet()
+    expect(other.tokens.user(ANN).peek()).toBeUndefined()
+    held.release()
+    await served
+    await pass(world.clock, 1_000)
+    await authorizing
+    noted(world)
+  })
+
   test('with a code that is no good keeps what was there', async () => {
     const world = await createWorld()
     const node = world.node()
