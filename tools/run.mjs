@@ -15,6 +15,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
   simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
   proof     search the models of the protocol whole; -- --large for more nodes and faults
+  chaos     a fleet on a real server, to which everything happens at once; -- --minutes 5 --store redis|postgres|sqlite [--seed 7]
   nightly   test, check, simulate and proof with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
@@ -47,7 +48,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, simulate, proof, nightly }
+  const tasks = { build, test, check, demo, simulate, proof, chaos, nightly }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -146,6 +147,16 @@ function simulate(node, setting, extra = args) {
  */
 function proof(node, setting, extra = args) {
   return aloud(node.path, [join('tools', 'proof', 'main.ts'), ...extra], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function chaos(node, setting) {
+  const built = await build(node, setting, [])
+  if (built !== 0) return built
+  return aloud(node.path, [join('tools', 'chaos', 'main.ts'), ...args], setting)
 }
 
 /**
