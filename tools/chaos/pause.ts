@@ -17,3 +17,17 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
     await pause(20)
   }
 }
+
+/** A fault could not be brought about, and nothing has happened. */
+export class NoOccasion extends Error {
+  override readonly name = 'NoOccasion'
+}
+
+/** What fails here fails before anything has happened. */
+export async function attempted<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new NoOccasion('a server did not do what it was asked to', { cause })
+  }
+}

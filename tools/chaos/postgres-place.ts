@@ -1,6 +1,6 @@
 import { type PostgresReplica, type PostgresServer, startPostgres, startPostgresReplica } from '@tokenwell/test-servers'
 import { Client } from 'pg'
-import { type Pause, until } from './pause.ts'
+import { attempted, type Pause, until } from './pause.ts'
 import type { Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
@@ -23,7 +23,10 @@ export async function openPostgres(processes: number): Promise<Place> {
   const wires = await layWires(primary.port, processes)
 
   async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: () => void): Promise<void> {
-    const replica = await copying
+    const replica = await attempted(copying).catch((error: unknown) => {
+      copying = copyOf(primary)
+      throw error
+    })
     if (!isComplete) {
       replica.pause()
       await pause(lagMs).catch(async (error: unknown) => {
@@ -60,11 +63,11 @@ export async function openPostgres(processes: number): Promise<Place> {
         await pause(Math.min(forMs, 3_000))
         return primary.restart()
       case 'backends terminated':
-        return withClient(primary, async (client) => void (await client.query(TERMINATE)))
+        return attempted(withClient(primary, async (client) => void (await client.query(TERMINATE))))
       case 'table locked':
         return withClient(primary, async (client) => {
-          await client.query('begin')
-          await client.query(`lock table "${SCHEMA}".records in access exclusive mode`)
+          await attempted(client.query('begin'))
+          await attempted(client.query(`lock table "${SCHEMA}".records in access exclusive mode`))
           await pause(forMs)
           // A lock goes with its connection, however that ends.
           await client.query('commit').catch(() => {})

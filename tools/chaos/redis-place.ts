@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
-import { type Pause, until } from './pause.ts'
+import { attempted, type Pause, until } from './pause.ts'
 import type { Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
@@ -23,7 +23,7 @@ export async function openRedis(processes: number): Promise<Place> {
   const keyPrefix = 'chaos'
 
   async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: () => void): Promise<void> {
-    await until('the replica follows', () => isLinked(replica), pause)
+    await attempted(until('the replica follows', () => isLinked(replica), pause))
     if (!isComplete) {
       await asked(replica, (client) => client.replicaof('NO', 'ONE'))
       await pause(lagMs)
@@ -63,10 +63,10 @@ export async function openRedis(processes: number): Promise<Place> {
         return loses()
       case 'FLUSHALL':
         loses()
-        await asked(primary, (client) => client.flushall())
+        await attempted(asked(primary, (client) => client.flushall()))
         return loses()
       case 'SCRIPT FLUSH':
-        return void (await asked(primary, (client) => client.script('FLUSH')))
+        return void (await attempted(asked(primary, (client) => client.script('FLUSH'))))
       case 'CLIENT KILL':
         for (const type of ['normal', 'pubsub']) {
           // Its own connection ends with the others.
@@ -74,7 +74,7 @@ export async function openRedis(processes: number): Promise<Place> {
         }
         return
       case 'CLIENT PAUSE':
-        await asked(primary, (client) => client.call('CLIENT', 'PAUSE', String(Math.min(forMs, 5_000))))
+        await attempted(asked(primary, (client) => client.call('CLIENT', 'PAUSE', String(Math.min(forMs, 5_000)))))
         return pause(Math.min(forMs, 5_000))
       case 'failover':
         return failOver(pause, true, 0, loses)

@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 200
  * How long after the last fault everything has to be at rest, milliseconds: the lease of a login whose holder is no more, the wait of who
  * takes over, a request and its deadline, and some slack.
  */
-const REST_MS = 25_000
+const REST_MS = 30_000
 /** A failure that is shared is waited out, however long its wait was when the last fault ended; then everything goes on at once. */
 const AFTER_RETRY_MS = 8_000
 /** No wait is longer, by core's own rule; milliseconds. */

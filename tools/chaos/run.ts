@@ -2,7 +2,7 @@ import { type CredentialName, type Entry, machineNow } from '@tokenwell/fleet'
 import type { Account, Stop, Strike } from './account.ts'
 import { Crew } from './crew.ts'
 import type { ChaosOptions } from './options.ts'
-import { type Pause, pauseUntil, until } from './pause.ts'
+import { NoOccasion, type Pause, pauseUntil, until } from './pause.ts'
 import { openPlace, type Place } from './place.ts'
 import { drawPlan, nameOf, type Planned } from './plan.ts'
 import { comeToRest } from './rest.ts'
@@ -156,7 +156,10 @@ async function carryOut(
       }
       await pause(-lateMs)
       const at = machineNow()
-      const hasStruck = await strike(fault, world, pause, began + forMs - at)
+      const hasStruck = await strike(fault, world, pause, began + forMs - at).catch((error: unknown) => {
+        if (error instanceof NoOccasion) return false
+        throw error
+      })
       if (!hasStruck) missed += 1
       else strikes.push({ at, until: machineNow(), on: nameOf(fault), kind: fault.kind })
     }
