@@ -1,8 +1,9 @@
-// Adds up what `npm test` and `npm run check` left in a folder; prints "N passed, N failed" as the last line.
+// Adds up what `npm test` and `npm run check` left in a folder, and the exit codes of what counts as one; prints "N passed, N failed" last.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const [folder = '', tests = '1', checks = '1'] = process.argv.slice(2)
+const [folder = '', ...outcomes] = process.argv.slice(2)
+const { tests = '1', checks = '1', ...searches } = Object.fromEntries(outcomes.map((outcome) => outcome.split('=')))
 
 /** @param {string} name */
 function read(name) {
@@ -35,6 +36,8 @@ const skipped = (vitest?.numPendingTests ?? 0) + (vitest?.numTodoTests ?? 0)
 if (tests === '0' && tested.passed === 0) tested.failed = 1
 console.log(`\ntests:  ${tested.passed} passed, ${tested.failed} failed, ${skipped} skipped (exit code ${tests})`)
 console.log(`checks: ${checked.passed} passed, ${checked.failed} failed (exit code ${checks})`)
-const failed = tested.failed + checked.failed
-console.log(`${tested.passed + checked.passed} passed, ${failed} failed`)
+for (const [name, code] of Object.entries(searches)) console.log(`${name}: ${code === '0' ? 'passed' : `failed (exit code ${code})`}`)
+const found = Object.values(searches).filter((code) => code !== '0').length
+const failed = tested.failed + checked.failed + found
+console.log(`${tested.passed + checked.passed + Object.keys(searches).length - found} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
