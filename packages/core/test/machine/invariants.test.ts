@@ -3,9 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/machine/policy.ts'
 import { wakeAt } from '../../src/machine/state.ts'
 import { verdict } from '../../src/machine/verdict.ts'
-import { Bench, failure, moves, policy, rotating } from './support.ts'
-
-const NIGHTLY = process.env.TOKENWELL_NIGHTLY === undefined ? 1 : 20
+import { Bench, failure, moves, policy, rotating, SHARE } from './support.ts'
 
 const now = (bench: Bench) =>
   verdict(bench.state, { minLifeMs: 0, since: bench.now - 60_000, until: bench.now + 15_000 }, bench.now, bench.policy)
@@ -21,7 +19,7 @@ function always(given: Policy, check: (bench: Bench, before: Bench['state']) => 
         check(bench, before)
       }
     }),
-    { numRuns: runs * NIGHTLY },
+    { numRuns: runs * SHARE },
   )
 }
 
@@ -46,7 +44,7 @@ describe.each([
           newest = token.version
         }
       }),
-      { numRuns: 5_000 * NIGHTLY },
+      { numRuns: 5_000 * SHARE },
     )
   })
 
@@ -117,7 +115,7 @@ describe.each([
           expect(wakeAt(bench.state)).toBeUndefined()
         },
       ),
-      { numRuns: 3_000 * NIGHTLY },
+      { numRuns: 3_000 * SHARE },
     )
   })
 
@@ -135,7 +133,7 @@ describe.each([
     ]
     const missing = () => wanted.filter((each) => !seen.has(each))
     // Some take several rare moves in a row.
-    for (let batch = 0; batch < 20 && missing().length > 0; batch += 1) always(given, look, 1_000)
+    for (let batch = 0; batch < 20 / SHARE && missing().length > 0; batch += 1) always(given, look, 1_000)
     expect(missing()).toEqual([])
   })
 })

@@ -1,9 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Effect } from '../../src/machine/happenings.ts'
-import { Bench, emptySnapshot, failure, moves, rotating, spent } from './support.ts'
-
-const NIGHTLY = process.env.TOKENWELL_NIGHTLY === undefined ? 1 : 20
+import { Bench, emptySnapshot, failure, moves, rotating, SHARE, spent } from './support.ts'
 
 /** Runs random moves; `check` is given what each of them led to. */
 function always(check: (bench: Bench, before: Bench['state'], effects: readonly Effect[]) => void): void {
@@ -17,7 +15,7 @@ function always(check: (bench: Bench, before: Bench['state'], effects: readonly 
         check(bench, state, bench.done.slice(asked))
       }
     }),
-    { numRuns: 5_000 * NIGHTLY },
+    { numRuns: 5_000 * SHARE },
   )
 }
 

@@ -7,6 +7,9 @@ import { initialState, type State, wakeAt } from '../../src/machine/state.ts'
 import { transition } from '../../src/machine/transition.ts'
 
 export const policy: Policy = defaultPolicy
+/** What is run of the usual number of random scripts: more by night, few where every mutant is to survive or fall by them. */
+export const SHARE = process.env.TOKENWELL_MUTATION !== undefined ? 0.02 : process.env.TOKENWELL_NIGHTLY === undefined ? 1 : 20
+
 /** Of a credential that is used up by its fetch. */
 export const rotating: RotatingPolicy = { ...defaultPolicy, takeoverDelayMs: 3_000 }
 
