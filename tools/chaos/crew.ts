@@ -27,8 +27,8 @@ const ARRIVAL_MS = 8_000
 /** One caller in every process each so many milliseconds. */
 const CALL_EVERY_MS = 10
 
-/** How long a process may take to close everything, milliseconds: more than its most patient caller waits. */
-const CLOSE_MS = 20_000
+/** How long a process may take to close everything, milliseconds: well more than its most patient caller waits. */
+const CLOSE_MS = 40_000
 
 /** The processes of a fleet, some of which may be gone or frozen at the moment. */
 export class Crew {

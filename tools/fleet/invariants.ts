@@ -30,9 +30,15 @@ export function violations(history: readonly Entry[], expectation: Expectation =
 
 /** I2, I3, I6 and I7: what concerns the store. `entries`: in order of time. */
 export function storeViolations(entries: readonly Entry[]): string[] {
-  const ages = splitAtLosses(entries.filter((entry) => entry.kind === 'store') as Call[], entries)
+  const calls = entries.filter((entry) => entry.kind === 'store') as Call[]
+  const firstSentAt = new Map<string, number>()
+  for (const { attempt = '', operation, sentAt } of calls) {
+    if (operation === 'claim') firstSentAt.set(attempt, Math.min(sentAt, firstSentAt.get(attempt) ?? sentAt))
+  }
   const passed = passages(entries)
-  return ages.flatMap((calls) => [...Map.groupBy(calls, ({ key }) => key).values()].flatMap((of) => keyViolations(of, passed)))
+  return splitAtLosses(calls, entries).flatMap((age) =>
+    [...Map.groupBy(age, ({ key }) => key).values()].flatMap((of) => keyViolations(of, passed, firstSentAt)),
+  )
 }
 
 /** When time was moved on, and by how much. */
@@ -40,10 +46,10 @@ function passages(entries: readonly Entry[]): Of<'passed'>[] {
   return entries.filter((entry) => entry.kind === 'passed')
 }
 
-function keyViolations(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
+function keyViolations(calls: readonly Call[], passed: readonly Of<'passed'>[], firstSentAt: ReadonlyMap<string, number>): string[] {
   const answered = calls.filter(({ outcome }) => outcome !== 'failed')
   // A call that failed for its caller may have been carried out all the same.
-  return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls, passed), ...repeatedFences(answered)]
+  return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls, passed, firstSentAt), ...repeatedFences(answered)]
 }
 
 /** The store's calls between one loss of its data and the next; those that were under way at a loss are left out. */
@@ -113,13 +119,15 @@ function follow(
 }
 
 /** I6: nobody is granted a lease while another attempt holds one that it has neither used nor given back. */
-function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[]): string[] {
+function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[], firstSentAt: ReadonlyMap<string, number>): string[] {
   const grants = calls.filter(({ operation, outcome }) => operation === 'claim' && outcome === 'granted')
   return grants.flatMap((grant, index) =>
     grants.slice(index + 1).flatMap((other) => {
       if (other.attempt === grant.attempt || other.sentAt <= grant.at || grant.leaseMs === undefined) return []
       const skippedMs = passed.reduce((sum, { at, ms }) => (at > grant.sentAt && at < other.at ? sum + ms : sum), 0)
-      if (other.at + skippedMs >= grant.sentAt + grant.leaseMs) return []
+      // A claim that was sent again is answered with the lease it was granted before, which is no longer for it.
+      const grantedAt = firstSentAt.get(grant.attempt ?? '') ?? grant.sentAt
+      if (other.at + skippedMs >= grantedAt + grant.leaseMs) return []
       const isDone = calls.some(
         ({ operation, attempt, sentAt }) =>
           attempt === grant.attempt && (operation === 'publish' || operation === 'settle') && sentAt < other.at,

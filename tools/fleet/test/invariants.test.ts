@@ -125,3 +125,11 @@ test('calls that overlap prove nothing', () => {
   const overlapping: Entry = { ...call(156, 'a', { operation: 'read', outcome: 'read', version: 1_000 }), sentAt: 152 } as Entry
   expect(violations([...sound, overlapping])).toEqual([])
 })
+
+test('a lease counts from when it was first asked for, however often the claim was sent again', () => {
+  const lost = call(170, 'a', { operation: 'claim', outcome: 'failed', attempt: 'a 3000', leaseMs: 8_000 })
+  expect(violations([...sound, lost, grant(8_000, 'a', 3_000), grant(8_180, 'b', 3_001)])).toEqual([])
+  expect(violations([...sound, lost, grant(7_000, 'a', 3_000), grant(7_180, 'b', 3_001)])).toEqual([
+    expect.stringMatching(/^I6: b was granted/),
+  ])
+})
