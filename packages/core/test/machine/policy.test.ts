@@ -40,6 +40,12 @@ test('for any life and any chance the renewal point is within the life, and neve
   )
 })
 
+test('keys that were fetched together fall due apart, as far as the policy says', () => {
+  const first = renewInMs(2 * HOUR, 0, defaultPolicy)
+  expect(first).toBe(2 * HOUR - defaultPolicy.renewWindowMs)
+  expect(renewInMs(2 * HOUR, 0.5, defaultPolicy)).toBe(first + defaultPolicy.renewJitterMs / 2)
+})
+
 test('Feishu tokens fall due after the point from which the platform gives out a new one', () => {
   expect(2 * HOUR - renewInMs(2 * HOUR, 0, feishuPolicy)).toBeLessThan(30 * 60_000)
 })

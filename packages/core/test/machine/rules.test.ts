@@ -487,3 +487,76 @@ test('a hint that comes while the record is read is looked into once more', () =
   bench.send({ type: 'wanted' })
   bench.must('read')
 })
+
+test('what a snapshot says of a life counts from when the store was asked, not from when it answered', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  const sentAt = bench.now
+  bench.now += 900
+  const snapshot = emptySnapshot({ version: 20, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'told', sentAt, snapshot, read: true })
+  const { token } = bench.state
+  expect(token).toMatchObject({ version: 20, expiresAt: sentAt + LIFE })
+  expect(token?.renewAt).toBeGreaterThanOrEqual(sentAt + LIFE / 2)
+  expect(token?.renewAt).toBeLessThanOrEqual(sentAt + LIFE / 2 + 5_000)
+})
+
+test('processes that have a token from the store do not come for the next one in the same instant', () => {
+  const renewAt = [0, 0.5, 0.99].map((chance) => {
+    const bench = new Bench()
+    bench.chance = chance
+    const snapshot = emptySnapshot({ version: 20, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
+    bench.send({ type: 'told', sentAt: bench.now, snapshot, read: true })
+    return (bench.state.token?.renewAt ?? 0) - bench.now
+  })
+  expect(renewAt).toEqual([LIFE / 2, LIFE / 2 + 2_500, LIFE / 2 + 4_950])
+})
+
+test('a fence that is not above what was served is not published under, whatever the store says', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE + MINUTE
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(10)
+  expect(bench.must('settle')).toMatchObject({ fence: 10, backoffMs: 0 })
+  bench.fetched('b')
+  expect(bench.take('publish')).toBeUndefined()
+  expect(bench.state.token).toMatchObject({ value: 'b', version: 11, published: false })
+})
+
+test('a failure that others have had is waited out, and the next one here counts after theirs', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const backoff = { retryInMs: 20_000, failure: '', failures: 3 }
+  const claim = { kind: 'backoff' as const, snapshot: emptySnapshot({ backoff }) }
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim, failure })
+  bench.now += 19_900
+  bench.send({ type: 'woke' })
+  expect(bench.outstanding).toEqual([])
+  bench.now += 100
+  bench.send({ type: 'woke' })
+  bench.claimGranted(30, { backoff: { ...backoff, retryInMs: 0 } })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
+  expect(bench.must('settle').backoffMs).toBe(3_000)
+})
+
+test('the life of what was fetched counts from when it was asked for', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(10)
+  const sentAt = bench.now
+  bench.now += 3_000
+  bench.send({ type: 'fetched', attempt: bench.must('fetch').attempt, sentAt, value: 'a', expiresInMs: LIFE })
+  expect(bench.must('publish')).toMatchObject({ expiresAt: sentAt + LIFE })
+})
+
+test('without the store a request has as long as with it, and no longer', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  expect(bench.must('fetch')).toMatchObject({ detached: true, deadline: bench.now + policy.requestTimeoutMs })
+})

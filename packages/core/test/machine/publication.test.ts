@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import type { Notice } from '../../src/machine/happenings.ts'
+import type { Policy } from '../../src/machine/policy.ts'
+import { Bench, emptySnapshot, failure, policy, rotating } from './support.ts'
+
+const LIFE = 7_200_000
+
+/** A process whose publication of `a` under fence 10 is under way. */
+function publishing(given: Policy = policy, lifeMs = LIFE): Bench {
+  const bench = new Bench(given)
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(10)
+  bench.fetched('a', lifeMs)
+  bench.waiting = false
+  bench.done = []
+  return bench
+}
+
+function fail(bench: Bench): void {
+  bench.send({ type: 'publish-failed', attempt: bench.must('publish').attempt, failure })
+}
+
+const told = (bench: Bench, type: Notice['type']) =>
+  bench.done.flatMap((effect) => (effect.type === 'notify' && effect.notice.type === type ? [effect.notice] : []))
+
+test('that something newer was there is told, that a publication was accepted is not', () => {
+  const accepted = publishing()
+  accepted.publishAccepted()
+  expect(told(accepted, 'superseded')).toEqual([])
+
+  const bench = publishing()
+  const snapshot = emptySnapshot({ version: 30, value: 'c', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({
+    type: 'published',
+    attempt: bench.must('publish').attempt,
+    sentAt: bench.now,
+    publication: { kind: 'superseded', snapshot },
+  })
+  expect(told(bench, 'superseded')).toEqual([{ type: 'superseded', version: 30 }])
+  expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { value: 'c', version: 30 } })
+})
+
+test('the answer to a publication of before ends no other one', () => {
+  const bench = publishing()
+  const { attempt } = bench.must('publish')
+  const snapshot = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'published', attempt: attempt - 1, sentAt: bench.now, publication: { kind: 'accepted', snapshot } })
+  expect(bench.state.activity).toMatchObject({ kind: 'publishing', attempt })
+})
+
+test('a publication without an answer is repeated ever less often', () => {
+  const bench = publishing()
+  const waits = [1, 2, 3].map(() => {
+    fail(bench)
+    const { activity } = bench.state
+    const retryAt = activity.kind === 'publishing' ? (activity.retryAt ?? 0) : 0
+    const waitMs = retryAt - bench.now
+    bench.now = retryAt
+    bench.send({ type: 'woke' })
+    return waitMs
+  })
+  expect(waits).toEqual([750, 1_500, 3_000])
+  expect(told(bench, 'detached')).toHaveLength(3)
+})
+
+test('of a used-up secret the publication is repeated once a second for a minute: who takes over waits not much longer', () => {
+  const bench = publishing(rotating)
+  for (let tries = 0; tries < 60; tries++) {
+    fail(bench)
+    bench.now += 1_000
+    bench.send({ type: 'woke' })
+  }
+  bench.must('publish')
+})
+
+test('a publication whose token has ended is given up, and its lease with it', () => {
+  const bench = publishing(policy, 40_000)
+  bench.now += 41_000
+  fail(bench)
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 10, backoffMs: 0 }])
+  expect(bench.state.activity).toMatchObject({ kind: 'idle' })
+})
+
+test('a publication that ends with its process lets the lease of a used-up secret run out, and gives back any other', () => {
+  for (const [given, effects] of [
+    [rotating, []],
+    [policy, [{ type: 'settle', fence: 10, backoffMs: 0 }]],
+  ] as const) {
+    const bench = publishing(given, 40_000)
+    bench.now += 41_000
+    bench.send({ type: 'close', finish: false })
+    fail(bench)
+    expect(bench.outstanding).toMatchObject(effects)
+    expect(bench.state.activity).toEqual({ kind: 'closed' })
+  }
+})

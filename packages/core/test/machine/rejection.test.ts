@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest'
+import { usableToken } from '../../src/machine/state.ts'
+import { Bench, emptySnapshot, failure } from './support.ts'
+
+const LIFE = 7_200_000
+
+/** A process that has `a` under version 10 and has just reported it. */
+function reported(): Bench {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.done = []
+  bench.send({ type: 'rejected', version: 10 })
+  return bench
+}
+
+function answer(bench: Bench, snapshot: Parameters<typeof emptySnapshot>[0]): void {
+  const { version } = bench.must('invalidate')
+  const whole = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE, ...snapshot })
+  bench.send({ type: 'invalidated', version, sentAt: bench.now, snapshot: whole })
+}
+
+const told = (bench: Bench) =>
+  bench.done.flatMap((effect) => (effect.type === 'notify' && effect.notice.type === 'rejected' ? [effect.notice] : []))
+
+test('a rejection that took the token is told once and brings one claim', () => {
+  const bench = reported()
+  answer(bench, { rejectedUpTo: 10 })
+  expect(told(bench)).toEqual([{ type: 'rejected', version: 10 }])
+  expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 10 }])
+})
+
+test('what is known to be rejected is not reported again', () => {
+  const bench = reported()
+  answer(bench, { rejectedUpTo: 10 })
+  bench.send({ type: 'rejected', version: 10 })
+  expect(bench.take('invalidate')).toBeUndefined()
+})
+
+test('another value under a newer version is nobody’s dead value: it is served, and nothing is told', () => {
+  const bench = reported()
+  answer(bench, { version: 20, value: 'b', rejectedUpTo: 10 })
+  expect(bench.outstanding).toEqual([])
+  expect(bench.state.token).toMatchObject({ value: 'b', version: 20 })
+  expect(told(bench)).toEqual([])
+})
+
+test('the dead value under a newer version that is rejected already is not reported', () => {
+  const bench = reported()
+  answer(bench, { version: 20, rejectedUpTo: 20 })
+  expect(bench.take('invalidate')).toBeUndefined()
+  expect(bench.must('claim')).toMatchObject({ rejected: 20 })
+})
+
+test('the dead value under its own version is not reported twice, though the store does not call it rejected', () => {
+  const bench = reported()
+  answer(bench, { rejectedUpTo: 0 })
+  expect(bench.outstanding).toEqual([])
+  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'a' })
+  expect(told(bench)).toEqual([])
+})
+
+test('a token that only this process knows is rejected without asking the store', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('a')
+  bench.waiting = false
+  const version = bench.state.token?.version ?? 0
+  bench.send({ type: 'rejected', version })
+  expect(bench.take('invalidate')).toBeUndefined()
+  expect(bench.state.rejected).toBe(version)
+  expect(bench.must('claim')).toMatchObject({ rejected: version })
+})
+
+test('a report that the store did not take goes by what is known here, and what is known to be rejected stays so', () => {
+  const bench = reported()
+  const { version } = bench.must('invalidate')
+  bench.send({ type: 'told', sentAt: bench.now, snapshot: emptySnapshot({ version: 10, value: 'a', rejectedUpTo: 30 }), read: false })
+  bench.send({ type: 'invalidate-failed', version })
+  expect(bench.state).toMatchObject({ rejected: 30 })
+  expect(bench.state.rejecting).toBeUndefined()
+})
