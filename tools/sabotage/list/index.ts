@@ -1,0 +1,6 @@
+import type { Mutation } from '../mutation.ts'
+import { core } from './core.ts'
+import { record } from './record.ts'
+import { postgres, redis, sqlite } from './stores.ts'
+
+export const mutations: readonly Mutation[] = [...core, ...record, ...redis, ...postgres, ...sqlite]
