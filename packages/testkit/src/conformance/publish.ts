@@ -126,8 +126,10 @@ export const publishCases: Cases = {
 
   'an accepted publication clears the backoff and its count': async (subject) => {
     await subject.fail('a')
-    const { snapshot } = await subject.publish('b', await subject.nowAsFence())
+    const version = await subject.nowAsFence()
+    const { snapshot } = await subject.publish('b', version, { renewInMs: 0 })
     same(snapshot.backoff, undefined, 'backoff')
+    same((await subject.claim('c', past(version))).kind, 'granted', 'claim of what is newer')
   },
 
   'a superseded publication leaves the backoff': async (subject) => {
