@@ -2,7 +2,9 @@ import type { Mutation } from '../mutation.ts'
 
 const MACHINE = 'packages/core/src/machine'
 /** The quick ones. Those that draw at random take half a minute. */
-const machine = ['rules', 'rotation', 'policy', 'rejection', 'publication', 'fetched'].map((name) => `packages/core/test/machine/${name}.test.ts`)
+const machine = ['rules', 'rotation', 'policy', 'rejection', 'publication', 'fetched'].map(
+  (name) => `packages/core/test/machine/${name}.test.ts`,
+)
 const rotation = ['packages/core/test/machine/rotation.test.ts', 'packages/core/test/feishu/user.test.ts']
 const clocks = ['packages/core/test/machine/rules.test.ts', 'packages/core/test/feishu/clocks.test.ts']
 

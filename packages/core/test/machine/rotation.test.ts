@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Effect } from '../../src/machine/happenings.ts'
-import { Bench, emptySnapshot, failure, moves, rotating, SHARE, spent } from './support.ts'
+import { Bench, emptySnapshot, failure, moves, policy, rotating, SHARE, spent } from './support.ts'
 
 /** Runs random moves; `check` is given what each of them led to. */
 function always(check: (bench: Bench, before: Bench['state'], effects: readonly Effect[]) => void): void {
@@ -181,4 +181,24 @@ test('a secret that cannot be read is neither replaced nor reported to those who
   expect(bench.take('fetch')).toBeUndefined()
   expect(bench.must('settle')).toMatchObject({ backoffMs: 0 })
   expect(bench.state.activity).toMatchObject({ kind: 'cooling', failure: { code: 'RECORD_UNREADABLE' } })
+})
+
+test('a lease that came too late is given back, unless it is what tells the next that the last holder vanished', () => {
+  for (const [takeover, given] of [
+    [true, rotating],
+    [false, rotating],
+    [true, policy],
+  ] as const) {
+    const bench = new Bench(given)
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    const sentAt = bench.now
+    bench.now += 12_000
+    const snapshot = emptySnapshot({ version: 50, value: 'r', lease: { expiresInMs: 12_000 } })
+    const claim = { kind: 'granted', fence: 100, takeover, snapshot } as const
+    bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt, failure: undefined, claim })
+    expect(bench.take('fetch')).toBeUndefined()
+    const isKept = takeover && given === rotating
+    expect(bench.outstanding).toMatchObject(isKept ? [] : [{ type: 'settle', fence: 100, backoffMs: 0 }])
+  }
 })
