@@ -16,6 +16,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
   proof     search the models of the protocol whole; -- --large for more nodes and faults
   chaos     a fleet on a real server, to which everything happens at once; -- --minutes 5 --store redis|postgres|sqlite [--seed 7]
+  sabotage  take the rules out of a copy of the code one by one, and show which checks notice; -- --help says how to choose
   mutation  change the machine in one small way after another, and list what no test notices; -- --mutate <file> for a part
   nightly   test, check, simulate and proof with more runs and on every supported Node
 
@@ -49,7 +50,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, simulate, proof, chaos, mutation, nightly }
+  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, nightly }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -148,6 +149,14 @@ function simulate(node, setting, extra = args) {
  */
 function proof(node, setting, extra = args) {
   return aloud(node.path, [join('tools', 'proof', 'main.ts'), ...extra], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+function sabotage(node, setting) {
+  return aloud(node.path, [join('tools', 'sabotage', 'main.ts'), ...args], setting)
 }
 
 /**
