@@ -42,7 +42,7 @@ const searched = new Map<string, Promise<Verdict>>()
 let toolchain: Toolchain | undefined
 
 /** Searches the model with the rule taken out. Several mutations may be one there: it is searched once. */
-export function model(name: string, { folder, signal }: CheckOptions): Promise<Verdict> {
+function model(name: string, { folder, signal }: CheckOptions): Promise<Verdict> {
   const known = searched.get(name) ?? search(name, folder, signal)
   searched.set(name, known)
   return known
