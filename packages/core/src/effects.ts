@@ -115,10 +115,13 @@ export class Effects {
     const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
     const sentAt = departure(clock)
     const abort = () => controller.abort(late)
-    let cancel = clock.schedule(() => {
-      if (graceMs === 0) abort()
-      else cancel = clock.schedule(abort, graceMs)
-    }, deadline - sentAt())
+    let cancel = clock.schedule(
+      () => {
+        if (graceMs === 0) abort()
+        else cancel = clock.schedule(abort, graceMs)
+      },
+      Math.max(0, deadline - sentAt()),
+    )
     try {
       const aborted = new Promise<never>((_resolve, reject) => {
         controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })

@@ -117,7 +117,7 @@ async function underLease<T>(inside: Inside, key: string, grant: Granted, work: 
   const { calls, clock } = inside
   const controller = new AbortController()
   const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
-  const cancel = clock.schedule(() => controller.abort(late), grant.deadline - clock.monotonic())
+  const cancel = clock.schedule(() => controller.abort(late), Math.max(0, grant.deadline - clock.monotonic()))
   try {
     return await work(controller.signal)
   } catch (error) {
