@@ -103,6 +103,7 @@ export const EDGES: readonly string[] = [
 export const RARE_EDGES: readonly string[] = [
   'blocked close closed',
   'blocked doubted blocked',
+  'blocked invalidate-failed blocked',
   'blocked invalidated blocked',
   'claiming claimed claiming',
   'claiming claimed closed',
@@ -125,8 +126,11 @@ export const RARE_EDGES: readonly string[] = [
   'publishing invalidated publishing',
   'publishing read-failed publishing',
   'publishing rejected publishing',
+  'publishing told publishing',
   'publishing woke idle',
+  'rereading doubted rereading',
   'rereading invalidated rereading',
   'rereading read-failed detached',
   'rereading rejected rereading',
+  'rereading told idle',
 ]
