@@ -23,7 +23,7 @@ export function describeAtRest(start: () => Stage | Promise<Stage>): void {
       const sealed = await wholeRun(await fleetOn(stage(), context, { nodes: 4, encryption: seal }))
       expect(sealed.size).toBeGreaterThan(10)
       expect([...(await found(stage(), sealed))]).toEqual([])
-    }, 120_000)
+    }, 300_000)
 
     test('encryption is switched on, and its key changed, in two rolls each: no error, no request that was not due', async (context) => {
       const fleet = await fleetOn(stage(), context, { nodes: 4 })
@@ -58,7 +58,7 @@ export function describeAtRest(start: () => Stage | Promise<Stage>): void {
       expect(fleet.platform.counters().errors).toEqual({})
       expect(fleet.history.filter(({ kind }) => kind === 'failed')).toEqual([])
       await ends(fleet)
-    }, 120_000)
+    }, 300_000)
   })
 }
 
