@@ -133,4 +133,7 @@ export const RARE_EDGES: readonly string[] = [
   'rereading read-failed detached',
   'rereading rejected rereading',
   'rereading told idle',
+  'publishing publish-failed idle',
+  'subscribing rejected subscribing',
+  'subscribing invalidated subscribing',
 ]

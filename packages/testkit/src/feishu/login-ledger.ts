@@ -7,6 +7,8 @@ const REFRESH_LIFE_S = 7 * 24 * 3_600
 const TAKEOVER_DELAY_MS = 3_000
 /** Whoever has looked at the store longer ago than this should have seen what was published by then, milliseconds. */
 const IN_FLIGHT_MS = 5_000
+/** For so long after a loss of data somebody may go by a lease that the store knows nothing of, milliseconds. */
+const LOST_LEASE_MS = 20_000
 
 /** What one authorisation has led to. All of it ends when a used refresh token is used again. */
 interface Family {
@@ -37,12 +39,14 @@ export class LoginLedger {
   readonly #access = new Map<string, { readonly family: Family; readonly endsAt: number }>()
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
+  #lostAt = Number.NEGATIVE_INFINITY
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings
     surroundings.watchStore({
       published: (_, value) => this.#published(value),
       lost: () => {
+        this.#lostAt = surroundings.now()
         for (const token of this.#refresh.values()) {
           delete token.publishedAt
           delete token.spentAt
@@ -69,7 +73,8 @@ export class LoginLedger {
     const token = this.#refresh.get(value)
     if (token === undefined) return
     const { spentAt, successor } = token
-    if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS) {
+    const isLeaseLost = now() - this.#lostAt < LOST_LEASE_MS
+    if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS && !isLeaseLost) {
       violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
     }
     if (successor?.publishedAt !== undefined && now() - successor.publishedAt > IN_FLIGHT_MS) {
