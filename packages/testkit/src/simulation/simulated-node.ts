@@ -11,8 +11,8 @@ const SLACK_MS = 5
 /** A caller for whom a token is at hand waits for a newer one at most so long, and only with so little life left, milliseconds. */
 const LINGER_MS = 1_000
 const FLOOR_MS = 60_000
-/** What a process has learned of a token's end since it was given out may be so much earlier, milliseconds. */
-const EARLIER_MS = 5_000
+/** The store counts a life from the grant, at most a lease before the token came: its end may turn out to be so much earlier, milliseconds. */
+const EARLIER_MS = 12_000
 
 /** What a process of a world tells about itself. */
 export interface Telling {
@@ -228,7 +228,8 @@ export class SimulatedNode {
 
   #noted(event: TokenEvent): void {
     this.#telling.count(`event ${event.type}`)
-    if (event.type === 'detached') this.#telling.alone(this.#index)
+    // A lease that ran out in doubt is no failure that others would wait after.
+    if (event.type === 'detached' || event.type === 'outcome-unknown') this.#telling.alone(this.#index)
     // The store is asked before anybody is served.
     if (event.type === 'doubted') this.disturb()
     const version = 'version' in event ? ` ${event.version}` : ''
