@@ -8,8 +8,10 @@ import type { Wire } from './wire.ts'
 /** How much later than its bound a caller may be answered, milliseconds: what arrives at the same moment is in order. */
 const SLACK_MS = 5
 
-/** A caller for whom a token is at hand waits for a newer one at most so long, and only with so little life left, milliseconds. */
-const LINGER_MS = 1_000
+/**
+ * With more life left than this in a token that is at hand, nobody waits for a newer one, milliseconds. With less a caller may, and may learn
+ * meanwhile that it is rejected.
+ */
 const FLOOR_MS = 60_000
 /** The store counts a life from the grant, at most a lease before the token came: its end may turn out to be so much earlier, milliseconds. */
 const EARLIER_MS = 12_000
@@ -203,7 +205,7 @@ export class SimulatedNode {
     }
     if (held === undefined || held.version <= (this.#rejected.get(what) ?? 0) || this.#telling.isEndMoved()) return
     const lifeMs = held.expiresAt - EARLIER_MS - wall() + waitedMs
-    if (lifeMs > LINGER_MS && waitedMs > (lifeMs > FLOOR_MS ? 0 : LINGER_MS) + SLACK_MS) {
+    if (lifeMs > FLOOR_MS && waitedMs > SLACK_MS) {
       this.#violate(`a caller of ${what} waited ${waitedMs.toFixed(0)} ms with ${held.version} at hand`)
     }
   }
