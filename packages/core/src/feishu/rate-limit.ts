@@ -75,8 +75,9 @@ export class RateLimit {
     try {
       const { answer } = await calls.claim(this.#key, attempt, { leaseMs: LEASE_MS, seen: 0, rejected: 0 })
       if (answer.kind !== 'granted') return
-      const backoffMs = Math.ceil(this.#until - clock.monotonic())
-      if (backoffMs > 0) await calls.settle(this.#key, attempt, answer.fence, { backoffMs, failure: encodeFailure(error) })
+      // It may be over by now; the lease is given back all the same.
+      const backoffMs = Math.max(0, Math.ceil(this.#until - clock.monotonic()))
+      await calls.settle(this.#key, attempt, answer.fence, { backoffMs, ...(backoffMs > 0 && { failure: encodeFailure(error) }) })
     } catch {
       // This process knows; others are told by the upstream.
     }

@@ -1,3 +1,4 @@
+import { departure } from '../clock.ts'
 import type { Credential } from '../credential.ts'
 import { TokenError } from '../errors.ts'
 import type { Inside } from '../inside.ts'
@@ -29,7 +30,7 @@ export interface Replacement {
  * does not replace this one.
  *
  * @param make is called once, with the lease in hand. `signal` is aborted when the lease is about to end.
- * @returns what was made, and the version it was stored under
+ * @returns what was made, the version it was stored under, and how long ago it was asked for, milliseconds
  * @throws TokenError `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, and what `make` throws
  */
 export async function replaceRecord<Made extends Replacement>(
@@ -37,38 +38,50 @@ export async function replaceRecord<Made extends Replacement>(
   credential: Credential,
   policy: Policy,
   make: (signal: AbortSignal) => Promise<Made>,
-): Promise<{ readonly made: Made; readonly version: Version }> {
+): Promise<{ readonly made: Made; readonly version: Version; readonly ageMs: number }> {
   const { calls, clock } = inside
   const { key } = credential
   let grant = await claimOver(inside, credential, policy)
-  const madeAt = clock.monotonic()
+  const sentAt = departure(clock)
+  // A store counts a life from the grant under which it is published: what the machine sleeps since is no part of it any more.
+  const grantedAt = sentAt()
+  let madeAt = () => grantedAt
   const made = await underLease(inside, key, grant, make)
   const { value, expiresInMs, renewInMs, repeatable } = made
   const until = clock.monotonic() + PUBLISHING_MS
+  // What was made so long ago, as by a machine that slept, does not replace what has come since.
+  const isLate = () => clock.monotonic() >= Math.min(until, sentAt() + leaseMs(policy) + PUBLISHING_MS)
+  const done = (version: Version) => ({ made, version, ageMs: clock.monotonic() - sentAt() })
   for (;;) {
     let cause: unknown
     try {
       const { attempt, fence } = grant
       const { answer } = await calls.publish(key, attempt, fence, (now) => ({
         value,
-        renewInMs: madeAt + renewInMs - now,
-        expiresInMs: Math.max(0, madeAt + expiresInMs - now),
+        renewInMs: madeAt() + renewInMs - now,
+        expiresInMs: Math.max(0, madeAt() + expiresInMs - now),
       }))
       const { version, rejectedUpTo } = answer.snapshot
       if (answer.kind === 'accepted') {
         // A report about what was there before also takes what is made meanwhile, unless that was granted later.
-        if (rejectedUpTo < fence || !repeatable) return { made, version: fence }
+        if (rejectedUpTo < fence || !repeatable) return done(fence)
       } else if (version >= fence && version < fence + leaseMs(policy) * 1_000) {
         // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on
         // from it. What that one has used up must not come back.
-        return { made, version: fence }
+        return done(fence)
       }
       // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
-      grant = await claimOver(inside, credential, policy)
+      if (!isLate()) {
+        grant = await claimOver(inside, credential, policy)
+        madeAt = sentAt
+      }
     } catch (error) {
       cause = error
     }
-    if (clock.monotonic() >= until) throw notStored(key, cause)
+    if (isLate()) {
+      void inside.track(release(inside, key, grant))
+      throw cause === undefined ? overtaken(key) : notStored(key, cause)
+    }
     await pause(inside, PAUSE_MS)
   }
 }
@@ -114,7 +127,7 @@ async function claimOver(inside: Inside, credential: Credential, policy: Policy)
 }
 
 async function underLease<T>(inside: Inside, key: string, grant: Granted, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { calls, clock } = inside
+  const { clock } = inside
   const controller = new AbortController()
   const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
   const cancel = clock.schedule(() => controller.abort(late), Math.max(0, grant.deadline - clock.monotonic()))
@@ -122,11 +135,21 @@ async function underLease<T>(inside: Inside, key: string, grant: Granted, work: 
     return await work(controller.signal)
   } catch (error) {
     // A lease that says that its last holder vanished is let run out, so that the next one says it too.
-    if (!grant.takeover) await calls.settle(key, grant.attempt, grant.fence, { backoffMs: 0 }).catch(() => {})
+    if (!grant.takeover) await release(inside, key, grant)
     throw error
   } finally {
     cancel()
   }
+}
+
+/** Gives a lease back. If that fails it runs out by itself. */
+async function release({ calls }: Inside, key: string, { attempt, fence }: Granted): Promise<void> {
+  await calls.settle(key, attempt, fence, { backoffMs: 0 }).catch(() => {})
+}
+
+function overtaken(key: string): TokenError {
+  const message = `What was to replace "${key}" was made too long ago: a newer one has taken the place, and stays there. Begin again if it is not meant to.`
+  return new TokenError('TIMEOUT', message, { retryable: false })
 }
 
 function notStored(key: string, cause: unknown): TokenError {

@@ -126,7 +126,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
     if (redirectUri !== undefined) checkText(redirectUri, 'redirectUri', 2_000)
     const { inside, http, appId, appSecret } = this.#app
     this.#limit.prepare()
-    const { made } = await this.#replace(async (signal) => {
+    const { made, ageMs } = await this.#replace(async (signal) => {
       const login = await this.#limit.pass(async () => {
         const request = buildUserTokenRequest({ appId, appSecret, code, redirectUri })
         return parseUserTokenReply('exchanging the code of a user', await http.post(request, { signal }), [appSecret, code])
@@ -136,7 +136,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
       return { ...login, value: encodeLogin(login), renewInMs: renewIn, repeatable }
     })
     const { refresh, refreshExpiresInMs, expiresInMs, scope } = made
-    const endsInMs = refresh === undefined ? expiresInMs : refreshExpiresInMs
+    const endsInMs = Math.max(0, (refresh === undefined ? expiresInMs : refreshExpiresInMs) - ageMs)
     return { userId: this.#userId, endsInMs, ...(scope === undefined ? {} : { scope }) }
   }
 

@@ -1,5 +1,6 @@
+import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
-import { createWorld, errorOf, quiet, settlesInOneTurn, type World } from '../support/world.ts'
+import { createWorld, errorOf, pass, quiet, settlesInOneTurn, type World } from '../support/world.ts'
 
 const TENANT = 'tenant_access_token'
 
@@ -60,6 +61,27 @@ test('when it is over, all is as before', async () => {
   const values = await Promise.all([one.tokens.tenantAccessToken('second'), other.tokens.tenantAccessToken('second')])
   expect(values[0]).toBe(values[1])
   expect(world.simulator.judge(values[0])).toBe('valid')
+})
+
+test('one that is over before it could be written down does not keep the next one from being written down', async () => {
+  const world = await createWorld()
+  const store = flaky(world.store, world.clock)
+  const [one, other] = [world.node({ store, manager: { storeTimeoutMs: 5_000 } }), world.node()]
+  await one.tokens.tenantAccessToken('known')
+  // What is claimed is the token, then the record of the limit.
+  store.next('claim', undefined, { kind: 'delay', ms: 1_500 })
+  world.simulator.fault(TENANT, { kind: 'rate-limit', resetSeconds: 1 })
+  expect(await errorOf(one.tokens.tenant('first').get({ timeoutMs: 100 }))).toMatchObject({ code: 'RATE_LIMITED' })
+  await pass(world.clock, 1_600)
+  const { key, outcome } = store.calls.filter(({ operation }) => operation === 'claim').at(-1) ?? {}
+  expect({ key, outcome }).toEqual({ key: expect.stringContaining('/rate-limit/'), outcome: 'granted' })
+
+  world.simulator.fault(TENANT, { kind: 'rate-limit', resetSeconds: 30 })
+  expect(await errorOf(one.tokens.tenant('second').get({ timeoutMs: 100 }))).toMatchObject({ code: 'RATE_LIMITED' })
+  await quiet()
+  const before = requests(world)
+  expect(await errorOf(other.tokens.tenant('third').get({ timeoutMs: 100 }))).toMatchObject({ code: 'RATE_LIMITED' })
+  expect(requests(world)).toBe(before)
 })
 
 test('who can wait so long does', async () => {

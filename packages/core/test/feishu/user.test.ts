@@ -268,6 +268,66 @@ describe('a user', () => {
   })
 })
 
+describe('a user who authorises while the machine sleeps', () => {
+  /** A node whose machine sleeps for so long while the code is exchanged, having known an earlier login; the exchange's reply is yet to come. */
+  async function asleep(sleptMs: number) {
+    const world = await createWorld()
+    const [one, other] = [world.node(), world.node()]
+    await authorize(world, one)
+    await pass(world.clock, 3 * HOUR)
+    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+    const authorizing = watched(one.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') }))
+    await world.simulator.next('held')
+    const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+    world.suspend(sleptMs)
+    const stored = async () => {
+      noted(world)
+      const [snapshot] = await world.store.read([`tokenwell/${one.tokens.user(ANN).key}`], { signal: new AbortController().signal })
+      return { ...snapshot, access: JSON.parse(snapshot?.value ?? '').access }
+    }
+    return { world, one, other, held, authorizing, accessToken, stored }
+  }
+
+  test('has a login that ends when its tokens do, though it replaces what another has refreshed meanwhile', async () => {
+    const sleptMs = LEASE + 5_000
+    const { world, other, held, authorizing, accessToken, stored } = await asleep(sleptMs)
+    const refreshed = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
+    await pass(world.clock, userPolicy.takeoverDelayMs)
+    expect((await refreshed.promise).value).not.toBe(accessToken)
+    held.release()
+    await pass(world.clock, 1_000)
+    await authorizing.promise
+    const { access, expiresInMs } = await stored()
+    expect(access).toBe(accessToken)
+    expect(expiresInMs).toBeLessThanOrEqual(2 * HOUR - sleptMs)
+    expect(expiresInMs).toBeGreaterThan(2 * HOUR - sleptMs - 10_000)
+  })
+
+  test('keeps the login that he has given on another node since, and is told', async () => {
+    const { world, one, other, held, authorizing, accessToken, stored } = await asleep(HOUR)
+    await authorize(world, other)
+    const { value } = await other.tokens.user(ANN).get()
+    expect(value).not.toBe(accessToken)
+    held.release()
+    const error = failure(authorizing.promise)
+    await pass(world.clock, 1_000)
+    expect(await error).toMatchObject({ code: 'TIMEOUT', retryable: false })
+    const { access, lease } = await stored()
+    expect({ access, lease }).toEqual({ access: value, lease: undefined })
+    expect((await one.tokens.user(ANN).get()).value).toBe(value)
+  })
+
+  test('has that login all the same where there has been no other', async () => {
+    const { world, other, held, authorizing, accessToken, stored } = await asleep(HOUR)
+    held.release()
+    await pass(world.clock, 1_000)
+    await authorizing.promise
+    expect((await stored()).access).toBe(accessToken)
+    await pass(world.clock, HOUR)
+    expect(world.simulator.judge((await other.tokens.user(ANN).get()).value)).toBe('valid')
+  })
+})
+
 describe('a user whose token is refused', () => {
   test('gets another, once for the fleet, and not again for a minute', async () => {
     const world = await createWorld()
@@ -504,6 +564,16 @@ describe('taking over', () => {
     return { world, store, one, other, value }
   }
 
+  /** The lease on the login that this node knows, in the hands of nobody. */
+  async function claimAndVanish({ store }: World, { tokens }: Node): Promise<void> {
+    await store.claim(
+      `tokenwell/${tokens.user(ANN).key}`,
+      'of a process that is no more',
+      { leaseMs: LEASE, seen: 0, rejected: 0 },
+      { signal: new AbortController().signal },
+    )
+  }
+
   test('looks again before it uses what may be used up', async () => {
     const { world, store, other, value } = await stuck()
     const served = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
@@ -537,16 +607,33 @@ describe('taking over', () => {
     const [one, other] = [world.node(), world.node()]
     await authorize(world, one)
     await pass(world.clock, 3 * HOUR)
-    await world.store.claim(
-      `tokenwell/${one.tokens.user(ANN).key}`,
-      'of a process that is no more',
-      { leaseMs: LEASE, seen: 0, rejected: 0 },
-      { signal: new AbortController().signal },
-    )
+    await claimAndVanish(world, one)
     const served = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
     await pass(world.clock, LEASE + userPolicy.takeoverDelayMs + 500)
     expect(world.simulator.judge((await served.promise).value)).toBe('valid')
     expect(world.simulator.presentedTwice(world.appId)).toEqual([])
+  })
+
+  test('by a process whose machine then sleeps sends nothing under a lease that another may have by now', async () => {
+    const world = await createWorld()
+    const [one, other, third] = [world.node(), world.node(), world.node()]
+    await authorize(world, one)
+    await pass(world.clock, 3 * HOUR)
+    await claimAndVanish(world, one)
+    const served = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
+    await pass(world.clock, LEASE)
+    await eventually(() => other.events.some((event) => event.type === 'granted' && event.takeover))
+    await pass(world.clock, 500)
+    world.suspend(LEASE)
+    const another = watched(third.tokens.user(ANN).get({ timeoutMs: 60_000 }))
+    await eventually(() => third.events.some((event) => event.type === 'granted' && event.takeover))
+    // The other has waited for long enough, by a clock that stood still, and this one not yet.
+    await pass(world.clock, userPolicy.takeoverDelayMs - 100)
+    expect(requests(world)).toBe(1)
+    await pass(world.clock, 3_000)
+    const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+    for (const { promise } of [served, another]) expect((await promise).value).toBe(accessToken)
+    expect(requests(world)).toBe(2)
   })
 
   test('by a process that then closes leaves the warning for the next', async () => {

@@ -209,7 +209,7 @@ describe('a store in which something is always in the way', () => {
       .forget()
       .catch((error: unknown) => error)
     await clock.advance(60_000)
-    expect(await Promise.race([forgotten, Promise.resolve('has not settled')])).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(await Promise.race([forgotten, Promise.resolve('has not settled')])).toMatchObject({ code: 'TIMEOUT' })
   })
 })
 
