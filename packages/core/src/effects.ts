@@ -114,13 +114,14 @@ export class Effects {
     this.#fetch = controller
     const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
     const sentAt = departure(clock)
+    const startedAt = sentAt()
     const abort = () => controller.abort(late)
     let cancel = clock.schedule(
       () => {
         if (graceMs === 0) abort()
         else cancel = clock.schedule(abort, graceMs)
       },
-      Math.max(0, deadline - sentAt()),
+      Math.max(0, deadline - startedAt),
     )
     try {
       const aborted = new Promise<never>((_resolve, reject) => {
@@ -133,7 +134,9 @@ export class Effects {
         previous: previous && { value: previous.value, version: previous.version },
         detached,
         assertInTime: () => {
-          if (controller.signal.aborted || clock.monotonic() >= deadline) throw late
+          // What the machine slept since then is part of the time that has passed.
+          const passedMs = clock.monotonic() - sentAt()
+          if (controller.signal.aborted || startedAt + passedMs >= deadline) throw late
         },
       })
       const result: Fetched = await Promise.race([fetching, aborted])

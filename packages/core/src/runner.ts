@@ -1,4 +1,4 @@
-import { CLOCK_DISAGREEMENT_MS } from './clock.ts'
+import { CLOCK_DISAGREEMENT_MS, departure } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { Effects } from './effects.ts'
 import { TokenError } from './errors.ts'
@@ -35,7 +35,7 @@ export class Runner {
   readonly policy: Policy
   readonly #kernel: Kernel
   readonly #effects: Effects
-  readonly #waiters = new Waiters(() => this.#review())
+  readonly #waiters = new Waiters(() => this.#reviewLater())
   readonly #queue: Happening[] = []
   readonly #rejections: (() => void)[] = []
   readonly #ends: (() => void)[] = []
@@ -47,6 +47,8 @@ export class Runner {
   /** Both clocks when the held token's deadlines were last anchored. */
   #anchor = { wall: 0, monotonic: 0 }
   #adoptedAt = 0
+  /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
+  #grantedAt: { readonly noted: number; readonly corrected: () => number } | undefined
   readonly #machineTimer: Timer
   readonly #callerTimer: Timer
 
@@ -57,7 +59,7 @@ export class Runner {
     this.#state = initialState(known)
     this.#effects = new Effects(kernel, credential, (happening) => this.#dispatch(happening))
     this.#machineTimer = new Timer(kernel.clock, false, () => this.#dispatch({ type: 'woke' }))
-    this.#callerTimer = new Timer(kernel.clock, true, () => this.#review())
+    this.#callerTimer = new Timer(kernel.clock, true, () => this.#reviewLater())
     this.#unlisten = kernel.hints.listen(this.key, (version) =>
       this.#dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) }),
     )
@@ -158,7 +160,7 @@ export class Runner {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         // A machine that slept wakes up to its timers: what they do with a token must not go by a clock that stood still.
-        if (this.#disagree()) this.#advance({ type: 'doubted' })
+        if (this.#disagree() || this.#sleptWithLease()) this.#advance({ type: 'doubted' })
         this.#advance(next)
       }
     } finally {
@@ -179,6 +181,8 @@ export class Runner {
     }
     const { state, effects } = transition(before, { ...happening, ...moment }, this.policy)
     this.#state = state
+    if (state.activity.kind !== 'rereading') this.#grantedAt = undefined
+    else if (before.activity.kind !== 'rereading') this.#grantedAt = { noted: now, corrected: departure(clock) }
     if (steps.hasSubscribers && (state !== before || effects.length > 0)) {
       const told: MachineStep = { key: this.key, happening: happening.type, from: before.activity.kind, to: state.activity.kind }
       steps.publish(told)
@@ -231,6 +235,12 @@ export class Runner {
     this.until = hinted ? Number.NEGATIVE_INFINITY : wall + Math.min(FAST_RANGE_MS, end - now, expiresAt - now)
   }
 
+  /** As {@link #review}, when the machine may have slept since anything happened: what was good then may have ended. */
+  #reviewLater(): void {
+    this.#compareClocks()
+    this.#review()
+  }
+
   /** Settles the callers whose time has come and arms the timer for the next. */
   #review(): void {
     const now = this.#kernel.clock.monotonic()
@@ -263,6 +273,10 @@ export class Runner {
   /** A suspend or a step of the wall clock shows as a disagreement about how much time has passed. */
   #compareClocks(): void {
     if (this.#disagree()) this.#dispatch({ type: 'doubted' })
+  }
+
+  #sleptWithLease(): boolean {
+    return this.#grantedAt !== undefined && this.#grantedAt.corrected() < this.#grantedAt.noted
   }
 
   #disagree(): boolean {

@@ -86,8 +86,8 @@ const knowledge: readonly Mutation[] = [
   {
     name: 'twin-not-rejected',
     file: `${MACHINE}/rejection.ts`,
-    find: 'if (twin && event.version === state.rejecting) {',
-    replace: 'if (twin && event.version !== state.rejecting) {',
+    find: 'if (twin && version === rejecting?.version) {',
+    replace: 'if (twin && version !== rejecting?.version) {',
     breaks: 'The rejected value goes on under the newer version that somebody has published it with meanwhile.',
     unit: machine,
     simulation: true,
@@ -128,7 +128,7 @@ const claims: readonly Mutation[] = [
   {
     name: 'rejected-not-sent',
     file: `${MACHINE}/starts.ts`,
-    find: 'rejected: spentVersion(state, event.now, policy),',
+    find: 'rejected: spent,',
     replace: 'rejected: 0,',
     breaks: 'The store goes on calling fresh what the process knows to be rejected or to have ended.',
     unit: machine,
@@ -249,7 +249,7 @@ const fetches: readonly Mutation[] = [
   {
     name: 'deadline-not-checked-before-the-request',
     file: 'packages/core/src/effects.ts',
-    find: 'controller.signal.aborted || clock.monotonic() >= deadline',
+    find: 'controller.signal.aborted || startedAt + passedMs >= deadline',
     replace: 'controller.signal.aborted',
     breaks: 'A process that was paused right before its request sends it under a lease that has ended.',
     unit: ['packages/core/test/runner/effects.test.ts'],

@@ -10,16 +10,24 @@ import { notice, prepend, settle, step } from './step.ts'
 
 /** What a store says does not hold for longer is not asked about again sooner, milliseconds: it may go on saying so for ever. */
 const SOONEST_MS = 100
+/** An answer that took longer is one from before a pause of this process, milliseconds. */
+const STALE_MS = 5_000
 
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
   const { unanswered: _, ...answered } = state
+  if (state.activity.kind !== 'claiming') return step(state)
+  const { unheard, spent } = state.activity
   const next = adopt({ ...answered, storeFailures: 0, asOf: sentAt }, event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state)
     case 'fresh': {
       const token = usableToken(next, event.now)
+      // It was reported while the answer was on its way, or the process stood still: the answer is of no use, and nobody's fault.
+      const { version } = claim.snapshot
+      const isReported = version <= next.rejected && version > spent
+      if (token === undefined && (isReported || event.now - sentAt > STALE_MS)) return carryOn({ ...next, activity: IDLE }, event, policy)
       // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
       if (token === undefined) return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
       const renewAt = Math.max(token.renewAt, event.now + SOONEST_MS)
@@ -28,6 +36,8 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
     case 'held': {
       const leaseEndsInMs = claim.snapshot.lease?.expiresInMs ?? 0
       const told = notice({ type: 'held', leaseMs: leaseEndsInMs })
+      // What others have done since may have been announced already, or before there was anybody to hear it: the next answer knows.
+      if (unheard && event.hints === 'on' && !state.closing) return prepend([told], startClaim(next, event, policy))
       if (event.hints === 'untried') return step({ ...next, activity: { kind: 'subscribing' } }, told, { type: 'subscribe' })
       return step({ ...next, activity: follow(event, sentAt + leaseEndsInMs) }, told)
     }
@@ -41,7 +51,9 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
         failure,
         activity: { kind: 'cooling', retryAt, failure },
       }
-      return step(cooled, notice({ type: 'backoff', retryInMs: retryAt - event.now, failure, shared: true }))
+      const told = notice({ type: 'backoff', retryInMs: retryAt - event.now, failure, shared: true })
+      // A newer version that was announced meanwhile ends the wait.
+      return prepend([told], next.hinted ? startRead(cooled) : step(cooled))
     }
   }
 }

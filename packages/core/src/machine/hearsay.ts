@@ -1,7 +1,7 @@
 import { adopt } from './adopt.ts'
-import type { Of, Step } from './happenings.ts'
+import type { Moment, Of, Step } from './happenings.ts'
 import type { Policy } from './policy.ts'
-import { reread } from './rotation.ts'
+import { leaseDoubted, reread } from './rotation.ts'
 import { carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
@@ -64,9 +64,11 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
       // The read under way may have been answered before.
       if (state.reading) return step({ ...state, hinted: true })
       return event.waiting ? startRead(state) : step({ ...state, hinted: true })
-    case 'claiming':
+    case 'claiming': {
       // The answer on its way may be from before. Of the version that it brings, this is the announcement.
-      return event.version === undefined || event.version > state.seen ? step({ ...state, hinted: true }) : step(state)
+      const hinted = state.hinted || event.version === undefined || event.version > state.seen
+      return step({ ...state, hinted, activity: { ...activity, unheard: true } })
+    }
     case 'detached':
       // The store is back. Not for every key at once.
       return step({ ...state, activity: { ...activity, probeAt: Math.min(activity.probeAt, event.now + event.chance * PROBE_SPREAD_MS) } })
@@ -76,7 +78,8 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
 }
 
 /** The token is neither trusted nor dead: the store's clock knows, and one read asks it. */
-export function doubted(state: State): Step {
+export function doubted(given: State, event: Moment): Step {
+  const state = leaseDoubted(given, event)
   const { token } = state
   if (token === undefined || !token.trusted) return step(state)
   const read = startRead({ ...state, token: { ...token, trusted: false } })

@@ -14,18 +14,17 @@ export function rejected(state: State, event: Of<'rejected'>, policy: Policy): S
   if (event.now < (token.quietUntil ?? 0)) return step(state)
   // The store does not know this version; nobody else can be using it.
   if (state.activity.kind === 'detached' && !token.published) return rejectLocally(state, event, policy, version)
-  return step({ ...state, rejecting: version }, { type: 'invalidate', version })
+  return step({ ...state, rejecting: { version, value: token.value } }, { type: 'invalidate', version })
 }
 
 export function invalidated(state: State, event: Of<'invalidated'>, policy: Policy): Step {
   const { snapshot, version } = event
-  const { rejecting: _answered, ...rest } = state
+  const { rejecting, ...rest } = state
   const next = adopt(rest, event, snapshot, policy)
-  const value = state.token?.version === version ? state.token.value : undefined
   // The same dead value under a newer version: somebody fetched it while this report was on its way.
-  const twin = snapshot.version > version && snapshot.value === value && snapshot.version > snapshot.rejectedUpTo
-  if (twin && event.version === state.rejecting) {
-    return step({ ...next, rejecting: snapshot.version }, { type: 'invalidate', version: snapshot.version })
+  const twin = snapshot.version > version && snapshot.value === rejecting?.value && snapshot.version > snapshot.rejectedUpTo
+  if (twin && version === rejecting?.version) {
+    return step({ ...next, rejecting: { ...rejecting, version: snapshot.version } }, { type: 'invalidate', version: snapshot.version })
   }
   return afterRejection(state, next, event, policy)
 }

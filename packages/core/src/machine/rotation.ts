@@ -46,6 +46,17 @@ export function reread(state: State, event: Of<'told'>, policy: Policy): Step {
   return refusal === undefined ? startFetch(state, event, policy, errand) : shareFailure(state, event, policy, errand, refusal)
 }
 
+/**
+ * The machine slept while it waited to look once more: its lease may be over, and another may be using up the secret now. The lease is left to
+ * run out, which tells the next holder to wait.
+ */
+export function leaseDoubted(state: State, event: Moment): State {
+  const { activity } = state
+  // After a refusal nothing is used up any more.
+  const isTakingOver = activity.kind === 'rereading' && activity.refusal === undefined
+  return isTakingOver ? { ...state, activity: follow(event, event.now) } : state
+}
+
 export function rotationFailed(state: State, event: Of<'fetch-failed'>, policy: Policy): Step {
   const { activity } = state
   if (activity.kind !== 'fetching' || activity.grant === undefined) return step(state)

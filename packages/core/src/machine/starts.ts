@@ -22,14 +22,16 @@ export const IDLE: Activity = { kind: 'idle', lapsed: false }
 
 export function startClaim(state: State, event: Moment, policy: Policy): Step {
   const attempt = state.unanswered ?? state.attempts + 1
-  const next: State = { ...state, attempts: Math.max(state.attempts, attempt), hinted: false, activity: { kind: 'claiming', attempt } }
   if (state.closing) return step(state)
+  const spent = spentVersion(state, event.now, policy)
+  const activity: Activity = { kind: 'claiming', attempt, spent, unheard: event.hints !== 'on' }
+  const next: State = { ...state, attempts: Math.max(state.attempts, attempt), hinted: false, activity }
   return step(next, {
     type: 'claim',
     attempt,
     leaseMs: leaseMs(policy),
     seen: state.seen,
-    rejected: spentVersion(state, event.now, policy),
+    rejected: spent,
   })
 }
 

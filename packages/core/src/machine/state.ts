@@ -46,7 +46,8 @@ export interface Errand {
  *
  * - `idle`: nothing. Leaves when a caller needs more than memory has, or when an asked-for token falls due.
  *   `lapsed`: the token fell due while nobody asked for it; the next caller starts the renewal.
- * - `claiming`: a claim is under way. Leaves with its answer.
+ * - `claiming`: a claim is under way. Leaves with its answer. `spent`: the highest version that it asks not to be answered with. `unheard`: the
+ *   answer may be of before a hint that has come, or before hints were on.
  * - `fetching`: this process asks the upstream, with a `grant`, or without one because the store is down. Leaves with the outcome, which
  *   the runner forces by the deadline.
  * - `rereading`: this process holds the lease of a credential that is used up by its fetch, and looks at the record once more, at `at`: the
@@ -64,7 +65,7 @@ export interface Errand {
  */
 export type Activity =
   | { readonly kind: 'idle'; readonly lapsed: boolean }
-  | { readonly kind: 'claiming'; readonly attempt: number }
+  | { readonly kind: 'claiming'; readonly attempt: number; readonly spent: Version; readonly unheard: boolean }
   | ({ readonly kind: 'fetching' } & Errand)
   | ({ readonly kind: 'rereading'; readonly grant: Grant; readonly at: number; readonly refusal?: TokenError } & Errand)
   | {
@@ -106,8 +107,8 @@ export interface State {
   readonly failures: number
   /** Store operations in a row that failed, for the spacing of probes. */
   readonly storeFailures: number
-  /** The version whose invalidation the store has not answered yet. */
-  readonly rejecting?: Version
+  /** What the store was told is rejected, and has not answered yet. */
+  readonly rejecting?: { readonly version: Version; readonly value: string }
   /** A read is under way. */
   readonly reading: boolean
   /** A hint said that the record may be newer; the next caller starts a read. */

@@ -87,7 +87,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'subscribed':
       return state.activity.kind === 'subscribing' ? startClaim(state, event, policy) : step(state)
     case 'doubted':
-      return doubted(state)
+      return doubted(state, event)
     case 'close':
       return close(state, event, policy)
   }

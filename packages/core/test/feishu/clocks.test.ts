@@ -246,6 +246,30 @@ describe('after the machine slept for 3 hours', () => {
     expect(new Set(await Promise.all(callers))).toEqual(new Set(['valid']))
   })
 
+  test.each([
+    ['by itself', false],
+    ['as another gives up', true],
+  ])('while a caller waits for a newer token, the dead one is not served when that wait ends %s', async (_, deserted) => {
+    const world = await createWorld({ tokenLifeMs: 100_000 })
+    const { tokens } = world.node(withChance(0))
+    await tokens.app.get()
+    const fault = world.simulator.fault(MINT, { kind: 'hang' })
+    await pass(world.clock, 50_000)
+    const deserter = new AbortController()
+    if (deserted) world.clock.schedule(() => deserter.abort(), 1_000)
+    const caller = watched(tokens.app.get({ timeoutMs: 60_000 }).then(({ value }) => world.simulator.judge(value)))
+    const another = tokens.app.get({ signal: deserter.signal, timeoutMs: 60_000 }).then(({ value }) => world.simulator.judge(value))
+    const outcome = another.catch((error: { code?: unknown }) => error.code)
+    await pass(world.clock, 500)
+    world.suspend(3 * HOUR)
+    await pass(world.clock, 500)
+    expect(caller.outcome).toBe('pending')
+    fault.release()
+    await pass(world.clock, 10_000)
+    expect(await caller.promise).toBe('valid')
+    expect(await outcome).toBe(deserted ? 'ABORTED' : 'valid')
+  })
+
   test('in the middle of a store call, its late answer is not believed', async () => {
     const world = await createWorld()
     const first = world.node()

@@ -44,6 +44,26 @@ test('another value under a newer version is nobody’s dead value: it is served
   expect(told(bench)).toEqual([])
 })
 
+test('the dead value under a newer version is reported too when a read has brought it before the answer to the report', () => {
+  const bench = reported()
+  const twin = { version: 20, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE }
+  bench.send({ type: 'told', sentAt: bench.now, snapshot: emptySnapshot(twin), read: true })
+  expect(bench.state.token).toMatchObject({ value: 'a', version: 20 })
+  answer(bench, { ...twin, rejectedUpTo: 10 })
+  expect(bench.outstanding).toMatchObject([{ type: 'invalidate', version: 20 }])
+  answer(bench, { ...twin, rejectedUpTo: 20 })
+  expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
+})
+
+test('another value that a read has brought before the answer to the report is not reported', () => {
+  const bench = reported()
+  const next = { version: 20, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE }
+  bench.send({ type: 'told', sentAt: bench.now, snapshot: emptySnapshot(next), read: true })
+  answer(bench, { ...next, rejectedUpTo: 10 })
+  expect(bench.outstanding).toEqual([])
+  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'b' })
+})
+
 test('the dead value under a newer version that is rejected already is not reported', () => {
   const bench = reported()
   answer(bench, { version: 20, rejectedUpTo: 20 })
@@ -80,4 +100,20 @@ test('a report that the store did not take goes by what is known here, and what 
   bench.send({ type: 'invalidate-failed', version })
   expect(bench.state).toMatchObject({ rejected: 30 })
   expect(bench.state.rejecting).toBeUndefined()
+})
+
+test('a claim that was sent before a report and is answered with what was reported is sent again, and is nobody’s fault', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now = (bench.state.token?.renewAt ?? 0) + 1
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const claim = bench.must('claim')
+  bench.send({ type: 'rejected', version: 10 })
+  answer(bench, { rejectedUpTo: 10 })
+  bench.done = []
+  const fresh = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'claimed', attempt: claim.attempt, sentAt: bench.now, claim: { kind: 'fresh', snapshot: fresh }, failure: undefined })
+  expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 10 }])
+  expect(bench.done.filter((effect) => effect.type === 'notify')).toEqual([])
 })

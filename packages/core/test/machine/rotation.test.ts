@@ -144,6 +144,27 @@ test('a read from before the end of the wait does not count', () => {
   expect(bench.must('fetch').previous).toEqual({ value: 'r', version: 50 })
 })
 
+test.each([[false], [true]])(
+  'a process whose machine slept during the wait lets its lease run out and uses nothing up under it, read under way: %s',
+  (reading) => {
+    const bench = granted(true)
+    bench.now += 3_100
+    if (reading) bench.send({ type: 'woke' })
+    bench.send({ type: 'doubted' })
+    expect(bench.state.activity).toMatchObject({ kind: 'following' })
+    if (reading) {
+      bench.must('read')
+      const snapshot = emptySnapshot({ version: 50, value: 'r', lease: { expiresInMs: 100 } })
+      bench.send({ type: 'told', read: true, sentAt: bench.now, snapshot })
+    }
+    expect(bench.outstanding).toEqual([])
+    bench.now += 200
+    expect(bench.wakeDue()).toBe(true)
+    bench.send({ type: 'woke' })
+    expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt: 2 }])
+  },
+)
+
 test('when the record cannot be read again, nothing is used up and the lease is left to warn the next', () => {
   const bench = granted(true)
   bench.now += 3_100

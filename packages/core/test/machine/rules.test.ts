@@ -1,3 +1,4 @@
+import type { Claim } from '@tokenwell/core'
 import { expect, test } from 'vitest'
 import { verdict } from '../../src/machine/verdict.ts'
 import { Bench, emptySnapshot, failure, fatal, policy } from './support.ts'
@@ -122,6 +123,80 @@ test('another holds the lease: hints are switched on, the claim is repeated, and
   bench.must('claim')
 })
 
+const HELD = { kind: 'held', snapshot: emptySnapshot({ lease: { expiresInMs: 5_000 } }) } as const
+
+function answered(bench: Bench, claim: Claim, sentAt = bench.now): void {
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt, claim, failure: undefined })
+}
+
+test.each([[undefined], [0], [20]])(
+  'a hint of version %s that comes while a claim is under way makes an answer that another holds the lease be asked for once more, and once only',
+  (version) => {
+    const bench = new Bench()
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.send({ type: 'changed', ...(version !== undefined && { version }) })
+    expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt: 1 }])
+    answered(bench, HELD)
+    expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt: 2 }])
+    answered(bench, HELD)
+    expect(bench.outstanding).toEqual([])
+    expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  },
+)
+
+test.each(['untried', 'off'] as const)(
+  'hints that were %s when a claim was sent and are on when it is answered that another holds the lease: what they did not tell is asked for',
+  (before) => {
+    const bench = new Bench()
+    bench.hints = before
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.hints = 'on'
+    answered(bench, HELD)
+    expect(bench.outstanding).toMatchObject([{ type: 'claim', attempt: 2 }])
+    answered(bench, HELD)
+    expect(bench.outstanding).toEqual([])
+    expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  },
+)
+
+test('a newer version that is announced while a claim is under way is read at once if the answer is to wait out a failure', () => {
+  for (const version of [10, 20]) {
+    const bench = new Bench()
+    bench.minted('a', 10)
+    bench.now = (bench.state.token?.renewAt ?? 0) + 1
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.send({ type: 'changed', version })
+    answered(bench, { kind: 'backoff', snapshot: emptySnapshot({ backoff: { retryInMs: 60_000, failure: '', failures: 1 } }) })
+    expect(bench.outstanding).toMatchObject(version > 10 ? [{ type: 'read' }] : [])
+    expect(bench.state.activity).toMatchObject({ kind: 'cooling' })
+  }
+})
+
+test('where there are no hints, a claim that finds the lease held is not repeated before something is due', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  answered(bench, HELD)
+  expect(bench.outstanding).toEqual([])
+  expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  expect(bench.wakeDue()).toBe(false)
+})
+
+test('a process that closes does not ask again who holds the lease, whatever it has heard', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'changed' })
+  bench.send({ type: 'close', finish: true })
+  answered(bench, HELD)
+  expect(bench.outstanding).toEqual([])
+  expect(bench.state.activity).toEqual({ kind: 'closed' })
+})
+
 test('a renewal that nobody waits for and that finds the lease held leaves the store alone until the lease ends', () => {
   const bench = new Bench()
   bench.hints = 'off'
@@ -240,6 +315,42 @@ test('a claim says that a version which has ended on this node is not fresh', ()
   bench.waiting = true
   bench.send({ type: 'wanted' })
   expect(bench.must('claim')).toMatchObject({ seen: 10, rejected: 10 })
+})
+
+/** A claim that is answered after so long that another has published a value, which ends just before the answer is here. */
+function endedOnItsWay(tookMs: number, waiting: boolean): Bench {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.waiting = waiting
+  const sentAt = bench.now
+  bench.now += tookMs
+  const snapshot = emptySnapshot({ version: 20, value: 'b', renewInMs: 1_000, expiresInMs: tookMs - 1 })
+  answered(bench, { kind: 'fresh', snapshot }, sentAt)
+  return bench
+}
+
+const blamed = (bench: Bench) =>
+  bench.done.flatMap((effect) => (effect.type === 'notify' && effect.notice.type === 'detached' ? [effect.notice.failure.code] : []))
+
+test('a value called fresh that has ended while the process stood still is claimed anew for whoever waits, and is nobody’s fault', () => {
+  const bench = endedOnItsWay(5_001, true)
+  expect(blamed(bench)).toEqual([])
+  expect(bench.state.failure).toBeUndefined()
+  expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
+  const alone = endedOnItsWay(5_001, false)
+  expect(blamed(alone)).toEqual([])
+  expect(alone.outstanding).toEqual([])
+  expect(alone.state.activity).toMatchObject({ kind: 'idle' })
+})
+
+test('a value called fresh that has ended though the answer is not old is the fault of a clock, and is said to be', () => {
+  const bench = endedOnItsWay(5_000, true)
+  expect(blamed(bench)).toEqual(['STORE_INCOMPATIBLE'])
+  expect(bench.outstanding).toMatchObject([{ type: 'fetch', detached: true }])
+  const alone = endedOnItsWay(5_000, false)
+  expect(blamed(alone)).toEqual(['STORE_INCOMPATIBLE'])
+  expect(alone.state.activity).toMatchObject({ kind: 'detached' })
 })
 
 test('without the store a process fetches for itself, and shares the token later only if nothing was rejected meanwhile', () => {

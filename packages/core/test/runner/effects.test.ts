@@ -6,7 +6,7 @@ import { Hints } from '../../src/hints.ts'
 import type { Happening } from '../../src/machine/happenings.ts'
 import { StoreCalls } from '../../src/store-calls.ts'
 
-/** A clock whose process can be paused: time goes on, and no timer has run yet. */
+/** A clock whose process can be paused: time goes on, and no timer has run yet. While its machine sleeps, the wall clock alone goes on. */
 function pausable() {
   const clock = virtualClock()
   let pausedMs = 0
@@ -15,12 +15,13 @@ function pausable() {
     pause: (ms: number) => {
       pausedMs += ms
     },
+    sleep: clock.suspend,
   }
 }
 
-/** One attempt to fetch, whose process is paused for so long before its request is sent. */
-function fetching(pausedMs: number) {
-  const { clock, pause } = pausable()
+/** One attempt to fetch, whose process is paused for so long, or its machine sleeps, before its request is sent. */
+function fetching(pausedMs: number, sleptMs = 0) {
+  const { clock, pause, sleep } = pausable()
   const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock)
   const kernel = { clock, calls, hints: new Hints(calls, clock, false), random: { fraction: () => 0, id: () => 'process' }, tell: () => {} }
   const happened: Happening[] = []
@@ -30,6 +31,7 @@ function fetching(pausedMs: number) {
     isRejected: () => false,
     async fetch({ assertInTime }: { assertInTime(): void }) {
       pause(pausedMs)
+      sleep(sleptMs)
       assertInTime()
       sent.push('a')
       return { value: 'a', expiresInMs: 60_000 }
@@ -48,6 +50,15 @@ const LATE = { type: 'fetch-failed', outcome: 'failed', failure: { code: 'UPSTRE
 
 test('a process that was paused right before its request does not send it', async () => {
   const { perform, happened, sent } = fetching(7_000)
+  await perform(7_000)
+  expect(sent).toEqual([])
+  expect(happened).toMatchObject([LATE])
+  await perform(7_001)
+  expect(sent).toEqual(['a'])
+})
+
+test('what the machine slept before a request counts as time that has passed', async () => {
+  const { perform, happened, sent } = fetching(1_000, 6_000)
   await perform(7_000)
   expect(sent).toEqual([])
   expect(happened).toMatchObject([LATE])
