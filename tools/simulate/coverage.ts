@@ -1,7 +1,7 @@
 import { mintedToken } from '@tokenwell/testkit'
 import { feishuApp } from '@tokenwell/testkit/feishu'
 import { CONTRACT_BRANCHES } from '../../packages/testkit/src/simulation/contract-branch.ts'
-import { PROCESS_FAULTS, STORE_FAULTS, WIRE_FAULTS } from '../../packages/testkit/src/simulation/trouble.ts'
+import { HOLDER_FAULTS, PROCESS_FAULTS, STORE_FAULTS, WIRE_FAULTS } from '../../packages/testkit/src/simulation/trouble.ts'
 import { EDGES, RARE_EDGES } from './edges.ts'
 
 /** Each kind of fault strikes at least once in so many worlds. */
@@ -16,6 +16,7 @@ const RARE_BRANCHES: readonly string[] = ['publish/superseded-by-base']
 const FAULTS = [
   ...STORE_FAULTS.map((kind) => `store ${kind}`),
   ...PROCESS_FAULTS.map((kind) => `process ${kind}`),
+  ...HOLDER_FAULTS.map((kind) => `holder ${kind}`),
   ...WIRE_FAULTS.map((kind) => `wire store ${kind}`),
   ...WIRE_FAULTS.filter((kind) => kind !== 'lost-hint').map((kind) => `wire upstream ${kind}`),
   ...new Set([...mintedToken().faults, ...feishuApp().faults].map((kind) => `upstream ${kind}`)),

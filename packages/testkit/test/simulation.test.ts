@@ -67,11 +67,13 @@ test('whatever goes wrong, nothing is that must not be', async () => {
     for (const [what, count] of report.counts) counts.set(what, (counts.get(what) ?? 0) + count)
   }
   expect(wrong).toEqual([])
-  for (const kind of ['store stall', 'store down', 'store clock-forward', 'store clock-back', 'store rollback', 'store row-lost']) {
-    expect(counts.get(`fault ${kind}`), kind).toBeGreaterThan(8)
+  for (const kind of ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'replaced']) {
+    expect(counts.get(`fault store ${kind}`), kind).toBeGreaterThan(8)
   }
-  for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step'])
+  for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled']) {
     expect(counts.get(`fault process ${kind}`), kind).toBeGreaterThan(8)
+  }
+  for (const kind of ['freeze', 'sleep']) expect(counts.get(`fault holder ${kind}`), kind).toBeGreaterThan(8)
   for (const kind of ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'refused', 'lost-hint']) {
     expect(counts.get(`fault wire store ${kind}`), kind).toBeGreaterThan(15)
   }

@@ -1,8 +1,8 @@
-import { isTokenError } from '@tokenwell/core'
+import { isTokenError, type TokenHandle } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import type { Draws } from '../simulation/random.ts'
-import { RequestLog } from '../simulation/request-log.ts'
 import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '../simulation/scenario.ts'
+import type { TokenLedger } from '../simulation/token-ledger.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
 import { askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
 import type { Receiver } from './ticket-pushes.ts'
@@ -16,8 +16,14 @@ export interface FeishuAppOptions {
 
 const APP = { appId: 'cli_simulated', appSecret: 'simulated secret', verificationToken: 'simulated verification token' }
 
+/** Core's, milliseconds. */
+const REQUEST_TIMEOUT_MS = 7_000
+const LAST_CALL_MS = 1_000
+
 /** How long a person waits for an authorisation before trying again, milliseconds. */
 const PATIENCE_MS = 60_000
+/** Somebody who is logged in authorises once more so often, milliseconds. */
+const COMES_BACK_MS = { min: 10 * 60_000, max: 3 * 3_600_000 }
 
 /** A store app of Feishu or Lark: app tickets pushed to one process at a time, and what is minted from them, over the platform's own endpoints. */
 export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Scenario {
@@ -28,22 +34,23 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
     begin(surroundings) {
       const receivers: Receiver[] = []
       const platform = new SimulatedPlatform(surroundings, APP, () => receivers)
-      const log = new RequestLog(surroundings.now)
       const people = new Map(userIds.map((userId) => [userId, new Person(surroundings, platform, userId, receivers)]))
       return {
-        requests: log.requests,
         trouble: (fault) => platform.trouble(fault as PlatformFault),
         start(process) {
-          const tokens = openTokens(process, platform, log, userIds)
+          const tokens = openTokens(process, platform, surroundings)
           receivers[process.index] = { process, tokens }
+          const minted = (name: string, handle: TokenHandle, ledger: TokenLedger): PlayedCredential => {
+            return { name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }
+          }
+          const { logins } = platform
           return [
-            { name: 'app', handle: tokens.app, worth: (value) => platform.app.worth(value) },
-            ...tenantKeys.map((key): PlayedCredential => {
-              return { name: key, handle: tokens.tenant(key), worth: (value) => platform.tenant(key).worth(value) }
-            }),
+            minted('app', tokens.app, platform.app),
+            ...tenantKeys.map((key) => minted(key, tokens.tenant(key), platform.tenant(key))),
             ...userIds.map((userId): PlayedCredential => {
-              const worth = (value: string) => platform.logins.worth(value)
-              return { name: userId, handle: tokens.user(userId), worth, failed: (error) => people.get(userId)?.isTold(error) }
+              const failed = (error: unknown) => people.get(userId)?.isTold(error)
+              const [worth, givenOut] = [(value: string) => logins.worth(value), (value: string) => logins.givenOut(value)]
+              return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, failed }
             }),
           ]
         },
@@ -53,35 +60,44 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
 }
 
 /** The tokens of one process, whose requests go to the platform over the wire of the process. */
-function openTokens(process: PlayedProcess, platform: SimulatedPlatform, log: RequestLog, userIds: readonly string[]): FeishuTokens {
-  const { manager, wire, index } = process
+function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroundings: Surroundings): FeishuTokens {
+  const { manager, wire, index: node } = process
   const { logins } = platform
+  const usedUp = new Set<string>()
   const dispatcher = simulatedDispatcher(
-    (request) => {
+    (request, signal) => {
       const asked = askedBy(request)
       const send = () => wire.request(() => platform.serve(request))
       switch (asked.kind) {
         case 'code':
           return send()
-        case 'refresh':
-          logins.sent(asked.refreshToken)
-          // The simulated users are told apart by nothing else in a request.
-          return log.sent(userIds.length === 1 ? tokens.user(userIds[0] ?? '').key : 'refresh', index, send).catch((error: unknown) => {
-            if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') logins.refused(asked.refreshToken)
+        case 'resend':
+          return surroundings.request({ key: 'resend', node, signal }, send)
+        case 'app':
+          return surroundings.request({ key: tokens.app.key, node, signal, patienceMs: REQUEST_TIMEOUT_MS }, send)
+        case 'tenant': {
+          // Refused for the app's token, it is asked for once more with the next one.
+          const { key } = tokens.tenant(asked.tenantKey)
+          return surroundings.request({ key, node, signal, perFetch: 2, patienceMs: REQUEST_TIMEOUT_MS }, send)
+        }
+        case 'refresh': {
+          const { refreshToken } = asked
+          if (usedUp.has(refreshToken)) surroundings.violate(`n${node} sent a refresh token that it had used up itself`)
+          logins.sent(refreshToken, process.pausedAt())
+          const { key } = tokens.user(logins.userOf(refreshToken))
+          const sent = { key, node, signal, patienceMs: REQUEST_TIMEOUT_MS, lastCallMs: LAST_CALL_MS }
+          return surroundings.request(sent, send).catch((error: unknown) => {
+            if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') logins.refused(refreshToken)
             throw error
           })
-        case 'app':
-          return log.sent(tokens.app.key, index, send)
-        case 'tenant':
-          // Refused for the app's token, it is asked for once more with the next one.
-          return log.sent(tokens.tenant(asked.tenantKey).key, index, send, 2)
-        case 'resend':
-          return log.sent('resend', index, send)
+        }
       }
     },
-    (request, { status }) => {
+    (request, { status, body }) => {
       const asked = askedBy(request)
-      if (asked.kind === 'refresh' && (status === 400 || status === 429)) logins.refused(asked.refreshToken)
+      if (asked.kind !== 'refresh') return
+      if (status === 400 || status === 429) logins.refused(asked.refreshToken)
+      else if (status === 200 && body.includes('"refresh_token"')) usedUp.add(asked.refreshToken)
     },
   )
   const { appId, appSecret, verificationToken } = APP
@@ -89,7 +105,7 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, log: Re
   return tokens
 }
 
-/** Somebody who authorises the app at the beginning, and again when told to. */
+/** Somebody who authorises the app at the beginning, when told to, and again now and then. */
 class Person {
   readonly #surroundings: Surroundings
   readonly #platform: SimulatedPlatform
@@ -105,11 +121,20 @@ class Person {
     this.#receivers = receivers
     this.#draws = surroundings.draws(userId)
     this.#authorizeIn(5_000)
+    this.#comeBack()
   }
 
   /** A caller of some process was told something. */
   isTold(error: unknown): void {
     if (isTokenError(error) && error.code === 'REAUTHORIZATION_REQUIRED') this.#authorizeIn(this.#draws.spread(1_000, 60_000))
+  }
+
+  #comeBack(): void {
+    const { now, at } = this.#surroundings
+    at(now() + this.#draws.spread(COMES_BACK_MS.min, COMES_BACK_MS.max), () => {
+      this.#authorizeIn(1)
+      this.#comeBack()
+    })
   }
 
   #authorizeIn(ms: number): void {
@@ -140,7 +165,7 @@ class Person {
     note(`${this.#userId} authorises`)
     tokens
       .user(this.#userId)
-      .authorize({ code: this.#platform.logins.code() })
+      .authorize({ code: this.#platform.logins.code(this.#userId) })
       .then(
         () => end(false),
         (error: unknown) => {

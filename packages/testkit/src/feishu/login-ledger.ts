@@ -1,17 +1,19 @@
-import type { Surroundings, Worth } from '../simulation/scenario.ts'
+import type { GivenOut, Surroundings, Worth } from '../simulation/scenario.ts'
 
 /** A quarter of what the platform gives: refreshes are what there is to go wrong. */
 const ACCESS_LIFE_S = 1_800
 const REFRESH_LIFE_S = 7 * 24 * 3_600
 /** A process that takes over waits at least so long before it uses a refresh token again, milliseconds. */
 const TAKEOVER_DELAY_MS = 3_000
-/** Whoever has looked at the store longer ago than this should have seen what was published by then, milliseconds. */
-const IN_FLIGHT_MS = 5_000
+/** Whoever has looked at the store longer ago than this should have seen what was published by then, milliseconds; whoever stood still, later. */
+const IN_FLIGHT_MS = 2_000
+const PAUSED_MS = 20_000
 /** For so long after a loss of data somebody may go by a lease that the store knows nothing of, milliseconds. */
 const LOST_LEASE_MS = 20_000
 
 /** What one authorisation has led to. All of it ends when a used refresh token is used again. */
 interface Family {
+  readonly userId: string
   isRevoked: boolean
 }
 
@@ -35,8 +37,9 @@ export type Granted = Readonly<Record<string, string | number>>
  */
 export class LoginLedger {
   readonly #surroundings: Surroundings
-  readonly #codes = new Set<string>()
-  readonly #access = new Map<string, { readonly family: Family; readonly endsAt: number }>()
+  /** Whose they are. */
+  readonly #codes = new Map<string, string>()
+  readonly #access = new Map<string, { readonly family: Family; readonly givenOut: GivenOut }>()
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
   #lostAt = Number.NEGATIVE_INFINITY
@@ -44,7 +47,7 @@ export class LoginLedger {
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings
     surroundings.watchStore({
-      published: (_, value) => this.#published(value),
+      published: (_, { value }) => this.#published(value),
       lost: () => {
         this.#lostAt = surroundings.now()
         for (const token of this.#refresh.values()) {
@@ -56,19 +59,26 @@ export class LoginLedger {
   }
 
   /** What the authorisation page sends a user back with. */
-  code(): string {
+  code(userId: string): string {
     const code = `code ${++this.#count}`
-    this.#codes.add(code)
+    this.#codes.set(code, userId)
     return code
   }
 
   exchange(code: string): Granted {
-    if (!this.#codes.delete(code)) return { code: 20_003, error_description: 'the code was used' }
-    return this.#grant({ isRevoked: false })
+    const userId = this.#codes.get(code)
+    if (userId === undefined) return { code: 20_003, error_description: 'the code was used' }
+    this.#codes.delete(code)
+    return this.#grant({ userId, isRevoked: false })
   }
 
-  /** A process sends a refresh token. */
-  sent(value: string): void {
+  /** Whose refresh token it is; the empty string for what was never given out. */
+  userOf(refreshToken: string): string {
+    return this.#refresh.get(refreshToken)?.family.userId ?? ''
+  }
+
+  /** A process sends a refresh token. @param pausedAt when it last stood still */
+  sent(value: string, pausedAt = Number.NEGATIVE_INFINITY): void {
     const { now, violate } = this.#surroundings
     const token = this.#refresh.get(value)
     if (token === undefined) return
@@ -77,7 +87,8 @@ export class LoginLedger {
     if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS && !isLeaseLost) {
       violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
     }
-    if (successor?.publishedAt !== undefined && now() - successor.publishedAt > IN_FLIGHT_MS) {
+    const seenMs = now() - pausedAt < PAUSED_MS ? PAUSED_MS : IN_FLIGHT_MS
+    if (successor?.publishedAt !== undefined && now() - successor.publishedAt > seenMs) {
       violate('a refresh token was used again although its successor is in the store')
     }
     token.spentAt = now()
@@ -106,15 +117,19 @@ export class LoginLedger {
   worth(access: string): Worth {
     const token = this.#access.get(access)
     if (token === undefined) return 'unknown'
-    if (this.#surroundings.now() >= token.endsAt) return 'ended'
+    if (this.#surroundings.now() >= token.givenOut.endsAt) return 'ended'
     return token.family.isRevoked ? 'revoked' : 'valid'
+  }
+
+  givenOut(access: string): GivenOut | undefined {
+    return this.#access.get(access)?.givenOut
   }
 
   #grant(family: Family, from?: RefreshToken): Granted {
     const { now } = this.#surroundings
     const number = ++this.#count
     const [access, refresh] = [`access ${number}.`, `refresh ${number}.`]
-    this.#access.set(access, { family, endsAt: now() + ACCESS_LIFE_S * 1_000 })
+    this.#access.set(access, { family, givenOut: { endsAt: now() + ACCESS_LIFE_S * 1_000, at: now(), times: 1 } })
     const token: RefreshToken = { family, endsAt: now() + REFRESH_LIFE_S * 1_000 }
     this.#refresh.set(refresh, token)
     if (from !== undefined) from.successor = token

@@ -36,16 +36,17 @@ interface Controller {
 /**
  * A dispatcher of undici whose requests go over no socket.
  *
- * @param send carries a request out; its reply may come late, or never
+ * @param send carries a request out; its reply may come late, or never, and the signal says that nobody waits for it any more
  * @param received is called with the replies that somebody still waited for
  */
 export function simulatedDispatcher(
-  send: (request: PlatformRequest) => Promise<PlatformReply>,
+  send: (request: PlatformRequest, signal: AbortSignal) => Promise<PlatformReply>,
   received: (request: PlatformRequest, reply: PlatformReply) => void,
 ): Dispatcher {
   const dispatcher = {
     dispatch({ path, body }: { readonly path: string; readonly body?: unknown }, handler: Handler): boolean {
       const request: PlatformRequest = { path, fields: typeof body === 'string' ? JSON.parse(body) : {} }
+      const given = new AbortController()
       let isOver = false
       let reason: Error | null = null
       const controller: Controller = {
@@ -62,6 +63,7 @@ export function simulatedDispatcher(
           if (isOver) return
           isOver = true
           reason = why
+          given.abort(why)
           handler.onResponseError?.(controller, why)
         },
         pause() {},
@@ -69,7 +71,7 @@ export function simulatedDispatcher(
       }
       handler.onRequestStart?.(controller, {})
       if (isOver) return true
-      send(request).then(
+      send(request, given.signal).then(
         (reply) => {
           if (isOver) return
           isOver = true

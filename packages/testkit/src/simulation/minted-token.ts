@@ -1,10 +1,12 @@
-import { type Policy, TokenError } from '@tokenwell/core'
-import { RequestLog } from './request-log.ts'
-import type { Scenario, Surroundings } from './scenario.ts'
+import { type Policy, type PublishRequest, TokenError } from '@tokenwell/core'
+import { recordKey } from './record-key.ts'
+import type { Scenario, StoreWatcher, Surroundings } from './scenario.ts'
 import { type Minted, TokenLedger } from './token-ledger.ts'
 import { UpstreamFaults } from './upstream-faults.ts'
 
 const MINUTE_MS = 60_000
+/** Core's. */
+const REQUEST_TIMEOUT_MS = 7_000
 
 export interface MintedTokenOptions {
   /** Tells it from others of the same world. Default `token`. */
@@ -31,16 +33,20 @@ export function mintedToken({
     faults: FAULTS,
     begin(surroundings) {
       const upstream = new Upstream(surroundings, new TokenLedger(surroundings.now, { name, lifeMs, sameAboveMs }), name)
+      surroundings.watchStore(upstream.ledger.watcher(recordKey(name), surroundings.violate))
+      if (policy?.renewJitterMs !== 0) surroundings.watchStore(renewalsAreDrawn(name, surroundings))
+      const patienceMs = policy?.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
       return {
-        requests: upstream.log.requests,
         trouble: (fault) => upstream.trouble(fault as Fault),
         start: ({ index, manager, wire }) => {
           const handle = manager.token({
             key: name,
-            fetch: () => upstream.log.sent(name, index, () => wire.request(() => upstream.mint())),
+            fetch: ({ signal }) =>
+              surroundings.request({ key: name, node: index, signal, patienceMs }, () => wire.request(() => upstream.mint())),
             ...(policy === undefined ? {} : { policy }),
           })
-          return [{ name, handle, worth: (value) => upstream.ledger.worth(value) }]
+          const { ledger } = upstream
+          return [{ name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }]
         },
       }
     },
@@ -49,7 +55,6 @@ export function mintedToken({
 
 class Upstream {
   readonly ledger: TokenLedger
-  readonly log: RequestLog
   readonly #surroundings: Surroundings
   readonly #faults: UpstreamFaults<Fault>
   readonly #name: string
@@ -59,7 +64,6 @@ class Upstream {
     this.#surroundings = surroundings
     this.#faults = new UpstreamFaults(surroundings)
     this.ledger = ledger
-    this.log = new RequestLog(surroundings.now)
     this.#name = name
   }
 
@@ -96,5 +100,24 @@ class Upstream {
 
   #answer({ value, endsAt }: Minted): { value: string; expiresInMs: number } {
     return { value, expiresInMs: endsAt - this.#surroundings.now() }
+  }
+}
+
+/** So many renewals in a row that leave the same life are no accident. */
+const RENEWALS = 6
+
+/** Tokens that were fetched together are not to fall due together for ever: how early each is renewed is drawn. */
+function renewalsAreDrawn(name: string, { violate }: Surroundings): StoreWatcher {
+  const key = recordKey(name)
+  let same = 0
+  let lastMs = Number.NaN
+  return {
+    published(published, { renewInMs, expiresInMs }: PublishRequest) {
+      if (published !== key) return
+      const earlyMs = expiresInMs - renewInMs
+      same = Math.abs(earlyMs - lastMs) < 1 ? same + 1 : 1
+      lastMs = earlyMs
+      if (same === RENEWALS) violate(`${name} is renewed ${RENEWALS} times with the same ${earlyMs.toFixed(0)} ms to live`)
+    },
   }
 }

@@ -1,6 +1,34 @@
-import type { SentRequest } from './request-log.ts'
+import type { LeaseLog } from './lease-log.ts'
+import { recordKey } from './record-key.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+
+/** A request for a credential, from its sender's side. */
+export interface UpstreamRequest {
+  /** The handle's `key`. */
+  readonly key: string
+  /** The process that sends it, from 0. */
+  readonly node: number
+  /** How many requests one fetch of it may send. Default 1 */
+  readonly perFetch?: number
+  /** Says that its sender has given it up. */
+  readonly signal?: AbortSignal
+  /** The longest that it may be out, milliseconds. Default: unknown */
+  readonly patienceMs?: number
+  /** After that, and after its lease, a reply that has come is taken for so long, milliseconds. Default 0 */
+  readonly lastCallMs?: number
+}
+
+/** One that was sent. Moments are true time, milliseconds. */
+interface Sent {
+  readonly at: number
+  /** When its reply arrived; undefined while it has not. */
+  repliedAt?: number
+}
 
 const MINUTE_MS = 60_000
+
+/** What arrives at the same moment is in order. Milliseconds. */
+const SLACK_MS = 5
 
 /** Fetches of one credential in any minute: of a fleet with a store, and of each process without one. */
 const PER_MINUTE = 9
@@ -13,69 +41,133 @@ const PER_SUCCESS = 5
 const AFTERMATH_MS = 3 * MINUTE_MS
 
 /**
- * Holds the requests for credentials against I1 and I10. Processes that could not reach the store count for themselves for a while, and a
- * store that has forgotten what it knew, or had its clock set, begins to count anew.
+ * Holds the requests for credentials against I1 and I10, and each against the lease that its sender goes by: it leaves and ends within it.
+ * Processes that could not reach the store count for themselves for a while, and a store that has forgotten what it knew, or had its clock
+ * set, begins to count anew.
  */
 export class RequestAudit {
+  readonly #now: () => number
   readonly #violate: (what: string) => void
+  readonly #leases: LeaseLog
+  readonly #process: (node: number) => SimulatedProcess
+  /** By the handle's key. */
+  readonly #sent = new Map<string, Sent[]>()
+  #count = 0
   /** By process: when it was without the store. */
   readonly #alone = new Map<number, number[]>()
   readonly #forgotten: number[] = []
-  /** By the key of the record. */
+  /** By the handle's key. */
+  readonly #blocked = new Map<string, number[]>()
+  /** By the store's key. */
   readonly #published = new Map<string, number[]>()
 
-  constructor(violate: (what: string) => void) {
-    this.#violate = violate
+  constructor(parts: {
+    readonly now: () => number
+    readonly violate: (what: string) => void
+    readonly leases: LeaseLog
+    readonly process: (node: number) => SimulatedProcess
+  }) {
+    this.#now = parts.now
+    this.#violate = parts.violate
+    this.#leases = parts.leases
+    this.#process = parts.process
   }
 
-  /** A process is without the store, or has lost what it knew. */
-  alone(node: number, at: number): void {
-    add(this.#alone, node, at)
+  get count(): number {
+    return this.#count
   }
 
-  /** A token is there for everybody. */
-  published(key: string, at: number): void {
-    add(this.#published, key, at)
+  async send<T>({ key, node, perFetch = 1, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest, send: () => Promise<T>): Promise<T> {
+    const sent: Sent = { at: this.#now() }
+    const all = this.#sent.get(key) ?? []
+    this.#sent.set(key, all)
+    all.push(sent)
+    this.#count += 1
+    this.#checkRate(key, all, perFetch)
+    const process = this.#process(node)
+    const { life } = process
+    const lease = this.#leases.of(node, recordKey(key))
+    // A process that slept takes a lease for longer than it is, unless it slept long enough to notice.
+    const isLeaseOver = (graceMs: number) =>
+      lease !== undefined && !lease.isInDoubt && this.#now() > lease.endsAt + graceMs && process.sleptAt <= lease.grantedAt
+    if (lease !== undefined && isLeaseOver(SLACK_MS)) {
+      this.#violate(`n${node} asked for ${key} ${(sent.at - lease.endsAt).toFixed(0)} ms after its lease had ended`)
+    }
+    let isOver = false
+    const over = () => {
+      if (isOver || life !== process.life || process.pausedAt >= sent.at) return
+      isOver = true
+      const outMs = this.#now() - sent.at
+      const graceMs = lastCallMs + SLACK_MS
+      if (isLeaseOver(graceMs)) this.#violate(`n${node} still waited for ${key} when its lease had ended`)
+      if (patienceMs !== undefined && outMs > patienceMs + graceMs) {
+        this.#violate(`n${node} waited ${outMs.toFixed(0)} ms for ${key}, its bound being ${patienceMs} ms`)
+      }
+    }
+    signal?.addEventListener('abort', over, { once: true })
+    try {
+      return await send()
+    } finally {
+      sent.repliedAt = this.#now()
+      if (signal?.aborted !== true) over()
+      signal?.removeEventListener('abort', over)
+    }
+  }
+
+  /** A process is without the store, has lost what it knew, or stood still with what others should have been told. */
+  alone(node: number): void {
+    add(this.#alone, node, this.#now())
+  }
+
+  /** A fetch needs something else first: then it is no failure after which others wait. */
+  blocked(key: string): void {
+    add(this.#blocked, key, this.#now())
+  }
+
+  /** Another token than before is there for everybody. */
+  published(key: string): void {
+    add(this.#published, key, this.#now())
+  }
+
+  /** When the first token was there for everybody that was no earlier than `since`. */
+  publishedSince(key: string, since: number): number | undefined {
+    return this.#published.get(recordKey(key))?.find((moment) => moment >= since)
   }
 
   /** The store knows nothing of the last requests, or takes them for long gone. */
-  forgot(at: number): void {
-    this.#forgotten.push(at)
+  forgot(): void {
+    this.#forgotten.push(this.#now())
   }
 
-  check(requests: readonly SentRequest[], { isUntroubled }: { readonly isUntroubled: boolean }): void {
-    for (const [name, sent] of Map.groupBy(requests, (each) => each.name)) {
-      this.#checkMinutes(name, sent)
-      if (isUntroubled) this.#checkOverlaps(name, sent)
-    }
-  }
-
-  #checkMinutes(name: string, sent: readonly SentRequest[]): void {
-    const published = this.#published.get(`tokenwell/${name}`) ?? []
-    let first = 0
-    for (const [index, { at, perFetch }] of sent.entries()) {
-      while ((sent[first]?.at ?? at) <= at - MINUTE_MS) first += 1
-      const inAMinute = Math.ceil((index - first + 1) / perFetch)
-      if (inAMinute <= PER_MINUTE) continue
-      const since = (moment: number) => moment <= at && moment > at - MINUTE_MS - AFTERMATH_MS
-      const alone = [...this.#alone.values()].filter((moments) => moments.some(since)).length
-      const successes = published.filter((moment) => moment <= at && moment > at - MINUTE_MS).length
-      const bound = PER_MINUTE * (1 + this.#forgotten.filter(since).length) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes
-      if (inAMinute > bound) {
-        this.#violate(`I10: ${name} was fetched ${inAMinute} times in the minute before ${(at / 1_000).toFixed(3)} s; at most ${bound}`)
-        return
+  /** Nothing went wrong in this world: then nothing was asked for twice at once. */
+  checkOverlaps(): void {
+    for (const [key, sent] of this.#sent) {
+      for (const [index, { at }] of sent.entries()) {
+        const before = sent[index - 1]
+        if (before !== undefined && (before.repliedAt ?? Number.POSITIVE_INFINITY) > at) {
+          this.#violate(`I1: ${key} was asked for twice at once at ${(at / 1_000).toFixed(3)} s, with nothing wrong`)
+        }
       }
     }
   }
 
-  #checkOverlaps(name: string, sent: readonly SentRequest[]): void {
-    for (const [index, { at }] of sent.entries()) {
-      const before = sent[index - 1]
-      if (before !== undefined && (before.endedAt ?? Number.POSITIVE_INFINITY) > at) {
-        this.#violate(`I1: ${name} was asked for twice at once at ${(at / 1_000).toFixed(3)} s, with nothing wrong`)
-      }
-    }
+  #checkRate(key: string, sent: readonly Sent[], perFetch: number): void {
+    const now = this.#now()
+    const inAMinute = Math.ceil(countSince(sent, now - MINUTE_MS) / perFetch)
+    if (inAMinute <= PER_MINUTE) return
+    const since = (moment: number) => moment > now - MINUTE_MS - AFTERMATH_MS
+    const alone = [...this.#alone.values()].filter((moments) => moments.some(since)).length
+    const successes = (this.#published.get(recordKey(key)) ?? []).filter((moment) => moment > now - MINUTE_MS).length
+    const blocked = (this.#blocked.get(key) ?? []).filter((moment) => moment > now - MINUTE_MS).length
+    const bound = PER_MINUTE * (1 + this.#forgotten.filter(since).length) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes + blocked
+    if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
   }
+}
+
+function countSince(sent: readonly Sent[], moment: number): number {
+  let count = 0
+  while (count < sent.length && (sent[sent.length - 1 - count]?.at ?? 0) > moment) count += 1
+  return count
 }
 
 function add<Key>(to: Map<Key, number[]>, key: Key, at: number): void {

@@ -1,10 +1,19 @@
-import type { TokenHandle, TokenManager } from '@tokenwell/core'
+import type { PublishRequest, TokenHandle, TokenManager } from '@tokenwell/core'
 import type { Draws } from './random.ts'
-import type { SentRequest } from './request-log.ts'
+import type { UpstreamRequest } from './request-audit.ts'
 import type { Wire } from './wire.ts'
 
 /** What a token is worth at the upstream at this moment. */
 export type Worth = 'valid' | 'revoked' | 'ended' | 'unknown'
+
+/** What an upstream knows of a token that it gave out. Moments are true time, milliseconds. */
+export interface GivenOut {
+  readonly endsAt: number
+  /** When it was last given out. */
+  readonly at: number
+  /** How often. */
+  readonly times: number
+}
 
 /** A credential that the callers of a process ask for. */
 export interface PlayedCredential {
@@ -12,6 +21,10 @@ export interface PlayedCredential {
   readonly name: string
   readonly handle: TokenHandle
   worth(value: string): Worth
+  /** Without it, neither the ends that processes believe in nor what becomes of callers' reports is checked. */
+  givenOut?(value: string): GivenOut | undefined
+  /** Each fetch uses up a secret that the last one brought. Default false. */
+  readonly rotates?: boolean
   /** A caller was told that there is none. */
   readonly failed?: (error: unknown) => void
 }
@@ -25,6 +38,8 @@ export interface PlayedProcess {
   readonly wire: Wire
   /** Whether it still is: neither killed nor being closed. */
   readonly isUp: () => boolean
+  /** When it last stood still, true time in milliseconds. */
+  readonly pausedAt: () => number
 }
 
 /** The world around a scenario. */
@@ -37,6 +52,8 @@ export interface Surroundings {
   readonly at: (moment: number, run: () => void) => void
   /** Draws for one purpose. */
   readonly draws: (name: string) => Draws
+  /** Sends a request for a credential: how many there are, and under what leases, is held against what the fleet may do. */
+  readonly request: <T>(request: UpstreamRequest, send: () => Promise<T>) => Promise<T>
   /** Counts that an ordered fault has struck a request. */
   readonly struck: (fault: string) => void
   readonly note: (line: string) => void
@@ -47,8 +64,10 @@ export interface Surroundings {
 }
 
 export interface StoreWatcher {
-  /** A value has replaced another. */
-  published?(key: string, value: string): void
+  /** A value has replaced another; `key` with its namespace, `grantedAt` when the right to fetch it was granted, true time. */
+  published?(key: string, request: PublishRequest, grantedAt: number): void
+  /** The value that is stored is called rejected from now on. */
+  rejected?(key: string, value: string): void
   /** What it had acknowledged may be gone. */
   lost?(): void
 }
@@ -67,9 +86,6 @@ export function together(...scenarios: readonly Scenario[]): Scenario {
             for (const end of ends) end()
           }
         },
-        get requests() {
-          return begun.flatMap(({ requests }) => requests)
-        },
       }
     },
   }
@@ -83,7 +99,5 @@ export interface Scenario {
     start(process: PlayedProcess): readonly PlayedCredential[]
     /** A fault begins; the function ends it. */
     trouble(fault: string): () => void
-    /** Requests for credentials, in the order in which they were sent. */
-    readonly requests: readonly SentRequest[]
   }
 }

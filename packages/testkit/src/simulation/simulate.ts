@@ -1,9 +1,15 @@
-import { drawsOf } from './random.ts'
+import type { TokenEvent } from '@tokenwell/core'
+import type { Circumstances } from './caller-audit.ts'
+import { LeaseLog } from './lease-log.ts'
+import { OperationAudit } from './operation-audit.ts'
+import { type Draws, drawsOf } from './random.ts'
+import { recordKey } from './record-key.ts'
 import { RequestAudit } from './request-audit.ts'
 import type { Scenario, StoreWatcher } from './scenario.ts'
-import { SimulatedNode, type Telling } from './simulated-node.ts'
+import { SimulatedNode } from './simulated-node.ts'
 import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
 import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
+import type { StoreNews } from './store-audit.ts'
 import { Timeline } from './timeline.ts'
 import { drawPlan, QUIET_MS, type Trouble } from './trouble.ts'
 import { Wire } from './wire.ts'
@@ -39,8 +45,15 @@ export interface SimulationReport {
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
-/** Callers come to each process this often, milliseconds. */
+/** Callers come to each process this often, milliseconds; and so often while they report whatever they are given. */
 const CALLS_MS = { min: 20_000, max: 40_000 }
+const MISLED_CALLS_MS = { min: 500, max: 2_000 }
+
+/** A process is asked for everything so soon after it has started, milliseconds. */
+const FIRST_CALLS_MS = 300
+
+/** What befalls the holder of a lease does so at once, while it asks, or when it should have its answer: so long after its grant, milliseconds. */
+const AFTER_GRANT_MS = [0, 30, 300]
 
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
@@ -63,14 +76,22 @@ class World {
   readonly #violations: string[] = []
   readonly #history: string[] = []
   readonly #counts = new Map<string, number>()
+  readonly #leases = new LeaseLog(() => this.#timeline.now)
+  readonly #requests: RequestAudit
+  readonly #operations: OperationAudit
   readonly #store: SimulatedStore
   readonly #nodes: SimulatedNode[]
   readonly #plan: readonly Trouble[]
-  readonly #requests = new RequestAudit((what) => this.#violate(what))
   readonly #watchers: StoreWatcher[] = []
   readonly #run: ReturnType<Scenario['begin']>
+  /** What was last published, by the store's key. */
+  readonly #stored = new Map<string, string>()
   /** What the store remembered for each rollback to come. */
   readonly #checkpoints = new Map<Trouble, () => void>()
+  /** What may befall whoever is granted a lease. */
+  readonly #holderTroubles = new Set<Extract<Trouble, { on: 'holder' }>>()
+  readonly #holderDraws: Draws
+  readonly #calmUntil: number
   #setBackAt = Number.NEGATIVE_INFINITY
   #setAt = Number.NEGATIVE_INFINITY
 
@@ -78,46 +99,46 @@ class World {
     const timeline = this.#timeline
     this.#seed = seed
     this.#endsAt = hours * HOUR_MS
-    this.#store = new SimulatedStore(timeline, store, {
-      violate: (what) => this.#violate(what),
-      took: (branch) => this.#count(`branch ${branch}`),
-      published: (key, value) => {
-        this.#requests.published(key, timeline.now)
-        for (const watcher of this.#watchers) watcher.published?.(key, value)
-      },
-      lost: () => {
-        this.#requests.forgot(timeline.now)
-        for (const watcher of this.#watchers) watcher.lost?.()
-      },
+    this.#holderDraws = drawsOf(seed, 'holders')
+    const violate = (what: string) => this.#violate(what)
+    this.#requests = new RequestAudit({
+      now: () => timeline.now,
+      violate,
+      leases: this.#leases,
+      process: (node) => (this.#nodes[node] as SimulatedNode).process, // It has sent a request.
     })
+    this.#operations = new OperationAudit({
+      timeline,
+      violate,
+      rotates: (key) =>
+        this.#nodes.some(({ credentials }) => credentials.some(({ rotates, handle }) => rotates === true && recordKey(handle.key) === key)),
+      isEndMoved: () => this.#isEndMoved(),
+    })
+    this.#store = new SimulatedStore(timeline, store, { news: this.#storeNews(), operations: this.#operations, leases: this.#leases })
     this.#run = scenario.begin({
       now: () => timeline.now,
       epochMs: EPOCH_MS,
       at: (moment, run) => void timeline.at(moment, run),
       draws: (name) => drawsOf(seed, `upstream ${name}`),
+      request: (request, send) => this.#requests.send(request, send),
       struck: (fault) => this.#count(`fault upstream ${fault}`),
       note: (line) => this.#note(line),
-      violate: (what) => this.#violate(what),
+      violate,
       watchStore: (watcher) => void this.#watchers.push(watcher),
     })
     this.#plan =
       plan ??
       drawPlan(drawsOf(seed, 'plan'), { nodes, hours, troubles, upstreamFaults: scenario.faults, canRollBack: this.#store.canRollBack })
-    const telling: Telling = {
-      note: (line) => this.#note(line),
-      violate: (what) => this.#violate(what),
-      count: (what) => this.#count(what),
-      isLifeInDoubt: () => timeline.now < this.#setBackAt + DOUBT_MS,
-      isEndMoved: () => timeline.now < this.#setAt + DOUBT_MS,
-      alone: (index) => this.#requests.alone(index, timeline.now),
-    }
-    this.#nodes = Array.from({ length: nodes }, (_, index) => this.#node(index, telling))
+    this.#calmUntil = Math.min(this.#endsAt, ...this.#plan.map(({ at }) => at))
+    this.#nodes = Array.from({ length: nodes }, (_, index) => this.#node(index))
   }
 
   async play(): Promise<void> {
     const timeline = this.#timeline
-    for (const node of this.#nodes) node.start()
-    for (const [index] of this.#nodes.entries()) this.#callAgain(index)
+    for (const [index, node] of this.#nodes.entries()) {
+      this.#begin(node)
+      this.#callAgain(index)
+    }
     for (const trouble of this.#plan) this.#prepare(trouble)
     timeline.at(this.#endsAt - QUIET_MS, () => this.#stepStoreClock(-this.#store.clockMs))
     await timeline.runUntil(this.#endsAt)
@@ -135,16 +156,23 @@ class World {
     }
   }
 
-  #node(index: number, telling: Telling): SimulatedNode {
+  #node(index: number): SimulatedNode {
     const timeline = this.#timeline
     const name = `n${index}`
-    const process = new SimulatedProcess(name, timeline)
+    const process = new SimulatedProcess(name, timeline, drawsOf(this.#seed, `process ${name}`))
     const wire = (to: string, latency: { min: number; max: number }) =>
       new Wire(timeline, process, {
         draws: drawsOf(this.#seed, `wire ${name} ${to}`),
         latency,
         struck: (fault) => this.#count(`fault wire ${to} ${fault}`),
       })
+    const circumstances: Circumstances = {
+      now: () => timeline.now,
+      isLifeInDoubt: () => timeline.now < this.#setBackAt + DOUBT_MS,
+      isEndMoved: () => this.#isEndMoved(),
+      isCalm: () => timeline.now < this.#calmUntil,
+      publishedSince: (key, since) => this.#requests.publishedSince(key, since),
+    }
     return new SimulatedNode(index, {
       process,
       toStore: wire('store', STORE_LATENCY),
@@ -152,15 +180,99 @@ class World {
       store: this.#store,
       start: (played) => this.#run.start(played),
       draws: drawsOf(this.#seed, `node ${name}`),
-      telling,
+      circumstances,
+      telling: {
+        note: (line) => this.#note(line),
+        violate: (what) => this.#violate(what),
+        count: (what) => this.#count(what),
+        forgotten: () => {
+          this.#leases.forgotten(index)
+          this.#requests.alone(index)
+        },
+        noted: (event) => this.#noted(index, process, event),
+      },
     })
+  }
+
+  /** What a process tells of itself changes what it may do. */
+  #noted(index: number, process: SimulatedProcess, event: TokenEvent): void {
+    const key = recordKey(event.key)
+    switch (event.type) {
+      case 'granted':
+        this.#leases.goesBy(index, key, event.fence)
+        break
+      case 'blocked':
+        this.#operations.blocked(process, key)
+        this.#requests.blocked(event.key)
+        break
+      case 'detached':
+        this.#leases.goesBy(index, key, undefined)
+        this.#requests.alone(index)
+        this.#operations.detached(process, key)
+        break
+      // A lease that ran out in doubt is no failure that others would wait after.
+      case 'outcome-unknown':
+        this.#requests.alone(index)
+    }
+  }
+
+  #storeNews(): StoreNews {
+    return {
+      violate: (what) => this.#violate(what),
+      took: (branch) => this.#count(`branch ${branch}`),
+      published: (key, request, grantedAt) => {
+        if (this.#stored.get(key) !== request.value) this.#requests.published(key)
+        this.#stored.set(key, request.value)
+        for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
+      },
+      rejected: (key, value) => {
+        for (const watcher of this.#watchers) watcher.rejected?.(key, value)
+      },
+      granted: (attempt) => this.#granted(attempt),
+      stirred: (key) => this.#operations.stirred(key),
+      lost: () => {
+        this.#leases.doubt()
+        this.#requests.forgot()
+        for (const watcher of this.#watchers) watcher.lost?.()
+      },
+    }
+  }
+
+  /** Whoever is granted a lease may be stopped at the worst moment. */
+  #granted(attempt: string): void {
+    const { now } = this.#timeline
+    const node = this.#nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
+    if (node === undefined) return
+    for (const { kind, byMs, probability } of this.#holderTroubles) {
+      if (now + byMs > this.#endsAt - QUIET_MS || !this.#holderDraws.chance(probability)) continue
+      this.#timeline.at(now + this.#holderDraws.between(0, this.#holderDraws.pick(AFTER_GRANT_MS)), () => {
+        this.#count(`fault holder ${kind}`)
+        this.#note(`${node.process.name} ${kind}s for ${byMs} ms`)
+        this.#stop(node, kind, byMs)
+        this.#timeline.at(this.#timeline.now + byMs, () => node.disturb())
+      })
+    }
+  }
+
+  #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
+    node.disturb()
+    this.#requests.alone(this.#nodes.indexOf(node))
+    if (kind === 'freeze') node.process.freeze(ms)
+    else node.process.sleep(ms)
+  }
+
+  #begin(node: SimulatedNode): void {
+    node.start()
+    const draws = drawsOf(this.#seed, `start ${node.process.name} ${this.#timeline.now}`)
+    this.#timeline.at(this.#timeline.now + draws.between(0, FIRST_CALLS_MS), () => node.callForAll())
   }
 
   #callAgain(index: number): void {
     const draws = drawsOf(this.#seed, `callers n${index}`)
     const node = this.#nodes[index]
     const next = () => {
-      this.#timeline.at(this.#timeline.now + draws.between(CALLS_MS.min, CALLS_MS.max), () => {
+      const { min, max } = node?.isMisled === true ? MISLED_CALLS_MS : CALLS_MS
+      this.#timeline.at(this.#timeline.now + draws.between(min, max), () => {
         node?.call()
         if (this.#timeline.now < this.#endsAt) next()
       })
@@ -197,6 +309,9 @@ class World {
       case 'process':
         this.#count(`fault process ${trouble.kind}`)
         return this.#strikeProcess(trouble)
+      case 'holder':
+        this.#holderTroubles.add(trouble)
+        return () => this.#holderTroubles.delete(trouble)
       case 'store':
         this.#count(`fault store ${trouble.kind}`)
         return this.#strikeStore(trouble)
@@ -212,13 +327,13 @@ class World {
         if (!node.isUp) return () => {}
         node.crash()
         return () => {
-          if (!node.isUp) node.start()
+          if (!node.isUp) this.#begin(node)
         }
       case 'restart': {
         let isClosed = !node.isUp
         let isDue = false
         const again = () => {
-          if (isClosed && isDue && !node.isUp) node.start()
+          if (isClosed && isDue && !node.isUp) this.#begin(node)
         }
         node.close(byMs, () => {
           isClosed = true
@@ -230,13 +345,17 @@ class World {
         }
       }
       case 'freeze':
-        node.process.freeze(forMs)
-        return () => node.disturb()
       case 'sleep':
-        node.process.sleep(forMs)
+        this.#stop(node, kind, forMs)
         return () => node.disturb()
+      case 'misled':
+        node.isMisled = true
+        return () => {
+          node.isMisled = false
+        }
       case 'wall-step':
-        node.process.stepWall(byMs)
+        // Of a machine that sleeps nobody sets the clock; it could not tell the one from the other.
+        if (node.process.sleptAt < this.#timeline.now) node.process.stepWall(byMs)
         return () => {}
     }
   }
@@ -266,36 +385,53 @@ class World {
       case 'row-lost':
         store.lose()
         break
+      case 'replaced':
+        store.lose()
+        this.#stepStoreClock(-trouble.byMs)
+        break
     }
     return () => {}
+  }
+
+  #isEndMoved(): boolean {
+    return this.#timeline.now < this.#setAt + DOUBT_MS
   }
 
   #stepStoreClock(ms: number): void {
     if (ms === 0) return
     this.#store.stepClock(ms)
-    this.#requests.forgot(this.#timeline.now)
+    this.#leases.doubt()
+    this.#requests.forgot()
     this.#setAt = this.#timeline.now
     if (ms < 0) this.#setBackAt = this.#timeline.now
   }
 
-  /** Everybody is up, nothing is wrong: everybody must be served, and with the same, or with the next that is on its way. */
+  /** Everybody is up, nothing is wrong: everybody must be served, and then with the same, or with the next that is on its way. */
   async #settle(): Promise<void> {
     for (const { process, isUp } of this.#nodes) if (!isUp) this.#violate(`${process.name} did not come up again`)
+    // Whoever has not been asked for hours learns now that there is something newer.
+    await this.#getAll()
+    for (const [name, served] of Map.groupBy(await this.#getAll(), (each) => each.name)) {
+      const values = new Set(served.map(({ value }) => value))
+      if (values.size > 2) this.#violate(`${values.size} tokens are served of ${name} when nothing is wrong any more`)
+    }
+    this.#count('requests', this.#requests.count)
+    if (this.#plan.length === 0) this.#requests.checkOverlaps()
+  }
+
+  async #getAll(): Promise<readonly { readonly name: string; readonly value: string }[]> {
+    const served: { name: string; value: string }[] = []
     const getting = this.#nodes.flatMap((node) =>
       node.credentials.map(async (credential) => {
         const token = await node.get(credential, 15_000)
-        if (token === undefined) this.#violate(`${node.process.name} has no ${credential.name} when nothing is wrong any more`)
-        return { name: credential.name, version: token?.version ?? 0 }
+        if (token !== undefined) served.push({ name: credential.name, value: token.value })
+        else this.#violate(`${node.process.name} has no ${credential.name} when nothing is wrong any more`)
       }),
     )
     await this.#timeline.runUntil(this.#timeline.now + 20_000)
-    for (const [name, served] of Map.groupBy(await Promise.all(getting), (each) => each.name)) {
-      const versions = new Set(served.map(({ version }) => version))
-      if (versions.size > 2) this.#violate(`${name} is served in ${versions.size} versions when nothing is wrong any more`)
-    }
-    const { requests } = this.#run
-    this.#count('requests', requests.length)
-    this.#requests.check(requests, { isUntroubled: this.#plan.length === 0 })
+    if (served.length < getting.length)
+      this.#violate(`${getting.length - served.length} callers were not served when nothing is wrong any more`)
+    return served
   }
 
   async #end(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock } from '@tokenwell/core'
+import type { Draws } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
 /** Where every clock of a world starts, milliseconds since the Unix epoch: the start of 2026, UTC. */
@@ -7,8 +8,8 @@ export const EPOCH_MS = Date.UTC(2026, 0, 1)
 /** Sums of moments are not exact. */
 const ROUNDING_MS = 1e-6
 
-/** On waking up, a process finds its timers due before it reads what has come over the network. */
-const AFTER_TIMERS_MS = 0.001
+/** On waking up, a process finds its timers due before it reads what has come over the network, or the other way round: so much later. */
+const AFTERWARDS_MS = 0.001
 
 /** A process of a world: a machine with clocks of its own, which can be frozen, put to sleep and killed. */
 export class SimulatedProcess {
@@ -17,14 +18,20 @@ export class SimulatedProcess {
   readonly #timeline: Timeline
   #wallMs = 0
   #sleptMs = 0
+  readonly #draws: Draws
   #frozenUntil = 0
   #asleepUntil = 0
   #life = 0
   #timers = 0
+  #isTimersFirst = true
+  #pausedAt = Number.NEGATIVE_INFINITY
+  #sleptAt = Number.NEGATIVE_INFINITY
+  #wallSetAt = Number.NEGATIVE_INFINITY
 
-  constructor(name: string, timeline: Timeline) {
+  constructor(name: string, timeline: Timeline, draws: Draws) {
     this.name = name
     this.#timeline = timeline
+    this.#draws = draws
     this.clock = {
       wall: () => EPOCH_MS + timeline.now + this.#wallMs,
       monotonic: () => timeline.now - this.#sleptMs,
@@ -36,6 +43,26 @@ export class SimulatedProcess {
     return this.#timeline.now < this.#frozenUntil
   }
 
+  /** Which of its lives this is: it grows when it is killed. */
+  get life(): number {
+    return this.#life
+  }
+
+  /** When it last stood still, in true time: frozen or asleep. */
+  get pausedAt(): number {
+    return Math.min(this.#timeline.now, this.#pausedAt)
+  }
+
+  /** When it last slept, in true time. */
+  get sleptAt(): number {
+    return Math.min(this.#timeline.now, this.#sleptAt)
+  }
+
+  /** When its wall clock was last set, in true time. */
+  get wallSetAt(): number {
+    return this.#wallSetAt
+  }
+
   /** Timers that are armed. */
   get timers(): number {
     return this.#timers
@@ -44,6 +71,8 @@ export class SimulatedProcess {
   /** Nothing happens in the process for so long; its clocks go on. */
   freeze(ms: number): void {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#timeline.now + ms)
+    this.#pausedAt = this.#frozenUntil
+    this.#isTimersFirst = this.#draws.chance(0.5)
   }
 
   /** The machine sleeps: as frozen, and the monotonic clock and all timers stand still. */
@@ -53,11 +82,13 @@ export class SimulatedProcess {
     // One that sleeps already sleeps on.
     this.#sleptMs += Math.max(0, until - Math.max(this.#timeline.now, this.#asleepUntil))
     this.#asleepUntil = Math.max(this.#asleepUntil, until)
+    this.#sleptAt = this.#asleepUntil
   }
 
   /** Sets the wall clock. */
   stepWall(ms: number): void {
     this.#wallMs += ms
+    this.#wallSetAt = this.#timeline.now
   }
 
   /** Whatever was under way is gone: no timer fires any more, and what was sent to it is not received. */
@@ -73,7 +104,7 @@ export class SimulatedProcess {
     const life = this.#life
     const receive = (run: () => void): void => {
       if (life !== this.#life) return
-      if (this.isFrozen) this.#timeline.at(this.#frozenUntil + AFTER_TIMERS_MS, () => receive(run))
+      if (this.isFrozen) this.#timeline.at(this.#frozenUntil + (this.#isTimersFirst ? AFTERWARDS_MS : 0), () => receive(run))
       else run()
     }
     return receive
@@ -91,7 +122,8 @@ export class SimulatedProcess {
       isArmed = false
     }
     const arm = () => {
-      disarm = this.#timeline.at(Math.max(due + this.#sleptMs, this.#frozenUntil), () => {
+      const wakesAt = this.#frozenUntil + (this.#isTimersFirst ? 0 : AFTERWARDS_MS)
+      disarm = this.#timeline.at(Math.max(due + this.#sleptMs, wakesAt), () => {
         if (life !== this.#life) return
         // Frozen or asleep since it was armed.
         if (this.isFrozen || this.clock.monotonic() < due - ROUNDING_MS) return arm()

@@ -1,4 +1,6 @@
 import type { Operation, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
+import type { LeaseLog } from './lease-log.ts'
+import type { OperationAudit } from './operation-audit.ts'
 import { EPOCH_MS, type SimulatedProcess } from './simulated-process.ts'
 import { StoreAudit, type StoreNews } from './store-audit.ts'
 import type { Timeline } from './timeline.ts'
@@ -18,16 +20,24 @@ interface Waiting {
 export class SimulatedStore {
   readonly audit: StoreAudit
   readonly #inner: PlayableStore
+  readonly #operations: OperationAudit
+  readonly #leases: LeaseLog
   readonly #waiting: Waiting[] = []
   readonly #asItBegan: (() => void) | undefined
   #clockMs = 0
   #isStalled = false
   #isDown = false
 
-  constructor(timeline: Timeline, open: (clock: { wall(): number }) => PlayableStore, news: StoreNews) {
+  constructor(
+    timeline: Timeline,
+    open: (clock: { wall(): number }) => PlayableStore,
+    parts: { readonly news: StoreNews; readonly operations: OperationAudit; readonly leases: LeaseLog },
+  ) {
     this.#inner = open({ wall: () => EPOCH_MS + timeline.now + this.#clockMs })
     this.#asItBegan = this.#inner.checkpoint?.()
-    this.audit = new StoreAudit(this.#inner, news)
+    this.#operations = parts.operations
+    this.#leases = parts.leases
+    this.audit = new StoreAudit(this.#inner, parts.news, parts.leases)
   }
 
   get canRollBack(): boolean {
@@ -72,6 +82,7 @@ export class SimulatedStore {
   /** The store as one process sees it. */
   over(wire: Wire, process: SimulatedProcess): TokenStore {
     const inner = this.#inner
+    const operations = this.#operations
     const send = <T>(carryOut: () => Promise<T>): Promise<T> => wire.request(() => this.#admit(carryOut))
     // What was sent is carried out, whatever has become of whoever sent it.
     const unattended: Operation = { signal: new AbortController().signal }
@@ -84,15 +95,22 @@ export class SimulatedStore {
       capabilities: inner.capabilities,
       read: (keys, operation) => attended(operation, () => send<Snapshot[]>(() => inner.read(keys, unattended))),
       claim: (key, attempt, request, operation) =>
-        attended(operation, () => send(() => this.audit.claim(key, attempt, () => inner.claim(key, attempt, request, unattended)))),
+        attended(operation, () => {
+          const claim = () => send(() => this.audit.claim(key, attempt, () => inner.claim(key, attempt, request, unattended)))
+          return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
+        }),
       publish: (key, attempt, fence, request, operation) =>
-        attended(operation, () =>
-          send(() => this.audit.publish(key, attempt, fence, request, () => inner.publish(key, attempt, fence, request, unattended))),
-        ),
+        attended(operation, () => {
+          const carryOut = () => inner.publish(key, attempt, fence, request, unattended)
+          return operations.publish(process, key, attempt, request, operation, () =>
+            send(() => this.audit.publish(key, attempt, fence, request, carryOut)),
+          )
+        }),
       settle: (key, attempt, fence, request, operation) =>
-        attended(operation, () =>
-          send(() => this.audit.settle(key, attempt, fence, request, () => inner.settle(key, attempt, fence, request, unattended))),
-        ),
+        attended(operation, () => {
+          const carryOut = () => inner.settle(key, attempt, fence, request, unattended)
+          return operations.settle(process, key, attempt, () => send(() => this.audit.settle(key, attempt, fence, request, carryOut)))
+        }),
       invalidate: (key, version, operation) =>
         attended(operation, () => send(() => this.audit.invalidate(key, version, () => inner.invalidate(key, version, unattended)))),
       ...(inner.subscribe !== undefined && {

@@ -8,10 +8,13 @@ import {
   publishBranch,
   settleBranch,
 } from './contract-branch.ts'
+import type { LeaseLog } from './lease-log.ts'
 
 interface Known {
   /** The attempt that was last granted the lease. */
   owner?: string
+  /** The value that is stored, where it is known. */
+  value?: string
   /** The highest version that was accepted since the store last lost data. */
   accepted: Version
   /** Operations that were carried out and may be delivered again, each with what it left. */
@@ -23,8 +26,14 @@ export interface StoreNews {
   violate(what: string): void
   /** An operation went this way through the contract. */
   took(branch: ContractBranch): void
-  /** A value has replaced another. */
-  published(key: string, value: string): void
+  /** A value has replaced another; `grantedAt` is when the right to fetch it was granted, true time. */
+  published(key: string, request: PublishRequest, grantedAt: number): void
+  /** The value that is stored is called rejected from now on. */
+  rejected(key: string, value: string): void
+  /** An attempt was granted the lease. */
+  granted(attempt: string): void
+  /** Something happened to a key that all are told of. */
+  stirred(key: string): void
   /** What was acknowledged may be gone. */
   lost(): void
 }
@@ -36,12 +45,16 @@ export interface StoreNews {
 export class StoreAudit {
   readonly #store: TokenStore
   readonly #news: StoreNews
+  readonly #leases: LeaseLog
   readonly #known = new Map<string, Known>()
+  /** By key: attempts that were ever granted the lease, with when that was. */
+  readonly #grantedAt = new Map<string, Map<string, number>>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(store: TokenStore, news: StoreNews) {
+  constructor(store: TokenStore, news: StoreNews, leases: LeaseLog) {
     this.#store = store
     this.#news = news
+    this.#leases = leases
   }
 
   /** The store has lost data: what it had acknowledged it need not know any more. */
@@ -58,6 +71,10 @@ export class StoreAudit {
         this.#news.violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
       }
       known.owner = attempt
+      const lease = this.#leases.grant(key, attempt, answer.fence, answer.snapshot.lease?.expiresInMs ?? 0)
+      const grantedAt = this.#grantedAt.get(key) ?? new Map<string, number>()
+      this.#grantedAt.set(key, grantedAt.set(attempt, lease.grantedAt))
+      this.#news.granted(attempt)
     })
   }
 
@@ -71,7 +88,12 @@ export class StoreAudit {
     return this.#watched(key, attempt, carryOut, ({ kind }, known, change) => {
       const branch = publishBranch(kind, request, change)
       this.#news.took(branch)
+      this.#news.stirred(key)
       if (kind !== 'accepted') return
+      const grants = this.#grantedAt.get(key)
+      const grantedAt = grants?.get(attempt)
+      if (grants !== undefined && grantedAt === undefined)
+        this.#news.violate(`${key} was published by ${attempt}, which was never granted it`)
       // An event that is pushed again may carry a new time: then it is another publication, of the same attempt.
       const name = `publish ${attempt} ${fence}`
       if (branch === 'publish/repeated' || known.done.has(name)) this.#same(`publication of ${fence} by ${attempt}`, key, change)
@@ -79,13 +101,15 @@ export class StoreAudit {
       known.done.add(name)
       if (branch === 'publish/repeated') return
       known.accepted = Math.max(known.accepted, fence)
-      this.#news.published(key, request.value)
+      known.value = request.value
+      this.#news.published(key, request, grantedAt ?? Number.NEGATIVE_INFINITY)
     })
   }
 
   settle(key: string, attempt: string, fence: Version, request: SettleRequest, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
     return this.#watched(key, attempt, carryOut, (_, known, change) => {
       this.#news.took(settleBranch(request, change))
+      this.#news.stirred(key)
       const name = `settle ${attempt} ${fence}`
       if (known.done.has(name)) this.#same(`settlement of ${fence}`, key, change)
       known.done.add(name)
@@ -93,8 +117,11 @@ export class StoreAudit {
   }
 
   invalidate(key: string, version: Version, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
-    return this.#watched(key, '', carryOut, (_, __, change) => {
-      this.#news.took(invalidateBranch(version, change))
+    return this.#watched(key, '', carryOut, (_, known, change) => {
+      const branch = invalidateBranch(version, change)
+      this.#news.took(branch)
+      this.#news.stirred(key)
+      if (branch === 'invalidate/rejected' && known.value !== undefined) this.#news.rejected(key, known.value)
       if (version < change.before.version) this.#same(`rejection of ${version}`, key, change)
     })
   }

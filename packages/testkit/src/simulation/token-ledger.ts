@@ -1,4 +1,4 @@
-import type { Worth } from './scenario.ts'
+import type { GivenOut, StoreWatcher, Worth } from './scenario.ts'
 
 export interface Minted {
   readonly value: string
@@ -18,7 +18,7 @@ export interface TokenLedgerOptions {
 export class TokenLedger {
   readonly #now: () => number
   readonly #options: TokenLedgerOptions
-  readonly #endsAt = new Map<string, number>()
+  readonly #givenOut = new Map<string, GivenOut>()
   readonly #revoked = new Set<string>()
   #newest: Minted | undefined
 
@@ -34,12 +34,14 @@ export class TokenLedger {
       newest !== undefined &&
       newest.endsAt - this.#now() >= this.#options.sameAboveMs &&
       (standsBy || this.worth(newest.value) !== 'revoked')
-    return isKept ? newest : this.mintNew(this.#options.lifeMs)
+    if (!isKept) return this.mintNew(this.#options.lifeMs)
+    this.#givesOut(newest)
+    return newest
   }
 
   mintNew(lifeMs: number): Minted {
-    const minted = { value: `${this.#options.name} ${this.#endsAt.size + 1}`, endsAt: this.#now() + lifeMs }
-    this.#endsAt.set(minted.value, minted.endsAt)
+    const minted = { value: `${this.#options.name} ${this.#givenOut.size + 1}`, endsAt: this.#now() + lifeMs }
+    this.#givesOut(minted)
     this.#newest = minted
     return minted
   }
@@ -56,9 +58,34 @@ export class TokenLedger {
   }
 
   worth(value: string): Worth {
-    const endsAt = this.#endsAt.get(value)
-    if (endsAt === undefined) return 'unknown'
-    if (this.#now() >= endsAt) return 'ended'
+    const known = this.#givenOut.get(value)
+    if (known === undefined) return 'unknown'
+    if (this.#now() >= known.endsAt) return 'ended'
     return this.#revoked.has(value) ? 'revoked' : 'valid'
+  }
+
+  givenOut(value: string): GivenOut | undefined {
+    return this.#givenOut.get(value)
+  }
+
+  /** Nobody shares what others have rejected since the upstream gave it out; `key` is the store's. */
+  watcher(key: string, violate: (what: string) => void): StoreWatcher {
+    const rejectedAt = new Map<string, number>()
+    return {
+      rejected: (rejected, value) => {
+        if (rejected === key) rejectedAt.set(value, this.#now())
+      },
+      published: (published, { value, quietMs }, grantedAt) => {
+        const at = published === key && quietMs === undefined ? rejectedAt.get(value) : undefined
+        const given = this.#givenOut.get(value)
+        if (at !== undefined && grantedAt > at && given !== undefined && given.at < at)
+          violate(`${key} was published although it was rejected`)
+      },
+      lost: () => rejectedAt.clear(),
+    }
+  }
+
+  #givesOut({ value, endsAt }: Minted): void {
+    this.#givenOut.set(value, { endsAt, at: this.#now(), times: (this.#givenOut.get(value)?.times ?? 0) + 1 })
   }
 }

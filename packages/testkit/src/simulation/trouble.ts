@@ -4,12 +4,16 @@ import type { Draws } from './random.ts'
 export const WIRE_FAULTS = ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'lost-hint', 'refused'] as const
 export type WireFault = (typeof WIRE_FAULTS)[number]
 
-/** What can happen to a process. */
-export const PROCESS_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'wall-step'] as const
+/** What can happen to a process. While it is `misled` its callers report whatever they are given. */
+export const PROCESS_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled'] as const
 export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 
-/** What can happen to the store. */
-export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost'] as const
+/** What can happen to whoever is granted a lease, right after that. */
+export const HOLDER_FAULTS = ['freeze', 'sleep'] as const
+export type HolderFault = (typeof HOLDER_FAULTS)[number]
+
+/** What can happen to the store. `replaced`: it is empty, and its clock is behind. */
+export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'replaced'] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
 /** One thing that goes wrong. Moments and durations in milliseconds of true time. */
@@ -25,6 +29,7 @@ export type Trouble = {
       readonly probability: number
     }
   | { readonly on: 'process'; readonly kind: ProcessFault; readonly node: number; readonly byMs: number }
+  | { readonly on: 'holder'; readonly kind: HolderFault; readonly byMs: number; readonly probability: number }
   | { readonly on: 'store'; readonly kind: StoreFault; readonly byMs: number }
   /** Whatever the upstream of the scenario can suffer. */
   | { readonly on: 'upstream'; readonly kind: string }
@@ -42,6 +47,9 @@ export interface PlanOptions {
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
+/** Nothing goes wrong while a fleet starts, milliseconds. */
+const CALM_MS = MINUTE_MS
+
 /** Quiet at the end, in which everything must come to rest, milliseconds. */
 export const QUIET_MS = 40 * MINUTE_MS
 
@@ -50,7 +58,7 @@ export function drawPlan(draws: Draws, options: PlanOptions): Trouble[] {
   const end = options.hours * HOUR_MS - QUIET_MS
   const kinds = kindsOf(options)
   const troubles = Array.from({ length: options.troubles }, () => {
-    const at = Math.floor(draws.between(0, end))
+    const at = Math.floor(draws.between(CALM_MS, end))
     const drawn = draws.pick(kinds)({ at, node: draws.whole(0, options.nodes - 1), draws })
     return { ...drawn, forMs: Math.min(Math.floor(drawn.forMs), end - at) }
   })
@@ -79,6 +87,12 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
   const onProcess = (kind: ProcessFault, forMs: (draws: Draws) => number, byMs: (draws: Draws) => number = () => 0) => {
     return ({ at, node, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'process', kind, node, byMs: Math.floor(byMs(draws)) })
   }
+  const onHolder = (kind: HolderFault, byMs: (draws: Draws) => number) => {
+    return ({ at, draws }: Given): Trouble => {
+      const forMs = draws.spread(5 * MINUTE_MS, HOUR_MS)
+      return { at, forMs, on: 'holder', kind, byMs: Math.floor(byMs(draws)), probability: draws.between(0.2, 1) }
+    }
+  }
   const onStore = (kind: StoreFault, forMs: (draws: Draws) => number, byMs: (draws: Draws) => number = () => 0) => {
     return ({ at, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'store', kind, byMs: Math.floor(byMs(draws)) })
   }
@@ -95,11 +109,20 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
     onProcess('freeze', (draws) => draws.spread(10, 2 * MINUTE_MS)),
     onProcess('sleep', (draws) => draws.spread(1_000, 3 * HOUR_MS)),
     onProcess('wall-step', atOnce, (draws) => draws.spread(1_000, 24 * HOUR_MS) * (draws.chance(0.5) ? 1 : -1)),
+    onProcess('misled', (draws) => draws.spread(MINUTE_MS, 10 * MINUTE_MS)),
+    onHolder('freeze', (draws) => draws.between(500, 12_000)),
+    onHolder('sleep', (draws) => draws.spread(1_000, HOUR_MS)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
     onStore('clock-forward', atOnce, (draws) => draws.spread(10, HOUR_MS)),
     onStore('clock-back', atOnce, (draws) => draws.spread(10, HOUR_MS)),
-    ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('row-lost', atOnce)] : []),
+    ...(canRollBack
+      ? [
+          onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)),
+          onStore('row-lost', atOnce),
+          onStore('replaced', atOnce, (draws) => draws.spread(1_000, HOUR_MS)),
+        ]
+      : []),
     ...upstreamFaults.map((kind) => ({ at, draws }: Given): Trouble => {
       return { at, forMs: draws.spread(1_000, 20 * MINUTE_MS), on: 'upstream', kind }
     }),

@@ -1,0 +1,188 @@
+import type { Claim, Operation, Publication, PublishRequest, Snapshot } from '@tokenwell/core'
+import type { Lease } from './lease-log.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import type { Timeline } from './timeline.ts'
+
+const MINUTE_MS = 60_000
+
+/** Claims of one process for one key in any minute: with everything wrong it probes, follows and is woken, but does not spin. */
+const CLAIMS_PER_MINUTE = 90
+
+/** What is shared lives so long at least, milliseconds: half of the least that a policy may ask for, as some of it may have passed. */
+const SHORTEST_LIFE_MS = 7_500
+
+/** Renewals of so many processes that come of themselves within so long, milliseconds, are no accident. */
+const HERD = 4
+const HERD_MS = 1
+/** For so long after something that all of them may have heard of they may come together, milliseconds. */
+const STIRRED_MS = 100
+
+/** A process that is told late of a lease takes so long at most to do something with it, milliseconds. */
+const LATE_GRANT_MS = 1_000
+
+/** One key in one life of a process: the attempts of it have the same beginning. */
+interface Claimant {
+  readonly life: number
+  attempt: string
+  /** How often the attempt, or its publication, was sent since there was an answer. */
+  tries: number
+  isUnanswered: boolean
+  answer: Claim['kind'] | undefined
+  readonly claimedAt: number[]
+  /** Attempts that were published under or settled. */
+  readonly ended: Set<string>
+}
+
+/**
+ * Watches what processes ask of the store, from their side, and holds it to the contract: a claim without an answer is repeated as it was,
+ * a lease is published under or given back, one lost message is no store that is down, nobody asks without a pause, what is about to end is
+ * not shared, and processes do not come for the next token all at once.
+ */
+export class OperationAudit {
+  readonly #timeline: Timeline
+  readonly #violate: (what: string) => void
+  /** Whether what is kept under a key is used up by its renewal. */
+  readonly #rotates: (key: string) => boolean
+  /** What was said of the end of a token may not hold any more, since the store's clock was set. */
+  readonly #isEndMoved: () => boolean
+  /** By the beginning of their attempts. */
+  readonly #claimants = new Map<string, Claimant>()
+  /** By process and key. */
+  readonly #latest = new Map<string, Claimant>()
+  /** When something last happened to a key that all may have heard of. */
+  readonly #stirredAt = new Map<string, number>()
+  readonly #renewals = new Map<string, { readonly by: string; readonly at: number }[]>()
+
+  constructor(parts: {
+    readonly timeline: Timeline
+    readonly violate: (what: string) => void
+    readonly rotates: (key: string) => boolean
+    readonly isEndMoved: () => boolean
+  }) {
+    this.#timeline = parts.timeline
+    this.#violate = parts.violate
+    this.#rotates = parts.rotates
+    this.#isEndMoved = parts.isEndMoved
+  }
+
+  /** @param leaseOf the lease that was granted with a fence */
+  async claim(
+    process: SimulatedProcess,
+    key: string,
+    attempt: string,
+    { signal }: Operation,
+    send: () => Promise<Claim>,
+    leaseOf: (fence: number) => Lease | undefined,
+  ): Promise<Claim> {
+    const claimant = this.#claimant(process, key, attempt)
+    if (claimant.isUnanswered && claimant.attempt !== attempt) {
+      this.#violate(`${process.name} claims ${key} anew, and may have been granted it already`)
+    }
+    this.#tries(claimant, attempt)
+    this.#counts(process, key, claimant)
+    claimant.isUnanswered = true
+    const answer = await send()
+    // It has been given up, and is sent again.
+    if (signal.aborted) return answer
+    claimant.isUnanswered = false
+    claimant.tries = 0
+    claimant.answer = answer.kind
+    if (answer.kind === 'granted') this.#awaitEnd(process, key, claimant, attempt, leaseOf(answer.fence))
+    return answer
+  }
+
+  async publish(
+    process: SimulatedProcess,
+    key: string,
+    attempt: string,
+    { expiresInMs }: PublishRequest,
+    { signal }: Operation,
+    send: () => Promise<Publication>,
+  ): Promise<Publication> {
+    const claimant = this.#claimant(process, key, attempt)
+    const isClaimed = claimant.attempt !== ''
+    if (isClaimed && !claimant.ended.has(attempt) && expiresInMs < SHORTEST_LIFE_MS && !this.#rotates(key)) {
+      this.#violate(`${process.name} shares ${key} with ${expiresInMs.toFixed(0)} ms to live`)
+    }
+    claimant.ended.add(attempt)
+    if (isClaimed) this.#tries(claimant, attempt)
+    const answer = await send()
+    if (!signal.aborted) claimant.tries = 0
+    return answer
+  }
+
+  async settle(process: SimulatedProcess, key: string, attempt: string, send: () => Promise<Snapshot>): Promise<Snapshot> {
+    this.#claimant(process, key, attempt).ended.add(attempt)
+    return send()
+  }
+
+  /** Something has happened to a key that all may have heard of. */
+  stirred(key: string): void {
+    this.#stirredAt.set(key, this.#timeline.now)
+  }
+
+  /** What a process waits for may be there for all at once. */
+  blocked(process: SimulatedProcess, key: string): void {
+    const claimant = this.#latest.get(`${process.name} ${key}`)
+    if (claimant !== undefined) claimant.answer = undefined
+  }
+
+  /** A process says that the store does not answer. */
+  detached(process: SimulatedProcess, key: string): void {
+    const claimant = this.#latest.get(`${process.name} ${key}`)
+    if (claimant === undefined || claimant.life !== process.life || claimant.tries !== 1) return
+    this.#violate(`${process.name} takes the store for down after one message about ${key}`)
+  }
+
+  #claimant(process: SimulatedProcess, key: string, attempt: string): Claimant {
+    // Of those that are made one by one each is its own.
+    const name = /^.+\..+(?=\.\d+$)/.exec(attempt)?.[0] ?? attempt
+    const known = this.#claimants.get(name)
+    if (known !== undefined) return known
+    const claimant: Claimant = {
+      life: process.life,
+      attempt: '',
+      tries: 0,
+      isUnanswered: false,
+      answer: undefined,
+      claimedAt: [],
+      ended: new Set(),
+    }
+    this.#claimants.set(name, claimant)
+    this.#latest.set(`${process.name} ${key}`, claimant)
+    return claimant
+  }
+
+  #tries(claimant: Claimant, attempt: string): void {
+    claimant.tries = claimant.attempt === attempt ? claimant.tries + 1 : 1
+    claimant.attempt = attempt
+  }
+
+  #counts(process: SimulatedProcess, key: string, { claimedAt, answer }: Claimant): void {
+    const { now } = this.#timeline
+    while ((claimedAt[0] ?? now) <= now - MINUTE_MS) claimedAt.shift()
+    claimedAt.push(now)
+    if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
+    // After another's lease or failure all know when to come again; so they do when a clock that was set has moved an end.
+    if (this.#isEndMoved()) return
+    if (answer !== 'fresh' && answer !== 'granted') return
+    if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
+    const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)
+    renewals.push({ by: process.name, at: now })
+    this.#renewals.set(key, renewals)
+    if (renewals.length === HERD) this.#violate(`${HERD} processes come for the next ${key} within ${HERD_MS} ms`)
+  }
+
+  /** A lease that its process knows of is published under or given back while it lasts. */
+  #awaitEnd(process: SimulatedProcess, key: string, { ended }: Claimant, attempt: string, lease: Lease | undefined): void {
+    if (lease === undefined || this.#rotates(key)) return
+    const { life } = process
+    const knownAt = this.#timeline.now
+    this.#timeline.at(Math.max(lease.endsAt, knownAt + LATE_GRANT_MS), () => {
+      if (ended.has(attempt) || lease.isInDoubt || process.life !== life || process.pausedAt >= knownAt) return
+      // A short sleep is not noticed.
+      if (process.sleptAt >= lease.grantedAt) return
+      this.#violate(`${process.name} neither published ${key} under its lease nor gave it back`)
+    })
+  }
+}
