@@ -11,7 +11,7 @@ const CLAIMS_PER_MINUTE = 90
 /** What is shared lives so long at least, milliseconds: half of the least that a policy may ask for, as some of it may have passed. */
 const SHORTEST_LIFE_MS = 7_500
 
-/** Renewals of so many processes that come of themselves within so long, milliseconds, are no accident. */
+/** Renewals of so many processes, and of half of the fleet, that come of themselves within so long, milliseconds, are no accident. */
 const HERD = 4
 const HERD_MS = 1
 /** For so long after something that all of them may have heard of they may come together, milliseconds. */
@@ -45,6 +45,7 @@ export class OperationAudit {
   readonly #rotates: (key: string) => boolean
   /** What was said of the end of a token may not hold any more, since the store's clock was set. */
   readonly #isEndMoved: () => boolean
+  readonly #herd: number
   /** By the beginning of their attempts. */
   readonly #claimants = new Map<string, Claimant>()
   /** By process and key. */
@@ -58,11 +59,13 @@ export class OperationAudit {
     readonly violate: (what: string) => void
     readonly rotates: (key: string) => boolean
     readonly isEndMoved: () => boolean
+    readonly nodes: number
   }) {
     this.#timeline = parts.timeline
     this.#violate = parts.violate
     this.#rotates = parts.rotates
     this.#isEndMoved = parts.isEndMoved
+    this.#herd = Math.max(HERD, Math.ceil(parts.nodes / 2))
   }
 
   /** @param leaseOf the lease that was granted with a fence */
@@ -170,7 +173,7 @@ export class OperationAudit {
     const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)
     renewals.push({ by: process.name, at: now })
     this.#renewals.set(key, renewals)
-    if (renewals.length === HERD) this.#violate(`${HERD} processes come for the next ${key} within ${HERD_MS} ms`)
+    if (renewals.length === this.#herd) this.#violate(`${this.#herd} processes come for the next ${key} within ${HERD_MS} ms`)
   }
 
   /** A lease that its process knows of is published under or given back while it lasts. */

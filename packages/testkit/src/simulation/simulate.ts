@@ -113,6 +113,7 @@ class World {
       rotates: (key) =>
         this.#nodes.some(({ credentials }) => credentials.some(({ rotates, handle }) => rotates === true && recordKey(handle.key) === key)),
       isEndMoved: () => this.#isEndMoved(),
+      nodes,
     })
     this.#store = new SimulatedStore(timeline, store, { news: this.#storeNews(), operations: this.#operations, leases: this.#leases })
     this.#run = scenario.begin({
