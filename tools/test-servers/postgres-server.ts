@@ -5,6 +5,7 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as passed } from 'node:timers/promises'
 import { Client } from 'pg'
 import { freePorts } from './free-port.ts'
 import { identity, type PostgresVersion, providePostgresEngine } from './postgres-engine.ts'
@@ -77,7 +78,29 @@ export async function startPostgresReplica(
     get pid() {
       return replica.pid
     },
-    promote: () => withClient(replica.port, (client) => client.query('select pg_promote()')).then(() => {}),
+    promote: () => promote(replica.port),
+  }
+}
+
+const PROMOTION_MS = 60_000
+const PROMOTION_POLL_MS = 20
+
+/** `pg_promote()` that waits is a query on a standby: what is being replayed may cancel it, and the promotion goes on. */
+async function promote(port: number): Promise<void> {
+  const until = performance.now() + PROMOTION_MS
+  await withClient(port, (client) => client.query('select pg_promote(wait => false)'))
+  while (!(await isPrimary(port))) {
+    if (performance.now() >= until) throw new Error(`the replica on port ${port} was not promoted within ${PROMOTION_MS} ms`)
+    await passed(PROMOTION_POLL_MS)
+  }
+}
+
+async function isPrimary(port: number): Promise<boolean> {
+  try {
+    const { rows } = await withClient(port, (client) => client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby'))
+    return rows[0]?.standby === false
+  } catch {
+    return false
   }
 }
 
