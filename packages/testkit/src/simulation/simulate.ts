@@ -46,7 +46,7 @@ const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
 /** Callers come to each process this often, milliseconds; and so often while they report whatever they are given. */
-const CALLS_MS = { min: 20_000, max: 40_000 }
+const CALLS_MS = { min: 30_000, max: 50_000 }
 const MISLED_CALLS_MS = { min: 500, max: 2_000 }
 
 /** A process is asked for everything so soon after it has started, milliseconds. */
