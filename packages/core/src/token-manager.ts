@@ -145,10 +145,16 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const runners = new Runners(inside, maxEntries)
   shares.set(store, (shares.get(store) ?? 0) + 1)
 
+  /** What is under way may begin something more before it ends. */
+  async function idle(): Promise<void> {
+    while (underWay.size > 0) await Promise.all(underWay)
+  }
+
   async function close(graceMs: number): Promise<void> {
     await runners.close(graceMs)
-    await Promise.all(underWay)
+    await idle()
     await hints.stop()
+    await idle()
     await Promise.all(ends.map((end) => end()))
     const left = (shares.get(store) ?? 1) - 1
     shares.set(store, left)

@@ -14,6 +14,7 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { type FlakyStore, flaky, type VirtualClock, virtualClock } from '@tokenwell/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { randomSecret, record } from '../../../../tools/leak-search/index.ts'
+import { insideOf } from '../../src/inside.ts'
 import { errorOf, HOUR, MINUTE, settlesInOneTurn, watched } from '../support/world.ts'
 
 interface Bench {
@@ -799,4 +800,16 @@ describe('the same version', () => {
     for (let round = 0; round < 1_000; round += 1) await handle.get({ signal })
     expect(listeners).toBe(0)
   })
+})
+
+test('close() waits for what is under way, and for what that begins before it ends', async () => {
+  const { manager } = bench()
+  const inside = insideOf(manager)
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  void inside?.track(first.promise.then(() => void inside.track(second.promise)))
+  const closing = manager.close()
+  first.resolve()
+  expect(await settlesInOneTurn(closing)).toBe(false)
+  second.resolve()
+  expect(await settlesInOneTurn(closing)).toBe(true)
 })
