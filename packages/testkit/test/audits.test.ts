@@ -217,6 +217,8 @@ describe('callers', () => {
       isLifeInDoubt: () => false,
       isEndMoved: () => false,
       isCalm: () => isCalm,
+      isRejected: () => false,
+      isQuiet: () => false,
       publishedSince: () => publishedAt,
     }
     audit = new CallerAudit(processOf(0), circumstances, violate)

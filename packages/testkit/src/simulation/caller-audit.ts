@@ -49,6 +49,10 @@ export interface Circumstances {
   readonly isEndMoved: () => boolean
   /** Nothing has gone wrong yet. */
   readonly isCalm: () => boolean
+  /** The store was told that this value is rejected. */
+  readonly isRejected: (key: string, value: string) => boolean
+  /** The upstream has vouched for what is stored: its rejection changes nothing for now. */
+  readonly isQuiet: (key: string) => boolean
   /** When a token came that was there for everybody, no earlier than `since`. */
   readonly publishedSince: (key: string, since: number) => number | undefined
 }
@@ -161,7 +165,7 @@ export class CallerAudit {
     const known = credential.givenOut?.(value)
     const { now } = this.#circumstances
     // What others have published of it meanwhile it does not know.
-    if (this.#of(handle.key).isAlone) return
+    if (this.#of(handle.key).isAlone || this.#circumstances.isQuiet(handle.key)) return
     if (known === undefined || ((known.times > 1 || rotates === true) && now() < known.at + VOUCHED_MS)) return
     void taken.then(() => {
       if (credential.givenOut?.(value)?.at !== known.at) return
@@ -219,7 +223,7 @@ export class CallerAudit {
     const { name, handle } = credential
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
     if (caller.disturbances !== this.#disturbances) return
-    const { now, isCalm, isEndMoved, publishedSince } = this.#circumstances
+    const { now, isCalm, isEndMoved, isRejected, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
     if (waitedMs > boundMs + SLACK_MS) {
       this.#violate(`I4: a caller of ${name} was answered ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
@@ -229,6 +233,8 @@ export class CallerAudit {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
     if (held === undefined || held.version <= this.#of(handle.key).rejected || isEndMoved()) return
+    // It may have learned of that while the caller waited.
+    if (isRejected(handle.key, held.value)) return
     // What was fetched over a sleep ends earlier by as much in the store.
     if (now() < this.#process.sleptAt + DOUBT_MS) return
     const leftMs = held.expiresAt - EARLIER_MS - this.#process.clock.wall()

@@ -139,7 +139,8 @@ export class OperationAudit {
 
   #claimant(process: SimulatedProcess, key: string, attempt: string): Claimant {
     // Of those that are made one by one each is its own.
-    const name = /^.+\..+(?=\.\d+$)/.exec(attempt)?.[0] ?? attempt
+    const series = /^.+\..+(?=\.\d+$)/.exec(attempt)?.[0]
+    const name = series ?? attempt
     const known = this.#claimants.get(name)
     if (known !== undefined) return known
     const claimant: Claimant = {
@@ -152,7 +153,7 @@ export class OperationAudit {
       ended: new Set(),
     }
     this.#claimants.set(name, claimant)
-    this.#latest.set(`${process.name} ${key}`, claimant)
+    if (series !== undefined) this.#latest.set(`${process.name} ${key}`, claimant)
     return claimant
   }
 

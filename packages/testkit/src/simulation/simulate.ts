@@ -55,6 +55,9 @@ const FIRST_CALLS_MS = 300
 /** What befalls the holder of a lease does so at once, while it asks, or when it should have its answer: so long after its grant, milliseconds. */
 const AFTER_GRANT_MS = [0, 30, 300]
 
+/** A report takes so long at most to have its effect, milliseconds. */
+const IN_FLIGHT_MS = 10_000
+
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
@@ -84,8 +87,11 @@ class World {
   readonly #plan: readonly Trouble[]
   readonly #watchers: StoreWatcher[] = []
   readonly #run: ReturnType<Scenario['begin']>
-  /** What was last published, by the store's key. */
+  /** What was last published, by the store's key, and until when it is vouched for. */
   readonly #stored = new Map<string, string>()
+  readonly #quietUntil = new Map<string, number>()
+  /** Keys and values that the store was told are rejected. */
+  readonly #rejected = new Set<string>()
   /** What the store remembered for each rollback to come. */
   readonly #checkpoints = new Map<Trouble, () => void>()
   /** What may befall whoever is granted a lease. */
@@ -172,6 +178,8 @@ class World {
       isLifeInDoubt: () => timeline.now < this.#setBackAt + DOUBT_MS,
       isEndMoved: () => this.#isEndMoved(),
       isCalm: () => timeline.now < this.#calmUntil,
+      isRejected: (key, value) => this.#rejected.has(`${recordKey(key)} ${value}`),
+      isQuiet: (key) => timeline.now < (this.#quietUntil.get(recordKey(key)) ?? Number.NEGATIVE_INFINITY),
       publishedSince: (key, since) => this.#requests.publishedSince(key, since),
     }
     return new SimulatedNode(index, {
@@ -224,9 +232,11 @@ class World {
       published: (key, request, grantedAt) => {
         if (this.#stored.get(key) !== request.value) this.#requests.published(key)
         this.#stored.set(key, request.value)
+        if (request.quietMs !== undefined) this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
       },
       rejected: (key, value) => {
+        this.#rejected.add(`${key} ${value}`)
         for (const watcher of this.#watchers) watcher.rejected?.(key, value)
       },
       granted: (attempt) => this.#granted(attempt),
