@@ -17,6 +17,8 @@ const DEAD_REMEMBERED = 100
 const CLIMBS = 3
 const RESEND_TIMEOUT_MS = 7_000
 const RESEND_LEASE_MS = 8_000
+/** Another process asks just now: what came of it is known soon, milliseconds. */
+const RESEND_UNDER_WAY_MS = 1_000
 /** Re-reads while a ticket is waited for: without hints growing from the first to the second, with hints the third as an insurance. */
 const FIRST_POLL_MS = 25
 const LONGEST_POLL_MS = 500
@@ -255,7 +257,8 @@ export class AppTickets {
     const { answer, sentAt } = claimed
     const { backoff, lease } = answer.snapshot
     if (answer.kind !== 'granted') {
-      this.#resendAt = sentAt + (answer.kind === 'backoff' ? (backoff?.retryInMs ?? 0) : (lease?.expiresInMs ?? RESEND_RETRY_MS))
+      const leaseMs = Math.min(lease?.expiresInMs ?? RESEND_RETRY_MS, RESEND_UNDER_WAY_MS)
+      this.#resendAt = sentAt + (answer.kind === 'backoff' ? (backoff?.retryInMs ?? 0) : leaseMs)
       const failure = backoff === undefined || answer.kind !== 'backoff' ? undefined : decodeFailure(backoff.failure, backoff.retryInMs)
       if (failure !== undefined && !failure.retryable) throw failure
       if (answer.kind === 'backoff') this.#unasked = failure
