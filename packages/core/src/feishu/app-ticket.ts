@@ -1,6 +1,7 @@
 import { isTokenError, TokenError } from '../errors.ts'
 import { decodeFailure, encodeFailure, MissingDependency } from '../failure.ts'
 import type { Kernel } from '../kernel.ts'
+import { fetchDeadline } from '../machine/policy.ts'
 import type { Snapshot, Version } from '../store.ts'
 
 /** A ticket lives until the upstream refuses it; the record's own life only lets a store collect what nobody reads any more. */
@@ -265,7 +266,8 @@ export class AppTickets {
       return
     }
 
-    const failure = await this.#post(resend, signal)
+    const deadline = fetchDeadline(sentAt, lease?.expiresInMs ?? RESEND_LEASE_MS)
+    const failure = await this.#post(resend, signal, deadline)
     const backoffMs = waitAfter(failure)
     this.#resendAt = kernel.clock.monotonic() + backoffMs
     if (!signal.aborted) this.#unasked = failure
@@ -275,12 +277,15 @@ export class AppTickets {
     else if (!failure.retryable && !signal.aborted) throw failure
   }
 
-  async #post(resend: AppTicketOptions['resend'], signal: AbortSignal): Promise<TokenError | undefined> {
+  /** A process that was told late of its lease has so much less time, or none. */
+  async #post(resend: AppTicketOptions['resend'], signal: AbortSignal, deadline: number): Promise<TokenError | undefined> {
     const { clock } = this.#options.kernel
+    const leftMs = Math.min(deadline - clock.monotonic(), RESEND_TIMEOUT_MS)
     const controller = new AbortController()
     const stop = () => controller.abort(signal.reason)
     const late = new TokenError('UPSTREAM_UNAVAILABLE', 'The request for a new app_ticket got no reply in time.', { retryable: true })
-    const cancel = clock.schedule(() => controller.abort(late), RESEND_TIMEOUT_MS)
+    if (leftMs <= 0) return late
+    const cancel = clock.schedule(() => controller.abort(late), leftMs)
     signal.addEventListener('abort', stop, { once: true })
     try {
       await resend(controller.signal)

@@ -1,4 +1,5 @@
 import type { TokenEvent } from '@tokenwell/core'
+import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
 import { secret } from '../../../../tools/leak-search/index.ts'
 import { createWorld, errorOf, HOUR, MINUTE, type Node, pass, RESEND, type World } from '../support/world.ts'
@@ -184,6 +185,20 @@ test('it does so on a node that another node’s failure keeps from asking, unti
   expect(((await later) as Error).message).toContain('was asked to push one')
   expect(await later).not.toHaveProperty('cause')
   expect([world.resends(), world.mints()]).toEqual([2, 0])
+})
+
+test('a process that is told late of its turn to ask does not ask, and gives the turn back', async () => {
+  const world = await createWorld({ ticket: false })
+  const store = flaky(world.store, world.clock)
+  const { tokens } = world.node({ store, manager: { storeTimeoutMs: 10_000 } })
+  const key = `tokenwell/${tokens.app.key.replace('app-access-token', 'app-ticket-resend')}`
+  store.next('claim', undefined, { kind: 'delay', ms: 7_500 })
+  const error = errorOf(tokens.app.get({ timeoutMs: 9_000 }))
+  await pass(world.clock, 8_000)
+  expect(world.resends()).toBe(0)
+  expect(store.calls.filter((call) => call.operation === 'settle' && call.key === key)).toHaveLength(1)
+  await pass(world.clock, 1_000)
+  expect(await error).toMatchObject({ code: 'TICKET_UNAVAILABLE' })
 })
 
 test('a fleet that waits for a ticket without callers stops asking', async () => {
