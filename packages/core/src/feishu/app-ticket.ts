@@ -258,8 +258,8 @@ export class AppTickets {
     const { answer, sentAt } = claimed
     const { backoff, lease } = answer.snapshot
     if (answer.kind !== 'granted') {
-      const leaseMs = Math.min(lease?.expiresInMs ?? RESEND_RETRY_MS, RESEND_UNDER_WAY_MS)
-      this.#resendAt = sentAt + (answer.kind === 'backoff' ? (backoff?.retryInMs ?? 0) : leaseMs)
+      const underWayMs = Math.min(lease?.expiresInMs ?? RESEND_UNDER_WAY_MS, RESEND_UNDER_WAY_MS)
+      this.#resendAt = sentAt + (answer.kind === 'backoff' ? (backoff?.retryInMs ?? 0) : underWayMs)
       const failure = backoff === undefined || answer.kind !== 'backoff' ? undefined : decodeFailure(backoff.failure, backoff.retryInMs)
       if (failure !== undefined && !failure.retryable) throw failure
       if (answer.kind === 'backoff') this.#unasked = failure
@@ -280,11 +280,11 @@ export class AppTickets {
   /** A process that was told late of its lease has so much less time, or none. */
   async #post(resend: AppTicketOptions['resend'], signal: AbortSignal, deadline: number): Promise<TokenError | undefined> {
     const { clock } = this.#options.kernel
+    const late = new TokenError('UPSTREAM_UNAVAILABLE', 'The request for a new app_ticket got no reply in time.', { retryable: true })
     const leftMs = Math.min(deadline - clock.monotonic(), RESEND_TIMEOUT_MS)
+    if (leftMs <= 0) return late
     const controller = new AbortController()
     const stop = () => controller.abort(signal.reason)
-    const late = new TokenError('UPSTREAM_UNAVAILABLE', 'The request for a new app_ticket got no reply in time.', { retryable: true })
-    if (leftMs <= 0) return late
     const cancel = clock.schedule(() => controller.abort(late), leftMs)
     signal.addEventListener('abort', stop, { once: true })
     try {

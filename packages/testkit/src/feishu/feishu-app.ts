@@ -1,6 +1,7 @@
 import { isTokenError, type TokenHandle } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import type { Draws } from '../simulation/random.ts'
+import { REQUEST_TIMEOUT_MS } from '../simulation/request-audit.ts'
 import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '../simulation/scenario.ts'
 import type { TokenLedger } from '../simulation/token-ledger.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
@@ -16,8 +17,7 @@ export interface FeishuAppOptions {
 
 const APP = { appId: 'cli_simulated', appSecret: 'simulated secret', verificationToken: 'simulated verification token' }
 
-/** Core's, milliseconds. */
-const REQUEST_TIMEOUT_MS = 7_000
+/** Core's, milliseconds: a reply that uses something up is taken so much longer. */
 const LAST_CALL_MS = 1_000
 
 /** How long a person waits for an authorisation before trying again, milliseconds. */

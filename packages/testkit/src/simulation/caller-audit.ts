@@ -1,9 +1,7 @@
 import { isTokenError, type Token, type TokenEvent } from '@tokenwell/core'
+import { SLACK_MS } from './request-audit.ts'
 import type { PlayedCredential } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-
-/** How much later than its bound a caller may be answered, milliseconds: what arrives at the same moment is in order. */
-const SLACK_MS = 5
 
 /**
  * With more life left than this in a token that is at hand, nobody waits for a newer one, milliseconds. With less a caller may, and may learn
@@ -21,7 +19,7 @@ const UNNOTICED_SLEEP_MS = 10_000
 /** For so long after a token was given out again its rejection may change nothing, milliseconds: the upstream has vouched for it. */
 const VOUCHED_MS = 4 * 60_000
 /** While a clock that was set may still have to do with the life of a token, milliseconds. */
-const DOUBT_MS = 3 * 3_600_000
+export const DOUBT_MS = 3 * 3_600_000
 /** So many waits in a row without a fraction are no accident. */
 const WAITS = 6
 const WHOLE_MS = 500

@@ -1,12 +1,11 @@
 import { type Policy, type PublishRequest, TokenError } from '@tokenwell/core'
 import { recordKey } from './record-key.ts'
+import { REQUEST_TIMEOUT_MS } from './request-audit.ts'
 import type { Scenario, StoreWatcher, Surroundings } from './scenario.ts'
 import { type Minted, TokenLedger } from './token-ledger.ts'
 import { UpstreamFaults } from './upstream-faults.ts'
 
 const MINUTE_MS = 60_000
-/** Core's. */
-const REQUEST_TIMEOUT_MS = 7_000
 
 export interface MintedTokenOptions {
   /** Tells it from others of the same world. Default `token`. */

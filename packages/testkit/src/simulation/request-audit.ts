@@ -27,8 +27,11 @@ interface Sent {
 
 const MINUTE_MS = 60_000
 
+/** Core's bound of one request, milliseconds. */
+export const REQUEST_TIMEOUT_MS = 7_000
+
 /** What arrives at the same moment is in order. Milliseconds. */
-const SLACK_MS = 5
+export const SLACK_MS = 5
 
 /** Fetches of one credential in any minute: of a fleet with a store, and of each process without one. */
 const PER_MINUTE = 9

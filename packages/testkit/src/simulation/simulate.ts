@@ -1,5 +1,5 @@
 import type { TokenEvent } from '@tokenwell/core'
-import type { Circumstances } from './caller-audit.ts'
+import { type Circumstances, DOUBT_MS } from './caller-audit.ts'
 import { LeaseLog } from './lease-log.ts'
 import { OperationAudit } from './operation-audit.ts'
 import { type Draws, drawsOf } from './random.ts'
@@ -61,9 +61,6 @@ const IN_FLIGHT_MS = 10_000
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
-
-/** While the clock of a store that was set may still have to do with the life of a token, milliseconds. */
-const DOUBT_MS = 3 * HOUR_MS
 
 /** Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
