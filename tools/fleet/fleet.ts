@@ -121,6 +121,14 @@ export class Fleet {
     await Promise.all(this.nodes.map((node) => node.order('pass', ms)))
   }
 
+  /** Whether everybody waits for time to pass: no process has anything to do, and neither store nor platform is asked anything. */
+  async isIdle(): Promise<boolean> {
+    const seen = this.history.length
+    const idle = await answersOf(this.nodes, (node) => node.order('idle', undefined))
+    const isAsked = this.platform.requests.some(({ end }) => end === 'open')
+    return !isAsked && this.history.length === seen && !idle.includes(false)
+  }
+
   /** Time passes until the token is due for renewal in every process, whatever jitter was drawn, and still good for a quarter of an hour. */
   async passToRenewal(): Promise<void> {
     await this.pass(105 * MINUTE_MS)
@@ -200,12 +208,17 @@ export class Fleet {
 }
 
 /** All at the same moment. Those that do not live to answer are left out. */
-async function together<T>(nodes: readonly FleetNode[], order: (node: FleetNode, at: number) => Promise<T>): Promise<T[]> {
+function together<T>(nodes: readonly FleetNode[], order: (node: FleetNode, at: number) => Promise<T>): Promise<T[]> {
   const at = machineNow() + START_IN_MS
+  return answersOf(nodes, (node) => order(node, at))
+}
+
+/** What those answer that live to do so. */
+async function answersOf<T>(nodes: readonly FleetNode[], order: (node: FleetNode) => Promise<T>): Promise<T[]> {
   const answers = await Promise.all(
     nodes.map(async (node) => {
       try {
-        return { answer: await order(node, at) }
+        return { answer: await order(node) }
       } catch (error) {
         if (node.isRunning) throw error
         return undefined

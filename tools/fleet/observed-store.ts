@@ -15,6 +15,8 @@ export interface ObservedStore {
   readonly store: TokenStore
   /** The highest version of a token that the store has called rejected so far. Default: of the app's. */
   rejectedUpTo(key?: string): number
+  /** Whether no call is under way. */
+  readonly isIdle: boolean
   /** From now on no hint is passed on. Resolves when no call is under way any more. */
   still(): Promise<void>
   /** Passes on what was kept back. */
@@ -109,6 +111,9 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
   return {
     store: observed,
     rejectedUpTo: (key = APP) => rejected.get(isToken(key) ? APP : key) ?? 0,
+    get isIdle() {
+      return underWay.size === 0
+    },
     async still() {
       kept ??= []
       while (underWay.size > 0) await Promise.allSettled(underWay)

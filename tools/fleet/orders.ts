@@ -37,6 +37,8 @@ export interface Orders {
   rest(): CallReport
   /** Nothing is begun any more: no load, no timer, no hint. Answers when nothing of the store is under way. */
   still(): void
+  /** Whether it has done everything that has come to it, and waits for no answer of the store. */
+  idle(): boolean
   /** Both clocks of the node move on by so much, and everything goes on. */
   pass(ms: number): void
   /** The next time the node comes to this point it stays there, until released. */

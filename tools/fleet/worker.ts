@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createTokenManager, type Token, type TokenEvent, type TokenHandle, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
 import { callEach } from './call-each.ts'
@@ -143,6 +144,11 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
     await observed.still()
     clock.still()
     await observed.still()
+  },
+  async idle() {
+    // Whatever has come over a socket by now is dealt with first, and what follows from it.
+    for (let turn = 0; turn < 3; turn++) await nextTurn()
+    return running().observed.isIdle
   },
   async pass(ms) {
     const { callers, observed } = running()

@@ -8,9 +8,15 @@ import type { Stage, StageFleetOptions } from './stage.ts'
 /** Length of the lease of an app token, and what is promised after it. */
 export const TAKEOVER_MS = 8_000 + 1_000
 
-/** A fleet that is gone when the test is over, however that ends. */
+/** Two cores for eight processes, the store and whatever else is tested meanwhile: no fault of the store. */
+const UNHURRIED_MS = 5_000
+
+/** Core's own patience with a store, for tests in which the store fails. */
+export const STORE_TIMEOUT_MS = 1_000
+
+/** A fleet that is gone when the test is over, however that ends. `storeTimeoutMs`: by default one that no machine is too slow for. */
 export async function fleetOn(stage: Stage, { onTestFinished }: TestContext, options: StageFleetOptions): Promise<Fleet> {
-  const fleet = await stage.fleet(options)
+  const fleet = await stage.fleet({ storeTimeoutMs: UNHURRIED_MS, ...options })
   onTestFinished(() => fleet.kill())
   return fleet
 }

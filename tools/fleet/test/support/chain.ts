@@ -7,16 +7,13 @@ import type { Stage } from './stage.ts'
 /** Everybody at once on two cores: longer than core's own bound. */
 const PATIENCE_MS = 150_000
 
-/** Two cores for eight processes, the store and whatever else is tested meanwhile: no fault of the store. */
-const STORE_TIMEOUT_MS = 5_000
-
 /** Registers what holds of credentials that are minted from one another, and of many of them. */
 export function describeChain(start: () => Stage | Promise<Stage>): void {
   describe('a fleet of many tenants', () => {
     const stage = staged(start)
 
     test('1,000 tenants in 8 processes, cold, are 1,000 requests for them and one for the app', async (context) => {
-      const fleet = await fleetOn(stage(), context, { nodes: 8, storeTimeoutMs: STORE_TIMEOUT_MS })
+      const fleet = await fleetOn(stage(), context, { nodes: 8 })
       await pushTicket(fleet)
       const tenants = tenantNames(1_000)
       const reports = await fleet.tokens(tenants, fleet.nodes, PATIENCE_MS)
@@ -40,7 +37,7 @@ export function describeChain(start: () => Stage | Promise<Stage>): void {
     }, 300_000)
 
     test('an app token that is revoked while 500 tenants renew is fetched once, and every tenant succeeds', async (context) => {
-      const fleet = await fleetOn(stage(), context, { nodes: 8, storeTimeoutMs: STORE_TIMEOUT_MS })
+      const fleet = await fleetOn(stage(), context, { nodes: 8 })
       await pushTicket(fleet)
       const tenants = tenantNames(500)
       expect(failuresOf(await fleet.tokens(tenants, fleet.nodes, PATIENCE_MS))).toEqual([])

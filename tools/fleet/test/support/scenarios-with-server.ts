@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { machineNow } from '../../index.ts'
-import { ends, fleetOn, pushTicket, staged } from './acts.ts'
+import { ends, fleetOn, pushTicket, STORE_TIMEOUT_MS, staged } from './acts.ts'
 import { figure } from './figures.ts'
 import { lastVersions, publications, servedTo, sum } from './history.ts'
 import type { ServerStage } from './stage.ts'
@@ -16,7 +16,7 @@ export function describeFleetWithServer(start: () => Promise<ServerStage>): void
 function goesWithoutStore(stage: () => ServerStage): void {
   test('while the store is frozen, valid tokens are served at once and a process without one is told in time', async (context) => {
     const { server } = stage()
-    const fleet = await fleetOn(stage(), context, { nodes: 4 })
+    const fleet = await fleetOn(stage(), context, { nodes: 4, storeTimeoutMs: STORE_TIMEOUT_MS })
     await pushTicket(fleet)
     await fleet.burst(10)
     fleet.mark('fault')
@@ -43,7 +43,7 @@ function goesWithoutStore(stage: () => ServerStage): void {
 
   test('without the store, processes that know the ticket fetch once each, and agree when it is back', async (context) => {
     const { server } = stage()
-    const fleet = await fleetOn(stage(), context, { nodes: 4 })
+    const fleet = await fleetOn(stage(), context, { nodes: 4, storeTimeoutMs: STORE_TIMEOUT_MS })
     const [first, second, third, fourth] = fleet.nodes
     if (!first || !second || !third || !fourth) throw new Error('a fleet of less than four')
     const { delivery } = await fleet.pushTicket(first)
