@@ -51,10 +51,11 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
     }
   }
   const rejected = new Map<string, number>()
-  const said = (outcome: string, { key, version, rejectedUpTo }: Snapshot): Told => {
+  const said = (outcome: string, { version }: Snapshot): Told => ({ outcome, version })
+  /** The process knows it from now on: not while it is held at a point with the answer in hand. */
+  const known = ({ key, rejectedUpTo }: Snapshot) => {
     const name = isToken(key) ? APP : key
     rejected.set(name, Math.max(rejected.get(name) ?? 0, rejectedUpTo))
-    return { outcome, version }
   }
 
   const observed: TokenStore = {
@@ -69,11 +70,13 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
     }),
     async read(keys, operation) {
       const [key = ''] = keys
-      return noted(
+      const snapshots = await noted(
         { operation: 'read', key },
         () => store.read(keys, operation),
         ([first]) => (first === undefined ? { outcome: 'read' } : said('read', first)),
       )
+      for (const snapshot of snapshots) known(snapshot)
+      return snapshots
     },
     async claim(key, attempt, request, operation) {
       const claim = await noted(
@@ -82,6 +85,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         (answer) => ({ ...said(answer.kind, answer.snapshot), ...(answer.kind === 'granted' && { fence: answer.fence }) }),
       )
       if (claim.kind === 'granted') await points.reach('claimed')
+      known(claim.snapshot)
       return claim
     },
     async publish(key, attempt, fence, request, operation) {
@@ -92,20 +96,27 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         ({ kind, snapshot }) => said(kind, snapshot),
       )
       if (isHeldAt(key)) await points.reach('published')
+      known(publication.snapshot)
       return publication
     },
-    settle: (key, attempt, fence, request, operation) =>
-      noted(
+    async settle(key, attempt, fence, request, operation) {
+      const snapshot = await noted(
         { operation: 'settle', key, attempt, fence },
         () => store.settle(key, attempt, fence, request, operation),
-        (snapshot) => said('settled', snapshot),
-      ),
-    invalidate: (key, version, operation) =>
-      noted(
+        (answer) => said('settled', answer),
+      )
+      known(snapshot)
+      return snapshot
+    },
+    async invalidate(key, version, operation) {
+      const snapshot = await noted(
         { operation: 'invalidate', key, fence: version },
         () => store.invalidate(key, version, operation),
-        (snapshot) => said('invalidated', snapshot),
-      ),
+        (answer) => said('invalidated', answer),
+      )
+      known(snapshot)
+      return snapshot
+    },
   }
 
   return {
