@@ -343,10 +343,13 @@ class World {
         const again = () => {
           if (isClosed && isDue && !node.isUp) this.#begin(node)
         }
-        node.close(byMs, () => {
-          isClosed = true
-          again()
-        })
+        // One that stands still is told when it goes on.
+        node.process.receiver()(() =>
+          node.close(byMs, () => {
+            isClosed = true
+            again()
+          }),
+        )
         return () => {
           isDue = true
           again()
