@@ -19,20 +19,21 @@ export function rejected(state: State, event: Of<'rejected'>, policy: Policy): S
 
 export function invalidated(state: State, event: Of<'invalidated'>, policy: Policy): Step {
   const { snapshot, version } = event
-  const { rejecting, ...rest } = state
-  const next = adopt(rest, event, snapshot, policy)
+  const { rejecting } = state
+  const next = adopt({ ...state, rejecting: undefined }, event, snapshot, policy)
   // The same dead value under a newer version: somebody fetched it while this report was on its way.
   const twin = snapshot.version > version && snapshot.value === rejecting?.value && snapshot.version > snapshot.rejectedUpTo
   if (twin && version === rejecting?.version) {
     return step({ ...next, rejecting: { ...rejecting, version: snapshot.version } }, { type: 'invalidate', version: snapshot.version })
   }
-  return afterRejection(state, next, event, policy)
+  // The fleet has gone on from it, to what may have ended since: nobody but this process is left to go by the report.
+  const isOvertaken = snapshot.version > version
+  return afterRejection(state, isOvertaken ? { ...next, rejected: Math.max(next.rejected, version) } : next, event, policy)
 }
 
 /** Without the store's word a process goes by its own report. */
 export function rejectLocally(state: State, event: Moment, policy: Policy, version: Version): Step {
-  const { rejecting: _given, ...rest } = state
-  return afterRejection(state, { ...rest, rejected: Math.max(state.rejected, version) }, event, policy)
+  return afterRejection(state, { ...state, rejecting: undefined, rejected: Math.max(state.rejected, version) }, event, policy)
 }
 
 /** A rejection that took the token brings one refetch, unless something is under way that will bring it. */

@@ -44,6 +44,14 @@ test('another value under a newer version is nobody’s dead value: it is served
   expect(told(bench)).toEqual([])
 })
 
+test('a token from which the fleet has gone on is served no more, although what came after it has ended', () => {
+  const bench = reported()
+  answer(bench, { version: 20, value: 'b', renewInMs: 0, expiresInMs: 0, rejectedUpTo: 0 })
+  expect(usableToken(bench.state, bench.now)).toBeUndefined()
+  expect(told(bench)).toEqual([{ type: 'rejected', version: 10 }])
+  expect(bench.must('claim')).toMatchObject({ rejected: 10 })
+})
+
 test('the dead value under a newer version is reported too when a read has brought it before the answer to the report', () => {
   const bench = reported()
   const twin = { version: 20, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE }
