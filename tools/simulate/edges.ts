@@ -147,4 +147,6 @@ export const RARE_EDGES: readonly string[] = [
   'rereading told claiming',
   'fetching fetched idle',
   'publishing wanted claiming',
+  'following invalidate-failed following',
+  'publishing close closed',
 ]

@@ -7,24 +7,37 @@ import type { Effect, Happening } from './machine/happenings.ts'
 import { QUIET_MS } from './machine/policy.ts'
 import type { Version } from './store.ts'
 
-/** Carries out what the machine of one key asks for, and reports the outcome as what happens next. Nothing in here decides anything. */
+/** What is carried out; a notice is only told. */
+type Performed = Exclude<Effect, { type: 'notify' }>
+
+/** Who is told what came of it. */
+export interface EffectsOwner {
+  /** Begins the names of its attempts: nobody else anywhere has it. */
+  readonly attempts: string
+  report(happening: Happening): void
+  /** Nothing is under way any more. */
+  performed(): void
+}
+
+/**
+ * Carries out what the machine of one key asks for, and reports the outcome as what happens next. Nothing in here decides anything, nor
+ * is anything of it needed while nothing is under way.
+ */
 export class Effects {
   readonly #kernel: Kernel
   readonly #credential: Credential
   readonly #key: string
-  readonly #report: (happening: Happening) => void
-  readonly #attemptPrefix: string
+  readonly #owner: EffectsOwner
   readonly #inFlight = new Set<Promise<void>>()
   #whenIdle: (() => void)[] = []
   #fetch: AbortController | undefined
   #dependency: { readonly missing: MissingDependency; readonly controller: AbortController } | undefined
 
-  constructor(kernel: Kernel, credential: Credential, report: (happening: Happening) => void) {
+  constructor(kernel: Kernel, credential: Credential, owner: EffectsOwner) {
     this.#kernel = kernel
     this.#credential = credential
     this.#key = credential.key
-    this.#report = report
-    this.#attemptPrefix = kernel.random.id()
+    this.#owner = owner
   }
 
   get idle(): boolean {
@@ -36,7 +49,7 @@ export class Effects {
     while (this.#inFlight.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
-  perform(effect: Effect): void {
+  perform(effect: Performed): void {
     switch (effect.type) {
       case 'claim':
         this.#track(this.#claim(effect))
@@ -68,9 +81,6 @@ export class Effects {
       case 'forget-dependency':
         this.#dependency?.controller.abort()
         break
-      case 'notify':
-        this.#kernel.tell(this.#key, effect.notice)
-        break
     }
   }
 
@@ -79,12 +89,18 @@ export class Effects {
     this.#inFlight.add(work)
     void work.finally(() => {
       this.#inFlight.delete(work)
-      if (this.#inFlight.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+      if (this.#inFlight.size > 0) return
+      this.#owner.performed()
+      for (const resolve of this.#whenIdle.splice(0)) resolve()
     })
   }
 
+  #report(happening: Happening): void {
+    this.#owner.report(happening)
+  }
+
   #attempt(number: number): string {
-    return `${this.#attemptPrefix}.${number}`
+    return `${this.#owner.attempts}.${number}`
   }
 
   async #claim({ attempt, leaseMs, seen, rejected }: Extract<Effect, { type: 'claim' }>): Promise<void> {

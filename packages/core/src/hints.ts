@@ -16,6 +16,7 @@ export class Hints {
   readonly #calls: StoreCalls
   readonly #clock: Clock
   readonly #listeners = new Map<string, Set<HintListener>>()
+  #hearAll: ((key: string | undefined, version: Version) => void) | undefined
   #switching: Promise<void> | undefined
   #unsubscribe: (() => Promise<void>) | undefined
   #retryAt: number
@@ -41,6 +42,11 @@ export class Hints {
     return this.#switching
   }
 
+  /** `hear` is told of every key, and of no key when some hints may have been lost. */
+  listenToAll(hear: (key: string | undefined, version: Version) => void): void {
+    this.#hearAll = hear
+  }
+
   listen(key: string, listener: HintListener): () => void {
     const listeners = this.#listeners.get(key) ?? new Set()
     this.#listeners.set(key, listeners.add(listener))
@@ -53,6 +59,7 @@ export class Hints {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#listeners.clear()
+    this.#hearAll = undefined
     await this.#switching
     const unsubscribe = this.#unsubscribe
     this.#unsubscribe = undefined
@@ -68,6 +75,7 @@ export class Hints {
   }
 
   #hear(key: string | undefined, version: Version): void {
+    this.#hearAll?.(key, version)
     if (key !== undefined) {
       for (const listener of this.#listeners.get(key) ?? []) listener(version)
       return

@@ -1,3 +1,4 @@
+import type { Alarms } from './alarms.ts'
 import type { Clock } from './clock.ts'
 import type { Tell } from './events.ts'
 import type { Hints } from './hints.ts'
@@ -10,5 +11,8 @@ export interface Kernel {
   readonly random: Random
   readonly calls: StoreCalls
   readonly hints: Hints
+  readonly alarms: Alarms
+  /** Begins the names of attempts: no other manager anywhere has it. */
+  readonly id: string
   readonly tell: Tell
 }

@@ -1,6 +1,7 @@
+import { type Alarm, UNSET } from './alarms.ts'
 import { CLOCK_DISAGREEMENT_MS, departure } from './clock.ts'
 import type { Credential } from './credential.ts'
-import { Effects } from './effects.ts'
+import { Effects, type EffectsOwner } from './effects.ts'
 import { TokenError } from './errors.ts'
 import { type MachineStep, steps } from './events.ts'
 import type { Kernel } from './kernel.ts'
@@ -10,7 +11,6 @@ import { type Held, initialState, isDue, type State, usableToken, wakeAt } from 
 import { transition } from './machine/transition.ts'
 import { type Need, verdict } from './machine/verdict.ts'
 import type { Snapshot, Version } from './store.ts'
-import { Timer } from './timer.ts'
 import type { Token } from './token.ts'
 import { aborted, lifeTooShort, Waiters } from './waiters.ts'
 
@@ -18,12 +18,13 @@ import { aborted, lifeTooShort, Waiters } from './waiters.ts'
 const FAST_RANGE_MS = 1_000
 
 /**
- * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait.
+ * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait. There may be a
+ * hundred thousand of them, most at rest, so whatever is needed only while something goes on is there only then.
  *
  * `from`, `until` and `served` are the hot path: while the wall clock stands within them, `served` may be handed out with nothing else
  * looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
  */
-export class Runner {
+export class Runner implements Alarm, EffectsOwner {
   from = Number.POSITIVE_INFINITY
   until = Number.NEGATIVE_INFINITY
   served: Promise<Token> | undefined
@@ -31,38 +32,47 @@ export class Runner {
   /** Wall clock of the last read; doubles as the measure of recency. */
   readAt = 0
 
-  readonly key: string
+  /** The alarm of the machine. */
+  rings = Number.POSITIVE_INFINITY
+  slot = UNSET
+  /** Another one of the same key, with another configuration. */
+  sibling: Runner | undefined
+  readonly credential: Credential
   readonly policy: Policy
   readonly #kernel: Kernel
-  readonly #effects: Effects
-  readonly #waiters = new Waiters(() => this.#reviewLater())
-  readonly #queue: Happening[] = []
-  readonly #rejections: (() => void)[] = []
-  readonly #ends: (() => void)[] = []
-  readonly #unlisten: () => void
+  readonly #number: number
+  #effects: Effects | undefined
+  #waiters: Waiters | undefined
+  #queue: Happening[] | undefined
+  /** Those to be told that a rejection is noted, and that the runner has closed. */
+  #rejections: (() => void)[] | undefined
+  #ends: (() => void)[] | undefined
   #state: State
   #running = false
   /** The held token that `token` and `served` were made from. */
   #shown: Held | undefined
   /** Both clocks when the held token's deadlines were last anchored. */
-  #anchor = { wall: 0, monotonic: 0 }
+  #anchorWall = 0
+  #anchorMonotonic = 0
   #adoptedAt = 0
   /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
   #grantedAt: { readonly noted: number; readonly corrected: () => number } | undefined
-  readonly #machineTimer: Timer
-  readonly #callerTimer: Timer
 
-  constructor(kernel: Kernel, credential: Credential, policy: Policy, known: { seen: Version; rejected: Version }) {
-    this.key = credential.key
+  /** `number`: no other runner of the manager has it. */
+  constructor(kernel: Kernel, credential: Credential, policy: Policy, known: { seen: Version; rejected: Version }, number: number) {
+    this.credential = credential
     this.policy = policy
     this.#kernel = kernel
+    this.#number = number
     this.#state = initialState(known)
-    this.#effects = new Effects(kernel, credential, (happening) => this.#dispatch(happening))
-    this.#machineTimer = new Timer(kernel.clock, false, () => this.#dispatch({ type: 'woke' }))
-    this.#callerTimer = new Timer(kernel.clock, true, () => this.#reviewLater())
-    this.#unlisten = kernel.hints.listen(this.key, (version) =>
-      this.#dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) }),
-    )
+  }
+
+  get key(): string {
+    return this.credential.key
+  }
+
+  get attempts(): string {
+    return `${this.#kernel.id}.${this.#number}`
   }
 
   get state(): State {
@@ -70,13 +80,13 @@ export class Runner {
   }
 
   get waiting(): number {
-    return this.#waiters.size
+    return this.#waiters?.size ?? 0
   }
 
   /** Whether this key could be forgotten without anybody noticing more than a re-read. A backoff that only this process knows is kept. */
   get evictable(): boolean {
     const { kind } = this.#state.activity
-    return this.#waiters.size === 0 && this.#effects.idle && kind === 'idle'
+    return this.waiting === 0 && this.#effects === undefined && kind === 'idle'
   }
 
   /** The slow path of a caller: everything but a token that is plainly fresh. */
@@ -94,9 +104,9 @@ export class Runner {
       this.#attend(now)
       if (served !== undefined) return served
     }
-    const answer = this.#waiters.add(need, signal)
+    this.#waiters ??= new Waiters(clock, () => this.#reviewLater())
+    const answer = this.#waiters.add(need, signal, decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
     this.#dispatch({ type: 'wanted' })
-    this.#callerTimer.noLaterThan(decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
     return answer
   }
 
@@ -121,7 +131,9 @@ export class Runner {
   reject(version: Version): Promise<void> {
     this.#dispatch({ type: 'rejected', version })
     if (this.#state.rejecting === undefined) return Promise.resolve()
-    return new Promise((done) => this.#rejections.push(done))
+    return new Promise((done) => {
+      this.#rejections = [...(this.#rejections ?? []), done]
+    })
   }
 
   /** Ends the runner. With `finish` a fetch in flight is brought to its end first, and what uses up a secret always. Resolves when nothing is under way. */
@@ -129,21 +141,23 @@ export class Runner {
     this.#dispatch({ type: 'close', finish })
     // Called by an observer, it has only been queued: what the step under way still begins has to be waited for too.
     await Promise.resolve()
-    if (!finish) this.#waiters.rejectAll(error)
-    while (this.#state.activity.kind !== 'closed' || !this.#effects.idle) {
-      if (this.#effects.idle) await new Promise<void>((resolve) => this.#ends.push(resolve))
-      else await this.#effects.whenIdle()
+    if (!finish) this.#waiters?.rejectAll(error)
+    while (this.#state.activity.kind !== 'closed' || this.#effects !== undefined) {
+      if (this.#effects !== undefined) await this.#effects.whenIdle()
+      else {
+        await new Promise<void>((resolve) => {
+          this.#ends = [...(this.#ends ?? []), resolve]
+        })
+      }
     }
-    this.#waiters.rejectAll(error)
-    for (const done of this.#rejections.splice(0)) done()
+    this.#waiters?.rejectAll(error)
+    this.#rejectionNoted()
     this.stop()
   }
 
-  /** Lets go of timers and hints. The runner is of no use afterwards. */
+  /** Lets go of the alarm. The runner is of no use afterwards. */
   stop(): void {
-    this.#unlisten()
-    this.#machineTimer.cancel()
-    this.#callerTimer.cancel()
+    this.#kernel.alarms.clear(this)
     this.from = Number.POSITIVE_INFINITY
     this.until = Number.NEGATIVE_INFINITY
     this.token = undefined
@@ -152,18 +166,40 @@ export class Runner {
 
   // Events in
 
+  /** The moment has come for which the machine asked. */
+  ring(): void {
+    this.#dispatch({ type: 'woke' })
+  }
+
+  /** The store has pushed that the record has this version; undefined when it may have pushed what was lost. */
+  hear(version: Version | undefined): void {
+    this.#dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) })
+  }
+
+  report(happening: Happening): void {
+    this.#dispatch(happening)
+  }
+
+  performed(): void {
+    this.#effects = undefined
+  }
+
   #dispatch(happening: Happening): void {
-    this.#queue.push(happening)
     // An effect that reports back at once, or an observer that asks for a token, must not run inside a half-done transition.
-    if (this.#running) return
+    if (this.#running) {
+      this.#queue ??= []
+      this.#queue.push(happening)
+      return
+    }
     this.#running = true
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      for (let next: Happening | undefined = happening; next !== undefined; next = this.#queue?.shift()) {
         // A machine that slept wakes up to its timers: what they do with a token must not go by a clock that stood still.
         if (this.#disagree() || this.#sleptWithLease()) this.#advance({ type: 'doubted' })
         this.#advance(next)
       }
     } finally {
+      if (this.#queue?.length === 0) this.#queue = undefined
       this.#running = false
     }
   }
@@ -175,7 +211,7 @@ export class Runner {
     const moment = {
       now,
       chance: random.fraction(),
-      waiting: this.#waiters.size > 0,
+      waiting: this.waiting > 0,
       asked: this.readAt >= this.#adoptedAt && usableToken(before, now) !== undefined,
       hints: hints.state,
     }
@@ -187,16 +223,31 @@ export class Runner {
       const told: MachineStep = { key: this.key, happening: happening.type, from: before.activity.kind, to: state.activity.kind }
       steps.publish(told)
     }
-    for (const effect of effects) this.#effects.perform(effect)
+    for (const effect of effects) {
+      if (effect.type === 'notify') this.#kernel.tell(this.key, effect.notice)
+      else {
+        this.#effects ??= new Effects(this.#kernel, this.credential, this)
+        this.#effects.perform(effect)
+        if (this.#effects.idle) this.#effects = undefined
+      }
+    }
     if (state !== before) {
       this.#show(now)
       this.#review()
-      if (state.activity.kind === 'closed') for (const end of this.#ends.splice(0)) end()
-      if (state.rejecting === undefined) for (const done of this.#rejections.splice(0)) done()
+      if (state.activity.kind === 'closed') {
+        for (const end of this.#ends ?? []) end()
+        this.#ends = undefined
+      }
+      if (state.rejecting === undefined) this.#rejectionNoted()
     } else if (happening.type !== 'woke') return
     const wake = wakeAt(state)
-    if (wake === undefined) this.#machineTimer.cancel()
-    else this.#machineTimer.at(wake)
+    if (wake === undefined) this.#kernel.alarms.clear(this)
+    else this.#kernel.alarms.set(this, wake)
+  }
+
+  #rejectionNoted(): void {
+    for (const done of this.#rejections ?? []) done()
+    this.#rejections = undefined
   }
 
   /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
@@ -224,7 +275,8 @@ export class Runner {
       this.#adoptedAt = wall
     }
     if (this.#shown === undefined || this.#shown.version !== version || this.#shown.expiresAt !== expiresAt) {
-      this.#anchor = { wall, monotonic: now }
+      this.#anchorWall = wall
+      this.#anchorMonotonic = now
     }
     this.#shown = held
     // While a renewal is under way there is nothing a caller would have to start.
@@ -243,8 +295,9 @@ export class Runner {
 
   /** Settles the callers whose time has come and arms the timer for the next. */
   #review(): void {
+    if (this.#waiters === undefined) return
     const now = this.#kernel.clock.monotonic()
-    const next = this.#waiters.review(
+    this.#waiters.review(
       now,
       (need) => verdict(this.#state, need, now, this.policy),
       () => {
@@ -253,8 +306,7 @@ export class Runner {
       },
       () => this.#timedOut(),
     )
-    if (next === undefined) this.#callerTimer.cancel()
-    else this.#callerTimer.at(next)
+    if (this.#waiters.size === 0) this.#waiters = undefined
   }
 
   #timedOut(): TokenError {
@@ -282,7 +334,7 @@ export class Runner {
   #disagree(): boolean {
     if (this.#shown === undefined) return false
     const { clock } = this.#kernel
-    const apart = clock.wall() - this.#anchor.wall - (clock.monotonic() - this.#anchor.monotonic)
+    const apart = clock.wall() - this.#anchorWall - (clock.monotonic() - this.#anchorMonotonic)
     return Math.abs(apart) > CLOCK_DISAGREEMENT_MS
   }
 }

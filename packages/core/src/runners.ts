@@ -25,7 +25,10 @@ export class Runners {
   readonly clock: Clock
   readonly #kernel: Kernel
   readonly #maxEntries: number
+  /** The first of each key: under another configuration a credential is another one, with failures of its own, and its sibling. */
   readonly #byKey = new Map<string, Runner>()
+  #size = 0
+  #made = 0
   readonly #memories = new Map<string, Memory>()
   /** Above `maxEntries` while hardly anything could be forgotten, so that not every new key sweeps in vain. */
   #sweepAt: number
@@ -36,22 +39,24 @@ export class Runners {
     this.clock = kernel.clock
     this.#maxEntries = maxEntries
     this.#sweepAt = maxEntries
+    kernel.hints.listenToAll((key, version) => this.#hear(key, version))
   }
 
   list(): Runner[] {
-    return [...this.#byKey.values()]
+    return [...this.#byKey.values()].flatMap((first) => [...withSiblings(first)])
   }
 
   /** @throws TokenError `CLOSED` */
   runner(credential: Credential, policy: Policy): Runner {
     if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
-    const id = idOf(credential)
-    const known = this.#byKey.get(id)
-    if (known !== undefined) return known
-    if (this.#byKey.size >= this.#sweepAt) this.#sweep()
-    const memory = this.#memories.get(id) ?? { seen: 0, rejected: 0 }
-    const runner = new Runner(this.#kernel, credential, policy, memory)
-    this.#byKey.set(id, runner)
+    const { key, config } = credential
+    for (const each of withSiblings(this.#byKey.get(key))) if (each.credential.config === config) return each
+    if (this.#size >= this.#sweepAt) this.#sweep()
+    const memory = this.#memories.get(idOf(credential)) ?? { seen: 0, rejected: 0 }
+    const runner = new Runner(this.#kernel, credential, policy, memory, this.#made++)
+    runner.sibling = this.#byKey.get(key)
+    this.#byKey.set(key, runner)
+    this.#size += 1
     return runner
   }
 
@@ -93,27 +98,50 @@ export class Runners {
     }
     await Promise.all(runners.map((runner) => runner.close(false, error)))
     this.#byKey.clear()
+    this.#size = 0
     this.#memories.clear()
+  }
+
+  /** What both configurations of a credential fetch they share through the store. */
+  #hear(key: string | undefined, version: Version): void {
+    if (key !== undefined) for (const runner of withSiblings(this.#byKey.get(key))) runner.hear(version)
+    else for (const runner of this.list()) runner.hear(undefined)
+  }
+
+  #forget(runner: Runner): void {
+    const { key, sibling } = runner
+    runner.stop()
+    this.#size -= 1
+    const first = this.#byKey.get(key)
+    if (first !== runner) {
+      for (const each of withSiblings(first)) if (each.sibling === runner) each.sibling = sibling
+    } else if (sibling === undefined) this.#byKey.delete(key)
+    else this.#byKey.set(key, sibling)
   }
 
   /** Forgets the keys that were read longest ago, save those with work under way or callers waiting. */
   #sweep(): void {
     const now = this.clock.monotonic()
     for (const [key, memory] of this.#memories) if (memory.until <= now) this.#memories.delete(key)
-    const idle = [...this.#byKey].filter(([, runner]) => runner.evictable).sort(([, a], [, b]) => a.readAt - b.readAt)
+    const idle = this.list()
+      .filter((runner) => runner.evictable)
+      .sort((a, b) => a.readAt - b.readAt)
     const share = Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE))
-    for (const [id, runner] of idle.slice(0, share + Math.max(0, this.#byKey.size - this.#maxEntries))) {
+    for (const runner of idle.slice(0, share + Math.max(0, this.#size - this.#maxEntries))) {
       const { seen, rejected, token } = runner.state
+      const id = idOf(runner.credential)
       const until = Math.max(token?.expiresAt ?? 0, this.#memories.get(id)?.until ?? 0)
       if (until > now) this.#memories.set(id, { seen, rejected, until })
-      runner.stop()
-      this.#byKey.delete(id)
+      this.#forget(runner)
     }
-    this.#sweepAt = Math.max(this.#maxEntries, Math.ceil(this.#byKey.size * (1 + SWEEP_SHARE)))
+    this.#sweepAt = Math.max(this.#maxEntries, Math.ceil(this.#size * (1 + SWEEP_SHARE)))
   }
 }
 
-/** Under another configuration a credential is another one, with failures of its own; what both fetch they share through the store. */
+function* withSiblings(first: Runner | undefined): Generator<Runner> {
+  for (let each = first; each !== undefined; each = each.sibling) yield each
+}
+
 function idOf(credential: Credential): string {
   return credential.config === undefined ? credential.key : `${credential.key}\n${credential.config}`
 }

@@ -1,16 +1,14 @@
 import type { Clock } from './clock.ts'
 
-/** One timer that can be moved, by the monotonic clock. With `keepAlive` the process stays up for it. */
+/** One timer that can be moved, by the monotonic clock. The process stays up for it. */
 export class Timer {
   readonly #clock: Clock
-  readonly #keepAlive: boolean
   readonly #run: () => void
   #cancel: (() => void) | undefined
   #moment = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock, keepAlive: boolean, run: () => void) {
+  constructor(clock: Clock, run: () => void) {
     this.#clock = clock
-    this.#keepAlive = keepAlive
     this.#run = run
   }
 
@@ -24,7 +22,7 @@ export class Timer {
     }
     // A timer that fires a fraction early would find nothing due.
     const delayMs = Math.max(0, Math.ceil(moment - this.#clock.monotonic()))
-    this.#cancel = this.#clock.schedule(fire, delayMs, this.#keepAlive)
+    this.#cancel = this.#clock.schedule(fire, delayMs, true)
   }
 
   noLaterThan(moment: number): void {

@@ -1,3 +1,4 @@
+import { Alarms } from './alarms.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Credential, type FetchContext, type Fetched, isUnauthorized } from './credential.ts'
 import { createTell, type TokenEvent } from './events.ts'
@@ -124,6 +125,8 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     random,
     calls,
     hints,
+    alarms: new Alarms(clock),
+    id: random.id(),
     tell,
     adopt: (credentials, policy) => runners.adopt(credentials, policy),
     learn: (credential, policy, snapshot, sentAt) => runners.learn(credential, policy, snapshot, sentAt),

@@ -1,5 +1,7 @@
+import type { Clock } from './clock.ts'
 import { TokenError } from './errors.ts'
 import type { Need, Verdict } from './machine/verdict.ts'
+import { Timer } from './timer.ts'
 import type { Token } from './token.ts'
 
 interface Waiter {
@@ -8,26 +10,29 @@ interface Waiter {
   reject(error: TokenError): void
 }
 
-/** The callers of one key that could not be served at once. Each is settled exactly once. */
+/** The callers of one key that could not be served at once. Each is settled exactly once. The process stays up for them. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>()
-  readonly #onDesertion: () => void
+  readonly #onChange: () => void
+  readonly #timer: Timer
 
-  /** `onDesertion` is called when a caller has given up by itself. */
-  constructor(onDesertion: () => void) {
-    this.#onDesertion = onDesertion
+  /** `onChange` is called when a caller has given up by itself, and when time alone may have changed somebody's answer. */
+  constructor(clock: Clock, onChange: () => void) {
+    this.#onChange = onChange
+    this.#timer = new Timer(clock, onChange)
   }
 
   get size(): number {
     return this.#waiting.size
   }
 
-  /** A promise for one more caller. Its abort settles it alone. */
-  add(need: Need, signal: AbortSignal | undefined): Promise<Token> {
+  /** A promise for one more caller, to be looked at again at `again` if nothing has happened by then. Its abort settles it alone. */
+  add(need: Need, signal: AbortSignal | undefined, again: number): Promise<Token> {
+    this.#timer.noLaterThan(again)
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         waiter.reject(aborted(signal?.reason))
-        this.#onDesertion()
+        this.#onChange()
       }
       const leave = () => {
         this.#waiting.delete(waiter)
@@ -50,10 +55,10 @@ export class Waiters {
   }
 
   /**
-   * Settles everyone whose time has come. `judge` decides for one; `timeout` makes the error of one whose patience has ended.
-   * Returns the next moment at which somebody's answer may change by the mere passing of time.
+   * Settles everyone whose time has come, and sets the timer for the rest. `judge` decides for one; `timeout` makes the error of one whose
+   * patience has ended.
    */
-  review(now: number, judge: (need: Need) => Verdict, token: () => Token, timeout: (need: Need) => TokenError): number | undefined {
+  review(now: number, judge: (need: Need) => Verdict, token: () => Token, timeout: (need: Need) => TokenError): void {
     let next: number | undefined
     for (const waiter of this.#waiting) {
       const verdict = judge(waiter.need)
@@ -63,11 +68,13 @@ export class Waiters {
       else if (now >= waiter.need.until) waiter.reject(timeout(waiter.need))
       else next = Math.min(next ?? Number.POSITIVE_INFINITY, waiter.need.until, verdict.again ?? Number.POSITIVE_INFINITY)
     }
-    return next
+    if (next === undefined) this.#timer.cancel()
+    else this.#timer.at(next)
   }
 
   rejectAll(error: TokenError): void {
     for (const waiter of this.#waiting) waiter.reject(error)
+    this.#timer.cancel()
   }
 }
 

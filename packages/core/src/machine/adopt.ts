@@ -39,6 +39,5 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
   }
   if (snapshot.expiresInMs <= 0 || version <= rejected) return base
   // Somebody has succeeded since whatever failed here.
-  const { failure: _past, ...healed } = base
-  return { ...healed, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
+  return { ...base, failure: undefined, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
 }

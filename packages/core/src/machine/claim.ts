@@ -15,10 +15,9 @@ const STALE_MS = 5_000
 
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
-  const { unanswered: _, ...answered } = state
   if (state.activity.kind !== 'claiming') return step(state)
   const { unheard, spent } = state.activity
-  const next = adopt({ ...answered, storeFailures: 0, asOf: sentAt }, event, claim.snapshot, policy)
+  const next = adopt({ ...state, unanswered: undefined, storeFailures: 0, asOf: sentAt }, event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state)

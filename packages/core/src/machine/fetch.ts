@@ -35,8 +35,8 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
   if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))
 
-  const { failure: _past, ...healed } = next
-  if (grant === undefined) return step(detach({ ...healed, failures: 0 }, event), ...notices)
+  const healed: State = { ...next, failure: undefined, failures: 0 }
+  if (grant === undefined) return step(detach(healed, event), ...notices)
   const publication = {
     attempt: event.attempt,
     fence: grant.fence,
@@ -44,7 +44,7 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
     basedOn: rotating ? (activity.previous?.version ?? 0) : undefined,
     tries: 0,
   }
-  return prepend(notices, startPublish({ ...healed, failures: 0 }, token, publication))
+  return prepend(notices, startPublish(healed, token, publication))
 }
 
 /** While this was fetched something newer came by another way; nobody is to be served what is older. */

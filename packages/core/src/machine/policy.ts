@@ -79,13 +79,14 @@ const bounds: { readonly [Name in keyof Policy]: readonly [min: number, max: num
  * @throws TypeError for a value out of range and for pairs that contradict each other or would loop.
  */
 export function checkPolicy(given: Partial<Policy> | undefined, defaults: Policy, where: string): Policy {
-  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given))) {
+  if (given === undefined) return defaults
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new TypeError(`${where}: expected an object, got ${given === null ? 'null' : Array.isArray(given) ? 'an array' : typeof given}`)
   }
-  for (const name of Object.keys(given ?? {})) {
+  for (const name of Object.keys(given)) {
     if (!Object.hasOwn(bounds, name)) throw new TypeError(`${where}.${name}: no such option; it takes ${Object.keys(bounds).join(', ')}`)
   }
-  const set = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined))
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   const policy: Policy = { ...defaults, ...set }
   for (const [name, [min, max]] of Object.entries(bounds) as [keyof Policy, readonly [number, number]][]) {
     const value: unknown = policy[name]

@@ -13,11 +13,12 @@ export function published(state: State, event: Of<'published'>, policy: Policy):
   const current = state.activity.kind === 'publishing' && state.activity.attempt === event.attempt
   const { token } = state
   // Answered is answered: superseded or not, there is nothing left to publish.
-  const { failure: _past, ...healed } = state
   // The record may hold a lower version, of a login that came in between: what that one brought goes on, not this.
   const superseded = publication.kind === 'superseded' && token !== undefined && publication.snapshot.version < token.version
   const mine: State =
-    current && token !== undefined ? { ...healed, token: { ...token, published: true, ...(superseded && { superseded }) } } : state
+    current && token !== undefined
+      ? { ...state, failure: undefined, token: { ...token, published: true, ...(superseded && { superseded }) } }
+      : state
   const next = adopt({ ...mine, storeFailures: 0 }, event, publication.snapshot, policy)
   const told = publication.kind === 'accepted' ? [] : [notice({ type: 'superseded', version: publication.snapshot.version })]
   return prepend(told, current ? carryOn({ ...next, activity: IDLE }, event, policy) : step(next))

@@ -91,7 +91,7 @@ export type Activity =
  * `seen` never decreases and `token.version` is never below it; `rejected` never decreases and a token at or below it is never served.
  */
 export interface State {
-  readonly token?: Held
+  readonly token: Held | undefined
   /** The highest version this process may have returned. */
   readonly seen: Version
   /** The highest version this process knows to be rejected. */
@@ -102,38 +102,45 @@ export interface State {
    * The attempt of a claim that the store has not answered. It may still be carried out, late, and then the lease is held by nobody: the
    * next claim is the same one again, to which that lease is its own.
    */
-  readonly unanswered?: number
+  readonly unanswered: number | undefined
   /** Failed fetches in a row, as the fleet or, without the store, this process counts them. */
   readonly failures: number
   /** Store operations in a row that failed, for the spacing of probes. */
   readonly storeFailures: number
   /** What the store was told is rejected, and has not answered yet. */
-  readonly rejecting?: { readonly version: Version; readonly value: string }
+  readonly rejecting: { readonly version: Version; readonly value: string } | undefined
   /** A read is under way. */
   readonly reading: boolean
   /** A hint said that the record may be newer; the next caller starts a read. */
   readonly hinted: boolean
   /** When the store was asked what it last answered. */
-  readonly asOf?: number
+  readonly asOf: number | undefined
   /** When a caller last found nothing to be served with; kept only where a final failure needs the store's word. */
-  readonly askedAt?: number
+  readonly askedAt: number | undefined
   /** No new work is begun; `now`, also nothing is tried again. */
   readonly closing: false | 'gracefully' | 'now'
   /** The last failure, for callers whose bound passes. Cleared by a success. */
-  readonly failure?: TokenError
+  readonly failure: TokenError | undefined
   readonly activity: Activity
 }
 
+/** Every field is there from the beginning: what is added later makes an object of these half as large again. */
 export function initialState(known: { readonly seen: Version; readonly rejected: Version }): State {
   return {
+    token: undefined,
     seen: known.seen,
     rejected: known.rejected,
     attempts: 0,
+    unanswered: undefined,
     failures: 0,
     storeFailures: 0,
+    rejecting: undefined,
     reading: false,
     hinted: false,
+    asOf: undefined,
+    askedAt: undefined,
     closing: false,
+    failure: undefined,
     activity: { kind: 'idle', lapsed: false },
   }
 }

@@ -1,6 +1,7 @@
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
+import { Alarms } from '../../src/alarms.ts'
 import { Effects } from '../../src/effects.ts'
 import { Hints } from '../../src/hints.ts'
 import type { Happening } from '../../src/machine/happenings.ts'
@@ -23,7 +24,15 @@ function pausable() {
 function fetching(pausedMs: number, sleptMs = 0) {
   const { clock, pause, sleep } = pausable()
   const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock)
-  const kernel = { clock, calls, hints: new Hints(calls, clock, false), random: { fraction: () => 0, id: () => 'process' }, tell: () => {} }
+  const kernel = {
+    clock,
+    calls,
+    hints: new Hints(calls, clock, false),
+    alarms: new Alarms(clock),
+    random: { fraction: () => 0, id: () => 'process' },
+    id: 'process',
+    tell: () => {},
+  }
   const happened: Happening[] = []
   const sent: string[] = []
   const credential = {
@@ -37,7 +46,11 @@ function fetching(pausedMs: number, sleptMs = 0) {
       return { value: 'a', expiresInMs: 60_000 }
     },
   }
-  const effects = new Effects(kernel, credential, (happening) => happened.push(happening))
+  const effects = new Effects(kernel, credential, {
+    attempts: 'process.0',
+    report: (happening) => happened.push(happening),
+    performed() {},
+  })
   const perform = async (untilMs: number) => {
     const deadline = clock.monotonic() + untilMs
     effects.perform({ type: 'fetch', attempt: 1, graceMs: 0, detached: false, previous: undefined, deadline })
