@@ -1,4 +1,4 @@
-import type { Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
+import type { Operation, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
 import { type Entry, machineNow, type StoreCall } from './entry.ts'
 import type { Points } from './points.ts'
 
@@ -52,8 +52,12 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
   }
   const rejected = new Map<string, number>()
   const said = (outcome: string, { version }: Snapshot): Told => ({ outcome, version })
-  /** The process knows it from now on: not while it is held at a point with the answer in hand. */
-  const known = ({ key, rejectedUpTo }: Snapshot) => {
+  /**
+   * The process knows it from now on: not while it is held at a point with the answer in hand, nor if it has given the question up
+   * meanwhile.
+   */
+  const known = ({ key, rejectedUpTo }: Snapshot, { signal }: Operation) => {
+    if (signal.aborted) return
     const name = isToken(key) ? APP : key
     rejected.set(name, Math.max(rejected.get(name) ?? 0, rejectedUpTo))
   }
@@ -75,7 +79,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         () => store.read(keys, operation),
         ([first]) => (first === undefined ? { outcome: 'read' } : said('read', first)),
       )
-      for (const snapshot of snapshots) known(snapshot)
+      for (const snapshot of snapshots) known(snapshot, operation)
       return snapshots
     },
     async claim(key, attempt, request, operation) {
@@ -85,7 +89,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         (answer) => ({ ...said(answer.kind, answer.snapshot), ...(answer.kind === 'granted' && { fence: answer.fence }) }),
       )
       if (claim.kind === 'granted') await points.reach('claimed')
-      known(claim.snapshot)
+      known(claim.snapshot, operation)
       return claim
     },
     async publish(key, attempt, fence, request, operation) {
@@ -96,7 +100,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         ({ kind, snapshot }) => said(kind, snapshot),
       )
       if (isHeldAt(key)) await points.reach('published')
-      known(publication.snapshot)
+      known(publication.snapshot, operation)
       return publication
     },
     async settle(key, attempt, fence, request, operation) {
@@ -105,7 +109,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         () => store.settle(key, attempt, fence, request, operation),
         (answer) => said('settled', answer),
       )
-      known(snapshot)
+      known(snapshot, operation)
       return snapshot
     },
     async invalidate(key, version, operation) {
@@ -114,7 +118,7 @@ export function observedStore(store: TokenStore, { node, points, tell }: Observe
         () => store.invalidate(key, version, operation),
         (answer) => said('invalidated', answer),
       )
-      known(snapshot)
+      known(snapshot, operation)
       return snapshot
     },
   }
