@@ -18,6 +18,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   chaos     a fleet on a real server, to which everything happens at once; -- --minutes 5 --store redis|postgres|sqlite [--seed 7]
   sabotage  take the rules out of a copy of the code one by one, and show which checks notice; -- --help says how to choose
   mutation  change the machine in one small way after another, and list what no test notices; -- --mutate <file> for a part
+  bench     measure what it costs next to what a user would pick instead; -- --help says which parts
   nightly   test, check, simulate and proof with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
@@ -52,7 +53,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, nightly }
+  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, bench, nightly }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -178,6 +179,16 @@ async function chaos(node, setting) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
   return aloud(node.path, [join('tools', 'chaos', 'main.ts'), ...args], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function bench(node, setting, extra = args) {
+  const built = await build(node, setting, [])
+  if (built !== 0) return built
+  return aloud(node.path, [join('benchmarks', 'main.ts'), ...extra], setting)
 }
 
 /**

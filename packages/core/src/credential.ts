@@ -1,4 +1,5 @@
 import type { MissingDependency } from './failure.ts'
+import type { Policy } from './machine/policy.ts'
 import type { Token } from './token.ts'
 
 /** What a `fetch` is given. */
@@ -32,6 +33,7 @@ export interface InternalFetchContext extends FetchContext {
 export interface Credential {
   /** Part of the record's key; holds no secret. */
   readonly key: string
+  readonly policy: Policy
   fetch(context: InternalFetchContext): Promise<Fetched>
   /** What has to be there before it makes sense to claim the right to fetch; undefined when all is there. Does no I/O. */
   missing?(): MissingDependency | undefined

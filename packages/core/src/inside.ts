@@ -1,16 +1,17 @@
 import type { Credential } from './credential.ts'
 import type { Kernel } from './kernel.ts'
-import type { Policy } from './machine/policy.ts'
 import type { Snapshot } from './store.ts'
 import type { TokenHandle } from './token-handle.ts'
 
 /** The inside of a manager, for the credentials of this package. */
 export interface Inside extends Kernel {
-  token(credential: Credential, policy: Policy): TokenHandle
+  token(credential: Credential): TokenHandle
   /** Brings what this process knows of these credentials up to date with the store, many at a time. What cannot be read is left as it is. */
-  adopt(credentials: readonly Credential[], policy: Policy): Promise<void>
+  adopt(credentials: readonly Credential[]): Promise<void>
   /** Whatever else asked the store about a credential: this process goes by the answer. `sentAt`: when it was asked, by the monotonic clock. */
-  learn(credential: Credential, policy: Policy, snapshot: Snapshot, sentAt: number): void
+  learn(credential: Credential, snapshot: Snapshot, sentAt: number): void
+  /** Keys kept in memory. */
+  readonly maxEntries: number
   /** Whether the manager takes no more work. */
   readonly closed: boolean
   /** Work that the manager must not close before. Returns it. */

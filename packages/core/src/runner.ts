@@ -6,7 +6,6 @@ import { TokenError } from './errors.ts'
 import { type MachineStep, steps } from './events.ts'
 import type { Kernel } from './kernel.ts'
 import type { Happening } from './machine/happenings.ts'
-import type { Policy } from './machine/policy.ts'
 import { type Held, initialState, isDue, type State, usableToken, wakeAt } from './machine/state.ts'
 import { transition } from './machine/transition.ts'
 import { type Need, verdict } from './machine/verdict.ts'
@@ -29,7 +28,7 @@ export class Runner implements Alarm, EffectsOwner {
   until = Number.NEGATIVE_INFINITY
   served: Promise<Token> | undefined
   token: Token | undefined
-  /** Wall clock of the last read; doubles as the measure of recency. */
+  /** Wall clock of the last read, negated when another token has come since. */
   readAt = 0
 
   /** The alarm of the machine. */
@@ -38,30 +37,25 @@ export class Runner implements Alarm, EffectsOwner {
   /** Another one of the same key, with another configuration. */
   sibling: Runner | undefined
   readonly credential: Credential
-  readonly policy: Policy
   readonly #kernel: Kernel
   readonly #number: number
   #effects: Effects | undefined
   #waiters: Waiters | undefined
+  /** What has happened while something else was dealt with; there while something is. */
   #queue: Happening[] | undefined
-  /** Those to be told that a rejection is noted, and that the runner has closed. */
-  #rejections: (() => void)[] | undefined
-  #ends: (() => void)[] | undefined
+  /** Those to be told when the state has come to something. */
+  #watches: readonly { isSo(state: State): boolean; tell(): void }[] | undefined
   #state: State
-  #running = false
   /** The held token that `token` and `served` were made from. */
   #shown: Held | undefined
-  /** Both clocks when the held token's deadlines were last anchored. */
-  #anchorWall = 0
-  #anchorMonotonic = 0
-  #adoptedAt = 0
+  /** By how much the wall clock was ahead of the monotonic one when the held token's deadlines were last anchored. */
+  #apart = 0
   /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
   #grantedAt: { readonly noted: number; readonly corrected: () => number } | undefined
 
   /** `number`: no other runner of the manager has it. */
-  constructor(kernel: Kernel, credential: Credential, policy: Policy, known: { seen: Version; rejected: Version }, number: number) {
+  constructor(kernel: Kernel, credential: Credential, known: { seen: Version; rejected: Version }, number: number) {
     this.credential = credential
-    this.policy = policy
     this.#kernel = kernel
     this.#number = number
     this.#state = initialState(known)
@@ -96,7 +90,7 @@ export class Runner implements Alarm, EffectsOwner {
     this.readAt = clock.wall()
     this.#compareClocks()
     const now = clock.monotonic()
-    const decided = verdict(this.#state, need, now, this.policy)
+    const decided = verdict(this.#state, need, now, this.credential.policy)
     if (decided.kind === 'fail') return Promise.reject(decided.failure)
     if (decided.kind === 'short') return Promise.reject(lifeTooShort(need, decided.lifeMs))
     if (decided.kind === 'serve') {
@@ -130,10 +124,7 @@ export class Runner implements Alarm, EffectsOwner {
   /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */
   reject(version: Version): Promise<void> {
     this.#dispatch({ type: 'rejected', version })
-    if (this.#state.rejecting === undefined) return Promise.resolve()
-    return new Promise((done) => {
-      this.#rejections = [...(this.#rejections ?? []), done]
-    })
+    return this.#when(({ rejecting, activity }) => rejecting === undefined || activity.kind === 'closed')
   }
 
   /** Ends the runner. With `finish` a fetch in flight is brought to its end first, and what uses up a secret always. Resolves when nothing is under way. */
@@ -144,14 +135,9 @@ export class Runner implements Alarm, EffectsOwner {
     if (!finish) this.#waiters?.rejectAll(error)
     while (this.#state.activity.kind !== 'closed' || this.#effects !== undefined) {
       if (this.#effects !== undefined) await this.#effects.whenIdle()
-      else {
-        await new Promise<void>((resolve) => {
-          this.#ends = [...(this.#ends ?? []), resolve]
-        })
-      }
+      else await this.#when(({ activity }) => activity.kind === 'closed')
     }
     this.#waiters?.rejectAll(error)
-    this.#rejectionNoted()
     this.stop()
   }
 
@@ -186,21 +172,19 @@ export class Runner implements Alarm, EffectsOwner {
 
   #dispatch(happening: Happening): void {
     // An effect that reports back at once, or an observer that asks for a token, must not run inside a half-done transition.
-    if (this.#running) {
-      this.#queue ??= []
+    if (this.#queue !== undefined) {
       this.#queue.push(happening)
       return
     }
-    this.#running = true
+    this.#queue = [happening]
     try {
-      for (let next: Happening | undefined = happening; next !== undefined; next = this.#queue?.shift()) {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         // A machine that slept wakes up to its timers: what they do with a token must not go by a clock that stood still.
         if (this.#disagree() || this.#sleptWithLease()) this.#advance({ type: 'doubted' })
         this.#advance(next)
       }
     } finally {
-      if (this.#queue?.length === 0) this.#queue = undefined
-      this.#running = false
+      this.#queue = undefined
     }
   }
 
@@ -212,10 +196,10 @@ export class Runner implements Alarm, EffectsOwner {
       now,
       chance: random.fraction(),
       waiting: this.waiting > 0,
-      asked: this.readAt >= this.#adoptedAt && usableToken(before, now) !== undefined,
+      asked: this.readAt > 0 && usableToken(before, now) !== undefined,
       hints: hints.state,
     }
-    const { state, effects } = transition(before, { ...happening, ...moment }, this.policy)
+    const { state, effects } = transition(before, { ...happening, ...moment }, this.credential.policy)
     this.#state = state
     if (state.activity.kind !== 'rereading') this.#grantedAt = undefined
     else if (before.activity.kind !== 'rereading') this.#grantedAt = { noted: now, corrected: departure(clock) }
@@ -234,20 +218,26 @@ export class Runner implements Alarm, EffectsOwner {
     if (state !== before) {
       this.#show(now)
       this.#review()
-      if (state.activity.kind === 'closed') {
-        for (const end of this.#ends ?? []) end()
-        this.#ends = undefined
-      }
-      if (state.rejecting === undefined) this.#rejectionNoted()
+      this.#tellWatches()
     } else if (happening.type !== 'woke') return
     const wake = wakeAt(state)
     if (wake === undefined) this.#kernel.alarms.clear(this)
     else this.#kernel.alarms.set(this, wake)
   }
 
-  #rejectionNoted(): void {
-    for (const done of this.#rejections ?? []) done()
-    this.#rejections = undefined
+  #when(isSo: (state: State) => boolean): Promise<void> {
+    if (isSo(this.#state)) return Promise.resolve()
+    return new Promise((tell) => {
+      this.#watches = [...(this.#watches ?? []), { isSo, tell }]
+    })
+  }
+
+  #tellWatches(): void {
+    const watches = this.#watches
+    if (watches === undefined) return
+    const left = watches.filter(({ isSo }) => !isSo(this.#state))
+    this.#watches = left.length === 0 ? undefined : left
+    for (const watch of watches) if (!left.includes(watch)) watch.tell()
   }
 
   /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
@@ -272,17 +262,16 @@ export class Runner implements Alarm, EffectsOwner {
     if (this.#shown?.version !== version || this.#shown.value !== value) {
       this.token = Object.freeze({ value, version, expiresAt: Math.floor(wall + expiresAt - now) })
       this.served = Promise.resolve(this.token)
-      this.#adoptedAt = wall
+      this.readAt = -Math.abs(this.readAt)
     }
     if (this.#shown === undefined || this.#shown.version !== version || this.#shown.expiresAt !== expiresAt) {
-      this.#anchorWall = wall
-      this.#anchorMonotonic = now
+      this.#apart = wall - now
     }
     this.#shown = held
     // While a renewal is under way there is nothing a caller would have to start.
     const { activity, hinted } = this.#state
     const quiet = activity.kind !== 'idle'
-    const end = quiet ? expiresAt - this.policy.floorMs : held.renewAt
+    const end = quiet ? expiresAt - this.credential.policy.floorMs : held.renewAt
     this.from = wall
     this.until = hinted ? Number.NEGATIVE_INFINITY : wall + Math.min(FAST_RANGE_MS, end - now, expiresAt - now)
   }
@@ -299,7 +288,7 @@ export class Runner implements Alarm, EffectsOwner {
     const now = this.#kernel.clock.monotonic()
     this.#waiters.review(
       now,
-      (need) => verdict(this.#state, need, now, this.policy),
+      (need) => verdict(this.#state, need, now, this.credential.policy),
       () => {
         this.readAt = this.#kernel.clock.wall()
         return this.token as Token // A caller is served only from a usable token, and #show keeps `token` in line with it.
@@ -334,7 +323,6 @@ export class Runner implements Alarm, EffectsOwner {
   #disagree(): boolean {
     if (this.#shown === undefined) return false
     const { clock } = this.#kernel
-    const apart = clock.wall() - this.#anchorWall - (clock.monotonic() - this.#anchorMonotonic)
-    return Math.abs(apart) > CLOCK_DISAGREEMENT_MS
+    return Math.abs(clock.wall() - clock.monotonic() - this.#apart) > CLOCK_DISAGREEMENT_MS
   }
 }

@@ -2,7 +2,6 @@ import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { isTokenError, TokenError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
-import type { Policy } from './machine/policy.ts'
 import { Runner } from './runner.ts'
 import type { Snapshot, Version } from './store.ts'
 
@@ -47,13 +46,13 @@ export class Runners {
   }
 
   /** @throws TokenError `CLOSED` */
-  runner(credential: Credential, policy: Policy): Runner {
+  runner(credential: Credential): Runner {
     if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
     const { key, config } = credential
     for (const each of withSiblings(this.#byKey.get(key))) if (each.credential.config === config) return each
     if (this.#size >= this.#sweepAt) this.#sweep()
     const memory = this.#memories.get(idOf(credential)) ?? { seen: 0, rejected: 0 }
-    const runner = new Runner(this.#kernel, credential, policy, memory, this.#made++)
+    const runner = new Runner(this.#kernel, credential, memory, this.#made++)
     runner.sibling = this.#byKey.get(key)
     this.#byKey.set(key, runner)
     this.#size += 1
@@ -61,7 +60,7 @@ export class Runners {
   }
 
   /** Reads many records at once. A batch that the store does not answer leaves its credentials as they are. */
-  async adopt(credentials: readonly Credential[], policy: Policy): Promise<void> {
+  async adopt(credentials: readonly Credential[]): Promise<void> {
     const { calls, hints } = this.#kernel
     // From now on there is something to hear about.
     void hints.switchOn()
@@ -72,7 +71,7 @@ export class Runners {
         const since = sentAt()
         for (const [index, credential] of batch.entries()) {
           const snapshot = answer[index]
-          if (snapshot !== undefined) this.learn(credential, policy, snapshot, since)
+          if (snapshot !== undefined) this.learn(credential, snapshot, since)
         }
       } catch (error) {
         if (!isTokenError(error)) throw error
@@ -81,8 +80,8 @@ export class Runners {
   }
 
   /** Goes by what the store was found to say. */
-  learn(credential: Credential, policy: Policy, snapshot: Snapshot, sentAt: number): void {
-    if (!this.#closed) this.runner(credential, policy).learn(snapshot, sentAt)
+  learn(credential: Credential, snapshot: Snapshot, sentAt: number): void {
+    if (!this.#closed) this.runner(credential).learn(snapshot, sentAt)
   }
 
   /** Lets fetches in flight end for `graceMs`, then ends everything. */
@@ -125,7 +124,7 @@ export class Runners {
     for (const [key, memory] of this.#memories) if (memory.until <= now) this.#memories.delete(key)
     const idle = this.list()
       .filter((runner) => runner.evictable)
-      .sort((a, b) => a.readAt - b.readAt)
+      .sort((a, b) => Math.abs(a.readAt) - Math.abs(b.readAt))
     const share = Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE))
     for (const runner of idle.slice(0, share + Math.max(0, this.#size - this.#maxEntries))) {
       const { seen, rejected, token } = runner.state

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
-import { longestMinLifeMs, type Policy } from './machine/policy.ts'
+import { longestMinLifeMs } from './machine/policy.ts'
 import { checkFunction } from './options.ts'
 import type { Runner } from './runner.ts'
 import type { Token } from './token.ts'
@@ -53,27 +53,27 @@ const LONGEST_TIMEOUT_MS = 600_000
 export interface RunnerSource {
   readonly clock: Clock
   /** @throws TokenError `CLOSED` */
-  runner(credential: Credential, policy: Policy): Runner
+  runner(credential: Credential): Runner
 }
 
-export function createTokenHandle(source: RunnerSource, credential: Credential, policy: Policy): TokenHandle {
-  return new Handle(source, credential, policy)
+export function createTokenHandle(source: RunnerSource, credential: Credential): TokenHandle {
+  return new Handle(source, credential)
 }
 
 class Handle implements TokenHandle {
-  readonly key: string
   readonly #source: RunnerSource
   readonly #clock: Clock
   readonly #credential: Credential
-  readonly #policy: Policy
   #runner: Runner | undefined
 
-  constructor(source: RunnerSource, credential: Credential, policy: Policy) {
-    this.key = credential.key
+  constructor(source: RunnerSource, credential: Credential) {
     this.#source = source
     this.#clock = source.clock
     this.#credential = credential
-    this.#policy = policy
+  }
+
+  get key(): string {
+    return this.#credential.key
   }
 
   get(options?: GetOptions): Promise<Token> {
@@ -118,18 +118,18 @@ class Handle implements TokenHandle {
   async #ask(options: GetOptions): Promise<Token> {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
     checkRange('timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
-    checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#policy))
+    checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#credential.policy))
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
     const since = this.#clock.monotonic()
-    this.#runner = this.#source.runner(this.#credential, this.#policy)
+    this.#runner = this.#source.runner(this.#credential)
     return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
   }
 
   /** The runner, or undefined once the manager is closed. */
   #current(): Runner | undefined {
     try {
-      this.#runner = this.#source.runner(this.#credential, this.#policy)
+      this.#runner = this.#source.runner(this.#credential)
       return this.#runner
     } catch {
       return undefined

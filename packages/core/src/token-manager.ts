@@ -128,9 +128,10 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     alarms: new Alarms(clock),
     id: random.id(),
     tell,
-    adopt: (credentials, policy) => runners.adopt(credentials, policy),
-    learn: (credential, policy, snapshot, sentAt) => runners.learn(credential, policy, snapshot, sentAt),
-    token: (credential, policy) => createTokenHandle(runners, credential, policy),
+    maxEntries,
+    adopt: (credentials) => runners.adopt(credentials),
+    learn: (credential, snapshot, sentAt) => runners.learn(credential, snapshot, sentAt),
+    token: (credential) => createTokenHandle(runners, credential),
     get closed() {
       return closing !== undefined
     },
@@ -165,7 +166,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   }
 
   const manager: TokenManager = {
-    token: (given) => inside.token(...checkToken(given)),
+    token: (given) => inside.token(checkToken(given)),
     status: () => runners.list().map((runner) => keyStatus(runner, clock.monotonic())),
     async close(given = {}) {
       const graceMs = checkClose(given)
@@ -186,12 +187,12 @@ export function checkClose(options: CloseOptions): number {
   return graceMs
 }
 
-function checkToken(options: TokenOptions): [Credential, Policy] {
+function checkToken(options: TokenOptions): Credential {
   checkObject(options, 'token', ['key', 'fetch', 'policy', 'isRejected'])
   const { key, fetch, isRejected = isUnauthorized } = options
   checkText(key, 'key', 500)
   if (!key.isWellFormed() || key.includes('\0')) throw new TypeError('key: expected well-formed Unicode without U+0000')
   checkFunction(fetch, 'fetch')
   checkFunction(isRejected, 'isRejected')
-  return [{ key, fetch, isRejected }, checkPolicy(options.policy, defaultPolicy, 'policy')]
+  return { key, policy: checkPolicy(options.policy, defaultPolicy, 'policy'), fetch, isRejected }
 }

@@ -68,7 +68,7 @@ const knowledge: readonly Mutation[] = [
   {
     name: 'clocks-not-compared',
     file: 'packages/core/src/runner.ts',
-    find: 'return Math.abs(apart) > CLOCK_DISAGREEMENT_MS',
+    find: 'return Math.abs(clock.wall() - clock.monotonic() - this.#apart) > CLOCK_DISAGREEMENT_MS',
     replace: 'return false',
     breaks: 'A node that was suspended goes by a clock that stood still.',
     unit: clocks,
@@ -451,8 +451,8 @@ const rotations: readonly Mutation[] = [
 const edges: readonly Mutation[] = [
   {
     name: 'callers-not-timed-out',
-    file: 'packages/core/src/runner.ts',
-    find: 'else this.#callerTimer.at(next)',
+    file: 'packages/core/src/waiters.ts',
+    find: 'else this.#timer.at(next)',
     replace: '',
     breaks: 'A caller is not answered when its time is over.',
     unit: ['packages/core/test/feishu/floor.test.ts', 'packages/core/test/feishu/generic-manager.test.ts'],

@@ -1,17 +1,11 @@
 import type { Credential } from '../credential.ts'
 import { isTokenError } from '../errors.ts'
-import { defaultPolicy, type Policy } from '../machine/policy.ts'
 import type { AppTickets } from './app-ticket.ts'
+import { feishuPolicy } from './feishu-policy.ts'
 import type { Http } from './http.ts'
 import { isRejectedToken } from './rejected-token.ts'
 import { parseAppAccessTokenReply } from './replies.ts'
 import { buildAppAccessTokenRequest } from './requests.ts'
-
-/**
- * With 30 minutes or more left the upstream answers with the same token. The minute of difference covers the way there and back:
- * asked at 30 minutes by a careful clock, it would still count a little more.
- */
-export const feishuPolicy: Policy = { ...defaultPolicy, renewWindowMs: 29 * 60_000, renewJitterMs: 10 * 60_000 }
 
 /** The `app_access_token` of a store app, minted from the app ticket. */
 export function appAccessToken(options: {
@@ -25,6 +19,7 @@ export function appAccessToken(options: {
   const { key, config, appId, appSecret, tickets, http } = options
   return {
     key,
+    policy: feishuPolicy,
     config,
     isRejected: isRejectedToken,
     async fetch({ signal, detached, assertInTime }) {

@@ -2,7 +2,7 @@ import type { Inside } from '../inside.ts'
 import { describe } from '../options.ts'
 import { projectHandle } from '../projected-handle.ts'
 import type { TokenHandle } from '../token-handle.ts'
-import { appAccessToken, feishuPolicy } from './app-access-token.ts'
+import { appAccessToken } from './app-access-token.ts'
 import { AppTickets, type PushedTicket } from './app-ticket.ts'
 import { customAppToken, customAppTokens } from './custom-app-tokens.ts'
 import type { Http } from './http.ts'
@@ -10,7 +10,7 @@ import { jsapiTicket } from './jsapi-ticket.ts'
 import { RateLimit } from './rate-limit.ts'
 import { parseAppTicketResendReply } from './replies.ts'
 import { buildAppTicketResendRequest } from './requests.ts'
-import { tenantAccessToken } from './tenant-access-token.ts'
+import { TenantAccessToken } from './tenant-access-token.ts'
 import { Tenants } from './tenants.ts'
 import { Users } from './users.ts'
 import type { WarmOptions, WarmReport } from './warm.ts'
@@ -54,19 +54,10 @@ export function storeApp(given: App): AppCredentials {
       parseAppTicketResendReply(reply, [appSecret])
     },
   })
-  const app = inside.token(appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http }), feishuPolicy)
+  const app = inside.token(appAccessToken({ key: `${scope}/app-access-token`, config, appId, appSecret, tickets, http }))
   const tenantLimit = new RateLimit(inside, `${scope}/rate-limit/tenant-access-token`, 'tenant_access_token')
-  const tenants = new Tenants(inside, (tenantKey) =>
-    tenantAccessToken({
-      key: `${scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`,
-      config,
-      tenantKey,
-      app,
-      http,
-      clock,
-      limit: tenantLimit,
-    }),
-  )
+  const tenantSource = { app: given, token: app, limit: tenantLimit }
+  const tenants = new Tenants(inside, (tenantKey) => new TenantAccessToken(tenantKey, tenantSource))
   const jsapiLimit = jsapiRateLimit(given)
   const jsapiTickets = new Tenants(inside, (tenantKey) => {
     const tenant = tenants.handle(tenantKey)
@@ -85,11 +76,11 @@ export function storeApp(given: App): AppCredentials {
 /** App secret → both tokens at once → a jsapi ticket. */
 export function customApp(given: App): AppCredentials {
   const { inside, http, appId, appSecret, scope, config } = given
-  const both = inside.token(customAppTokens({ key: `${scope}/custom-app-tokens`, config, appId, appSecret, http }), feishuPolicy)
+  const both = inside.token(customAppTokens({ key: `${scope}/custom-app-tokens`, config, appId, appSecret, http }))
   const app = projectHandle(both, both.key, customAppToken('app'))
   const tenant = projectHandle(both, both.key, customAppToken('tenant'))
   const limit = jsapiRateLimit(given)
-  const ticket = inside.token(jsapiTicket({ key: `${scope}/jsapi-ticket`, config, tenant, http, clock: inside.clock, limit }), feishuPolicy)
+  const ticket = inside.token(jsapiTicket({ key: `${scope}/jsapi-ticket`, config, tenant, http, clock: inside.clock, limit }))
   return {
     app,
     tenant: (tenantKey) => onlyTenant(tenantKey, tenant),

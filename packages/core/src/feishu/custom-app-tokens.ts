@@ -1,5 +1,6 @@
 import type { Credential } from '../credential.ts'
 import { TokenError } from '../errors.ts'
+import { feishuPolicy } from './feishu-policy.ts'
 import type { Http } from './http.ts'
 import { parseJsonObject } from './raw-body.ts'
 import { isRejectedToken } from './rejected-token.ts'
@@ -17,6 +18,7 @@ export function customAppTokens(options: {
   const { key, config, appId, appSecret, http } = options
   return {
     key,
+    policy: feishuPolicy,
     config,
     isRejected: isRejectedToken,
     async fetch({ signal, assertInTime }) {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Credential } from '../credential.ts'
 import type { TokenHandle } from '../token-handle.ts'
+import { feishuPolicy } from './feishu-policy.ts'
 import type { Http } from './http.ts'
 import { MintedFrom } from './minted-from.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -20,6 +21,7 @@ export function jsapiTicket(options: {
   const source = new MintedFrom(tenant, 'tenant_access_token', clock)
   return {
     key,
+    policy: feishuPolicy,
     config,
     // It is refused in a browser, where nobody calls through a handle.
     isRejected: () => false,

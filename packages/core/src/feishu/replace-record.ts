@@ -2,7 +2,7 @@ import { departure } from '../clock.ts'
 import type { Credential } from '../credential.ts'
 import { TokenError } from '../errors.ts'
 import type { Inside } from '../inside.ts'
-import { fetchDeadline, leaseMs, type Policy } from '../machine/policy.ts'
+import { fetchDeadline, leaseMs } from '../machine/policy.ts'
 import type { Version } from '../store.ts'
 
 /** How long to wait for others to let go of the record: longer than a lease. Milliseconds. */
@@ -36,12 +36,11 @@ export interface Replacement {
 export async function replaceRecord<Made extends Replacement>(
   inside: Inside,
   credential: Credential,
-  policy: Policy,
   make: (signal: AbortSignal) => Promise<Made>,
 ): Promise<{ readonly made: Made; readonly version: Version; readonly ageMs: number }> {
   const { calls, clock } = inside
-  const { key } = credential
-  let grant = await claimOver(inside, credential, policy)
+  const { key, policy } = credential
+  let grant = await claimOver(inside, credential)
   const sentAt = departure(clock)
   // A store counts a life from the grant under which it is published: what the machine sleeps since is no part of it any more.
   const grantedAt = sentAt()
@@ -72,7 +71,7 @@ export async function replaceRecord<Made extends Replacement>(
       }
       // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
       if (!isLate()) {
-        grant = await claimOver(inside, credential, policy)
+        grant = await claimOver(inside, credential)
         madeAt = sentAt
       }
     } catch (error) {
@@ -94,9 +93,9 @@ interface Granted {
 }
 
 /** The lease on a record, whatever it holds. */
-async function claimOver(inside: Inside, credential: Credential, policy: Policy): Promise<Granted> {
+async function claimOver(inside: Inside, credential: Credential): Promise<Granted> {
   const { calls, clock, random } = inside
-  const { key } = credential
+  const { key, policy } = credential
   const until = clock.monotonic() + PATIENCE_MS
   let rejected = 0
   while (!inside.closed) {
@@ -111,7 +110,7 @@ async function claimOver(inside: Inside, credential: Credential, policy: Policy)
       if (clock.monotonic() < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover }
     }
     // It may say that what this process serves meanwhile is rejected.
-    inside.learn(credential, policy, snapshot, sentAt)
+    inside.learn(credential, snapshot, sentAt)
     if (answer.kind === 'fresh') {
       const first = rejected === 0
       rejected = Math.max(rejected, snapshot.version)

@@ -1,40 +1,74 @@
-import type { Clock } from '../clock.ts'
-import type { Credential } from '../credential.ts'
+import type { Credential, Fetched, InternalFetchContext } from '../credential.ts'
+import type { MissingDependency } from '../failure.ts'
+import type { Policy } from '../machine/policy.ts'
 import type { TokenHandle } from '../token-handle.ts'
-import type { Http } from './http.ts'
+import type { App } from './app-credentials.ts'
+import { feishuPolicy } from './feishu-policy.ts'
 import { MintedFrom } from './minted-from.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { isRejectedToken } from './rejected-token.ts'
 import { parseTenantAccessTokenReply } from './replies.ts'
 import { buildTenantAccessTokenRequest } from './requests.ts'
 
-/** The `tenant_access_token` of a store app for one tenant, minted from the `app_access_token` that the fleet shares. */
-export function tenantAccessToken(options: {
-  readonly key: string
-  readonly config: string
-  readonly tenantKey: string
-  readonly app: TokenHandle
-  readonly http: Http
-  readonly clock: Clock
+/** What all tenants of an app share. */
+export interface TenantSource {
+  readonly app: App
+  readonly token: TokenHandle
   readonly limit: RateLimit
-}): Credential {
-  const { key, config, tenantKey, app, http, clock, limit } = options
-  const source = new MintedFrom(app, 'app_access_token', clock)
-  return {
-    key,
-    config,
-    isRejected: isRejectedToken,
-    missing() {
-      limit.prepare()
-      return source.missing()
-    },
-    fetch: ({ signal, assertInTime }) =>
-      source.mint(assertInTime, ({ value }) =>
-        limit.pass(async () => {
-          assertInTime()
-          const reply = await http.post(buildTenantAccessTokenRequest({ appAccessToken: value, tenantKey }), { signal })
-          return parseTenantAccessTokenReply(reply, [value])
-        }),
-      ),
+}
+
+/**
+ * The `tenant_access_token` of a store app for one tenant, minted from the `app_access_token` that the fleet shares. There may be a hundred
+ * thousand of them.
+ */
+export class TenantAccessToken implements Credential {
+  readonly key: string
+  readonly #tenantKey: string
+  readonly #source: TenantSource
+  #minted: MintedFrom | undefined
+
+  constructor(tenantKey: string, source: TenantSource) {
+    this.key = `${source.app.scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`
+    this.#tenantKey = tenantKey
+    this.#source = source
+  }
+
+  get policy(): Policy {
+    return feishuPolicy
+  }
+
+  get config(): string {
+    return this.#source.app.config
+  }
+
+  get isRejected(): (outcome: unknown) => boolean {
+    return isRejectedToken
+  }
+
+  missing(): MissingDependency | undefined {
+    const { limit, token } = this.#source
+    limit.prepare()
+    return this.#minted === undefined && token.peek() !== undefined ? undefined : this.#mintedFrom().missing()
+  }
+
+  async fetch({ signal, assertInTime }: InternalFetchContext): Promise<Fetched> {
+    const { app, limit } = this.#source
+    const minted = this.#mintedFrom()
+    const fetched = await minted.mint(assertInTime, ({ value }) =>
+      limit.pass(async () => {
+        assertInTime()
+        const request = buildTenantAccessTokenRequest({ appAccessToken: value, tenantKey: this.#tenantKey })
+        return parseTenantAccessTokenReply(await app.http.post(request, { signal }), [value])
+      }),
+    )
+    // What it remembers is of failures.
+    this.#minted = undefined
+    return fetched
+  }
+
+  #mintedFrom(): MintedFrom {
+    const { app, token } = this.#source
+    this.#minted ??= new MintedFrom(token, 'app_access_token', app.inside.clock)
+    return this.#minted
   }
 }

@@ -2,7 +2,6 @@ import type { Credential } from '../credential.ts'
 import type { Inside } from '../inside.ts'
 import { checkTexts } from '../options.ts'
 import type { TokenHandle } from '../token-handle.ts'
-import { feishuPolicy } from './app-access-token.ts'
 import { Named } from './named.ts'
 import { checkWarm, type WarmOptions, type WarmReport, warm } from './warm.ts'
 
@@ -18,9 +17,9 @@ export class Tenants {
 
   constructor(inside: Inside, credentialOf: (tenantKey: string) => Credential) {
     this.#inside = inside
-    this.#tenants = new Named('tenantKey', (tenantKey) => {
+    this.#tenants = new Named('tenantKey', inside.maxEntries, (tenantKey) => {
       const credential = credentialOf(tenantKey)
-      return { credential, handle: inside.token(credential, feishuPolicy) }
+      return { credential, handle: inside.token(credential) }
     })
   }
 
@@ -34,6 +33,6 @@ export class Tenants {
     const tenants = new Map(Array.from(checkTexts(tenantKeys, 'tenantKeys'), (tenantKey) => [tenantKey, this.#tenants.get(tenantKey)]))
     const credentials = Array.from(tenants.values(), ({ credential }) => credential)
     const handles = new Map(Array.from(tenants, ([tenantKey, { handle }]) => [tenantKey, handle]))
-    return warm(handles, () => this.#inside.adopt(credentials, feishuPolicy), options)
+    return warm(handles, () => this.#inside.adopt(credentials), options)
   }
 }

@@ -32,6 +32,7 @@ export function userAccessToken(options: {
   const { key, config, appId, appSecret, http, limit } = options
   return {
     key,
+    policy: userPolicy,
     config,
     isRejected: isRejectedUserToken,
     missing() {

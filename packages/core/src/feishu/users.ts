@@ -72,7 +72,7 @@ export class Users {
     const { inside, http, appId, appSecret, scope, config } = app
     this.#inside = inside
     const limit = new RateLimit(inside, `${scope}/rate-limit/user-access-token`, 'user_access_token')
-    this.#users = new Named('userId', (userId) => {
+    this.#users = new Named('userId', inside.maxEntries, (userId) => {
       const key = `${scope}/user-access-token/${encodeURIComponent(userId)}`
       const credential = userAccessToken({ key, config, appId, appSecret, http, limit })
       return { credential, handle: new UserHandle(app, limit, userId, credential) }
@@ -112,7 +112,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
   readonly #credential: Credential
 
   constructor(app: App, limit: RateLimit, userId: string, credential: Credential) {
-    super(app.inside.token(credential, userPolicy), credential.key, (stored) => decodeLogin(stored).access)
+    super(app.inside.token(credential), credential.key, (stored) => decodeLogin(stored).access)
     this.#app = app
     this.#limit = limit
     this.#userId = userId
@@ -150,14 +150,14 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
 
   async #replace<Made extends Replacement>(make: (signal: AbortSignal) => Promise<Made>) {
     const { inside } = this.#app
-    const replaced = await inside.track(replaceRecord(inside, this.#credential, userPolicy, make))
+    const replaced = await inside.track(replaceRecord(inside, this.#credential, make))
     await this.#learn()
     return replaced
   }
 
   /** This process goes by it at once. */
   #learn(): Promise<void> {
-    return this.#app.inside.adopt([this.#credential], userPolicy)
+    return this.#app.inside.adopt([this.#credential])
   }
 }
 

@@ -17,7 +17,12 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   const { claim, sentAt } = event
   if (state.activity.kind !== 'claiming') return step(state)
   const { unheard, spent } = state.activity
-  const next = adopt({ ...state, unanswered: undefined, storeFailures: 0, asOf: sentAt }, event, claim.snapshot, policy)
+  const next = adopt(
+    { ...state, unanswered: undefined, storeFailures: 0, asOf: rotates(policy) ? sentAt : undefined },
+    event,
+    claim.snapshot,
+    policy,
+  )
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state)

@@ -1,6 +1,6 @@
 import { adopt } from './adopt.ts'
 import type { Moment, Of, Step } from './happenings.ts'
-import type { Policy } from './policy.ts'
+import { type Policy, rotates } from './policy.ts'
 import { leaseDoubted, reread } from './rotation.ts'
 import { carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
@@ -12,7 +12,8 @@ const PROBE_SPREAD_MS = 500
 /** A snapshot that came with the answer to a read or a settle. */
 export function told(state: State, event: Of<'told'>, policy: Policy): Step {
   const { snapshot, sentAt } = event
-  const next = adopt(event.read ? { ...state, reading: false, asOf: sentAt } : state, event, snapshot, policy)
+  const heard: State = event.read ? { ...state, reading: false, asOf: rotates(policy) ? sentAt : undefined } : state
+  const next = adopt(heard, event, snapshot, policy)
   const { activity } = next
   const renewed = usableToken(next, event.now) !== undefined && !isDue(next, event.now)
   switch (activity.kind) {
@@ -39,7 +40,7 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
  */
 export function readFailed(given: State, event: Of<'read-failed'>, policy: Policy): Step {
   // It has been tried: those who wait for the store's word are told what is known.
-  const state: State = { ...given, reading: false, asOf: event.now }
+  const state: State = { ...given, reading: false, asOf: rotates(policy) ? event.now : undefined }
   // Nothing is used up unseen. The lease runs out, and who comes next looks again.
   if (state.activity.kind === 'rereading') return step(detach({ ...state, storeFailures: state.storeFailures + 1 }, event))
   const carried = carryOn(state, event, policy)

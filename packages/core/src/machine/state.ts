@@ -113,9 +113,9 @@ export interface State {
   readonly reading: boolean
   /** A hint said that the record may be newer; the next caller starts a read. */
   readonly hinted: boolean
-  /** When the store was asked what it last answered. */
+  /** When the store was asked what it last answered; kept only where a final failure needs its word. */
   readonly asOf: number | undefined
-  /** When a caller last found nothing to be served with; kept only where a final failure needs the store's word. */
+  /** When a caller last found nothing to be served with; kept only there, too. */
   readonly askedAt: number | undefined
   /** No new work is begun; `now`, also nothing is tried again. */
   readonly closing: false | 'gracefully' | 'now'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { feishuPolicy } from '../../src/feishu/app-access-token.ts'
+import { feishuPolicy } from '../../src/feishu/feishu-policy.ts'
 import { backoffMs, checkPolicy, defaultPolicy, fetchDeadline, leaseMs, type Policy, renewInMs } from '../../src/machine/policy.ts'
 
 const HOUR = 3_600_000

@@ -5,6 +5,7 @@ import { Alarms } from '../../src/alarms.ts'
 import { Effects } from '../../src/effects.ts'
 import { Hints } from '../../src/hints.ts'
 import type { Happening } from '../../src/machine/happenings.ts'
+import { defaultPolicy } from '../../src/machine/policy.ts'
 import { StoreCalls } from '../../src/store-calls.ts'
 
 /** A clock whose process can be paused: time goes on, and no timer has run yet. While its machine sleeps, the wall clock alone goes on. */
@@ -37,6 +38,7 @@ function fetching(pausedMs: number, sleptMs = 0) {
   const sent: string[] = []
   const credential = {
     key: 'k',
+    policy: defaultPolicy,
     isRejected: () => false,
     async fetch({ assertInTime }: { assertInTime(): void }) {
       pause(pausedMs)
