@@ -5,8 +5,6 @@ const AT_ONCE = 100
 
 /** Something that is to happen at some moment. Where it stands among others is kept in itself: it may be one of a hundred thousand. */
 export interface Alarm {
-  /** The moment, by the monotonic clock; of no meaning while it is not set. */
-  rings: number
   /** Its place in the heap; see {@link UNSET}. */
   slot: number
   ring(): void
@@ -22,6 +20,8 @@ export class Alarms {
   readonly #clock: Clock
   /** Each before the two at twice its place. */
   readonly #heap: Alarm[] = []
+  /** Of the alarm at the same place, by the monotonic clock. Numbers by themselves take a third of the room. */
+  readonly #moments: number[] = []
   #cancel: (() => void) | undefined
   #armedFor = Number.POSITIVE_INFINITY
 
@@ -32,13 +32,12 @@ export class Alarms {
   /** Sets an alarm, or moves it. */
   set(alarm: Alarm, moment: number): void {
     if (alarm.slot >= 0) {
-      if (alarm.rings === moment) return
+      if (this.#momentAt(alarm.slot) === moment) return
       this.#remove(alarm)
     }
-    alarm.rings = moment
-    alarm.slot = this.#heap.length
-    this.#heap.push(alarm)
-    this.#rise(alarm)
+    const slot = this.#heap.length
+    this.#place(alarm, moment, slot)
+    this.#rise(slot)
     this.#arm()
   }
 
@@ -49,13 +48,13 @@ export class Alarms {
   }
 
   #arm(): void {
-    const first = this.#heap[0]
+    const first = this.#momentAt(0)
     // A timer that is too early finds nothing due, and sets the next.
-    if (first === undefined || (this.#cancel !== undefined && this.#armedFor <= first.rings)) return
+    if (this.#heap.length === 0 || (this.#cancel !== undefined && this.#armedFor <= first)) return
     this.#disarm()
-    this.#armedFor = first.rings
+    this.#armedFor = first
     // One that fires a fraction early would find nothing due.
-    const delayMs = Math.max(0, Math.ceil(first.rings - this.#clock.monotonic()))
+    const delayMs = Math.max(0, Math.ceil(first - this.#clock.monotonic()))
     this.#cancel = this.#clock.schedule(() => this.#ring(), delayMs)
   }
 
@@ -68,7 +67,7 @@ export class Alarms {
     this.#cancel = undefined
     const now = this.#clock.monotonic()
     const due: Alarm[] = []
-    for (let first = this.#heap[0]; first !== undefined && first.rings <= now && due.length < AT_ONCE; first = this.#heap[0]) {
+    for (let first = this.#heap[0]; first !== undefined && this.#momentAt(0) <= now && due.length < AT_ONCE; first = this.#heap[0]) {
       this.#remove(first)
       first.slot = DUE
       due.push(first)
@@ -85,38 +84,52 @@ export class Alarms {
     }
   }
 
+  /** Past the end of the heap: never. */
+  #momentAt(slot: number): number {
+    return this.#moments[slot] ?? Number.POSITIVE_INFINITY
+  }
+
+  #place(alarm: Alarm, moment: number, slot: number): void {
+    alarm.slot = slot
+    this.#heap[slot] = alarm
+    this.#moments[slot] = moment
+  }
+
   #remove(alarm: Alarm): void {
+    const { slot } = alarm
     const last = this.#heap.pop()
-    if (last === undefined || last === alarm) return
-    last.slot = alarm.slot
-    this.#heap[last.slot] = last
-    this.#rise(last)
-    this.#sink(last)
+    const moment = this.#moments.pop()
+    if (last === undefined || moment === undefined || last === alarm) return
+    this.#place(last, moment, slot)
+    this.#rise(slot)
+    this.#sink(last.slot)
   }
 
-  #rise(alarm: Alarm): void {
-    while (alarm.slot > 0) {
-      const above = this.#heap[(alarm.slot - 1) >> 1]
-      if (above === undefined || above.rings <= alarm.rings) return
-      this.#swap(above, alarm)
+  #rise(from: number): void {
+    for (let slot = from; slot > 0; ) {
+      const above = (slot - 1) >> 1
+      if (this.#momentAt(above) <= this.#momentAt(slot)) return
+      this.#swap(above, slot)
+      slot = above
     }
   }
 
-  #sink(alarm: Alarm): void {
-    for (;;) {
-      const left = this.#heap[2 * alarm.slot + 1]
-      const right = this.#heap[2 * alarm.slot + 2]
-      const earlier = right !== undefined && left !== undefined && right.rings < left.rings ? right : left
-      if (earlier === undefined || alarm.rings <= earlier.rings) return
-      this.#swap(alarm, earlier)
+  #sink(from: number): void {
+    for (let slot = from; ; ) {
+      const left = 2 * slot + 1
+      const earlier = this.#momentAt(left + 1) < this.#momentAt(left) ? left + 1 : left
+      if (this.#momentAt(slot) <= this.#momentAt(earlier)) return
+      this.#swap(slot, earlier)
+      slot = earlier
     }
   }
 
-  #swap(above: Alarm, below: Alarm): void {
-    const { slot } = above
-    above.slot = below.slot
-    below.slot = slot
-    this.#heap[above.slot] = above
-    this.#heap[below.slot] = below
+  #swap(one: number, other: number): void {
+    const alarm = this.#heap[one]
+    const moment = this.#momentAt(one)
+    const instead = this.#heap[other]
+    if (alarm === undefined || instead === undefined) return
+    this.#place(instead, this.#momentAt(other), one)
+    this.#place(alarm, moment, other)
   }
 }

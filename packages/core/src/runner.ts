@@ -14,25 +14,23 @@ import type { Token } from './token.ts'
 import { aborted, lifeTooShort, Waiters } from './waiters.ts'
 
 /** The clocks are compared at least this often while a token is served, milliseconds. */
-const FAST_RANGE_MS = 1_000
+export const FAST_RANGE_MS = 1_000
 
 /**
  * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait. There may be a
  * hundred thousand of them, most at rest, so whatever is needed only while something goes on is there only then.
  *
- * `from`, `until` and `served` are the hot path: while the wall clock stands within them, `served` may be handed out with nothing else
- * looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
+ * `until` and `served` are the hot path: in the last {@link FAST_RANGE_MS} before `until`, by the wall clock, `served` may be handed out with
+ * nothing else looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
  */
 export class Runner implements Alarm, EffectsOwner {
-  from = Number.POSITIVE_INFINITY
   until = Number.NEGATIVE_INFINITY
   served: Promise<Token> | undefined
   token: Token | undefined
   /** Wall clock of the last read, negated when another token has come since. */
   readAt = 0
 
-  /** The alarm of the machine. */
-  rings = Number.POSITIVE_INFINITY
+  /** Of the alarm of the machine. */
   slot = UNSET
   /** Another one of the same key, with another configuration. */
   sibling: Runner | undefined
@@ -144,7 +142,6 @@ export class Runner implements Alarm, EffectsOwner {
   /** Lets go of the alarm. The runner is of no use afterwards. */
   stop(): void {
     this.#kernel.alarms.clear(this)
-    this.from = Number.POSITIVE_INFINITY
     this.until = Number.NEGATIVE_INFINITY
     this.token = undefined
     this.served = undefined
@@ -250,7 +247,6 @@ export class Runner implements Alarm, EffectsOwner {
   #show(now: number): void {
     const held = usableToken(this.#state, now)
     if (held === undefined) {
-      this.from = Number.POSITIVE_INFINITY
       this.until = Number.NEGATIVE_INFINITY
       this.token = undefined
       this.served = undefined
@@ -272,7 +268,6 @@ export class Runner implements Alarm, EffectsOwner {
     const { activity, hinted } = this.#state
     const quiet = activity.kind !== 'idle'
     const end = quiet ? expiresAt - this.credential.policy.floorMs : held.renewAt
-    this.from = wall
     this.until = hinted ? Number.NEGATIVE_INFINITY : wall + Math.min(FAST_RANGE_MS, end - now, expiresAt - now)
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { longestMinLifeMs } from './machine/policy.ts'
 import { checkFunction } from './options.ts'
-import type { Runner } from './runner.ts'
+import { FAST_RANGE_MS, type Runner } from './runner.ts'
 import type { Token } from './token.ts'
 
 export interface GetOptions {
@@ -60,7 +60,17 @@ export function createTokenHandle(source: RunnerSource, credential: Credential):
   return new Handle(source, credential)
 }
 
+/** What a handle that was made here stands for. */
+export function credentialOf(handle: TokenHandle): Credential {
+  if (!(handle instanceof Handle)) throw new Error('not a handle of a credential')
+  return Handle.credentialOf(handle)
+}
+
 class Handle implements TokenHandle {
+  static credentialOf(handle: Handle): Credential {
+    return handle.#credential
+  }
+
   readonly #source: RunnerSource
   readonly #clock: Clock
   readonly #credential: Credential
@@ -80,7 +90,8 @@ class Handle implements TokenHandle {
     const runner = this.#runner
     if (runner !== undefined && options === undefined) {
       const now = this.#clock.wall()
-      if (now >= runner.from && now < runner.until && runner.served !== undefined) {
+      const leftMs = runner.until - now
+      if (leftMs > 0 && leftMs <= FAST_RANGE_MS && runner.served !== undefined) {
         runner.readAt = now
         return runner.served
       }
@@ -92,7 +103,8 @@ class Handle implements TokenHandle {
     const runner = this.#runner
     if (runner !== undefined) {
       const now = this.#clock.wall()
-      if (now >= runner.from && now < runner.until) {
+      const leftMs = runner.until - now
+      if (leftMs > 0 && leftMs <= FAST_RANGE_MS) {
         runner.readAt = now
         return runner.token
       }

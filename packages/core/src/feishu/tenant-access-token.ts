@@ -28,7 +28,8 @@ export class TenantAccessToken implements Credential {
   #minted: MintedFrom | undefined
 
   constructor(tenantKey: string, source: TenantSource) {
-    this.key = `${source.app.scope}/tenant-access-token/${encodeURIComponent(tenantKey)}`
+    // Joined, it is one string; put together from pieces it would hold on to them.
+    this.key = [source.app.scope, 'tenant-access-token', encodeURIComponent(tenantKey)].join('/')
     this.#tenantKey = tenantKey
     this.#source = source
   }
