@@ -1,0 +1,17 @@
+import type { Report } from './report/report.ts'
+
+/** One question that is answered by measuring. */
+export interface Benchmark {
+  /** What it is called on the command line, and the name of its files under docs/benchmarks. */
+  readonly name: string
+  measure(setting: Setting): Promise<Report>
+}
+
+export interface Setting {
+  /** How often each contender is measured, in turn with the others. */
+  readonly rounds: number
+  /** Only what the limits are about: no other library. */
+  readonly ownOnly: boolean
+  /** A line on what is being measured now. */
+  readonly progress: (what: string) => void
+}

@@ -1,0 +1,153 @@
+import { startRedis } from '@tokenwell/test-servers'
+import type { Benchmark } from '../benchmark.ts'
+import { inProcess } from '../measure/in-process.ts'
+import { median, quantile, ratio } from '../measure/statistics.ts'
+import { figure, times } from '../report/figure.ts'
+import type { Chart, Limit, Table } from '../report/report.ts'
+import type { Measured, Order } from './worker.ts'
+
+interface Subject {
+  readonly contender: string
+  readonly way: string
+  readonly isOurs?: true
+  /** What it is compared with, by its contender and way. */
+  readonly base: 'lookup' | 'async lookup'
+  /** Not with many keys: it has one. */
+  readonly onlyOne?: true
+}
+
+const OURS: readonly Subject[] = [
+  { contender: 'bare', way: 'lookup', base: 'lookup' },
+  { contender: 'tokenwell', way: 'peek()', isOurs: true, base: 'lookup' },
+  { contender: 'bare', way: 'async lookup', base: 'async lookup' },
+  { contender: 'tokenwell', way: 'get()', isOurs: true, base: 'async lookup' },
+  { contender: 'tokenwell-feishu', way: 'appAccessToken()', isOurs: true, base: 'async lookup', onlyOne: true },
+  { contender: 'tokenwell-feishu', way: 'tenantAccessToken(key)', isOurs: true, base: 'async lookup' },
+]
+
+const OTHERS: readonly Subject[] = [
+  { contender: 'aws-memoize', way: 'provider()', base: 'async lookup', onlyOne: true },
+  { contender: 'google-auth', way: 'getAccessToken()', base: 'async lookup', onlyOne: true },
+  { contender: 'keyv', way: 'get(key)', base: 'async lookup' },
+  { contender: 'bentocache', way: 'getOrSet(key)', base: 'async lookup' },
+  { contender: 'cacheable', way: 'getOrSet(key)', base: 'async lookup' },
+  { contender: 'msal-node', way: 'acquireTokenByClientCredential()', base: 'async lookup', onlyOne: true },
+  { contender: 'node-sdk', way: 'getTenantAccessToken()', base: 'async lookup', onlyOne: true },
+]
+
+const MANY = 10_000
+
+const HOW = `A call for a token that is fresh: the time a call takes, awaited where it returns a promise, and the bytes that it leaves for the
+collector beyond what \`await\` does. Each figure is the median of the rounds' medians of 250 batches of 2 ms, p99 is of all batches. Compared with
+finding the token in a \`Map\` and looking at the clock, which is as little as any cache can do. bentocache and cacheable have Redis as their second
+level, and never ask it here; the official SDK has the cache that it brings.`
+
+export const hotPath: Benchmark = {
+  name: 'hot-path',
+  async measure({ rounds, ownOnly, progress }) {
+    const subjects = ownOnly ? OURS : [...OURS, ...OTHERS]
+    const redis = ownOnly ? undefined : await startRedis()
+    try {
+      const tables: Table[] = []
+      const limits: Limit[] = []
+      const charts: Chart[] = []
+      for (const keys of [1, MANY]) {
+        const chosen = subjects.filter(({ onlyOne }) => keys === 1 || onlyOne === undefined)
+        const measured = new Map<Subject, Measured[]>(chosen.map((subject) => [subject, []]))
+        for (let round = 1; round <= rounds; round++) {
+          progress(`${keys} keys, round ${round} of ${rounds}`)
+          for (const subject of chosen) {
+            const { contender, way } = subject
+            const order: Order = { contender, way, keys, redisUrl: redis?.url ?? '' }
+            measured.get(subject)?.push(await inProcess<Measured>(new URL('worker.ts', import.meta.url), order, ['--expose-gc']))
+          }
+        }
+        const results = new Results(measured)
+        tables.push(results.table(keys === 1 ? 'One key' : `${MANY.toLocaleString('en-US')} keys, in random order`))
+        limits.push(...results.limits(keys, ownOnly))
+        if (!ownOnly) charts.push(results.chart(keys))
+      }
+      return { title: 'A fresh token', how: HOW, tables, charts, limits }
+    } finally {
+      await redis?.stop()
+    }
+  },
+}
+
+/** What came of some rounds with so many keys. */
+class Results {
+  readonly #measured: ReadonlyMap<Subject, readonly Measured[]>
+
+  constructor(measured: ReadonlyMap<Subject, readonly Measured[]>) {
+    this.#measured = measured
+  }
+
+  table(title: string): Table {
+    const columns = ['', 'ns a call', 'p99', 'rounds', 'bytes a call', 'ratio to the bare lookup']
+    const rows = [...this.#measured].map(([subject, measured]) => {
+      const medians = this.#medians(subject)
+      const all = measured.flatMap(({ nanoseconds }) => nanoseconds)
+      const { median: compared, least, greatest } = ratio(medians, this.#base(subject))
+      return [
+        nameOf(subject, measured),
+        figure(median(medians)),
+        figure(quantile(all, 0.99)),
+        `${figure(Math.min(...medians))} to ${figure(Math.max(...medians))}`,
+        figure(median(measured.map(({ bytes }) => bytes))),
+        `${times(compared)} (${figure(least)} to ${figure(greatest)})`,
+      ]
+    })
+    return { title, columns, rows }
+  }
+
+  chart(keys: number): Chart {
+    const bars = [...this.#measured].map(([subject, measured]) => ({
+      name: nameOf(subject, measured),
+      value: median(this.#medians(subject)),
+      isOurs: subject.isOurs === true,
+    }))
+    const title = keys === 1 ? 'A call for a fresh token' : `A call for one of ${keys} fresh tokens`
+    return { name: `hot-path-${keys}`, title, unit: 'ns', bars: bars.sort((a, b) => a.value - b.value) }
+  }
+
+  limits(keys: number, ownOnly: boolean): Limit[] {
+    const of = keys === 1 ? 'one key' : `${keys} keys`
+    const limits: Limit[] = [
+      { what: `peek() to a bare lookup, ${of}`, ratio: this.#ratio('peek()', 'lookup'), most: 1.5 },
+      { what: `get() to a bare async lookup, ${of}`, ratio: this.#ratio('get()', 'async lookup'), most: 1.3 },
+    ]
+    if (ownOnly) return limits
+    for (const way of ['get(key)', 'getOrSet(key)']) {
+      for (const { contender } of OTHERS.filter((other) => other.way === way)) {
+        limits.push({ what: `get() to ${contender}, ${of}`, ratio: this.#ratio('get()', way, contender), most: 1 / 6 })
+      }
+    }
+    if (keys === 1) {
+      const sdk = this.#ratio('get()', 'getTenantAccessToken()')
+      limits.push({ what: 'get() to the official SDK', ratio: sdk, most: 1 / 40 })
+    }
+    return limits
+  }
+
+  #ratio(way: string, base: string, contender?: string): number {
+    return ratio(this.#medians(this.#subject(way)), this.#medians(this.#subject(base, contender))).median
+  }
+
+  #base({ base }: Subject): number[] {
+    return this.#medians(this.#subject(base))
+  }
+
+  #subject(way: string, contender?: string): Subject {
+    const found = [...this.#measured.keys()].find((each) => each.way === way && (contender ?? each.contender) === each.contender)
+    if (found === undefined) throw new Error(`${way} was not measured`)
+    return found
+  }
+
+  #medians(subject: Subject): number[] {
+    return (this.#measured.get(subject) ?? []).map(({ nanoseconds }) => median(nanoseconds))
+  }
+}
+
+function nameOf({ way }: Subject, [first]: readonly Measured[]): string {
+  return `${first?.name}: ${way}`
+}

@@ -1,0 +1,10 @@
+/** Three figures are as many as a measurement is worth. */
+export function figure(value: number): string {
+  if (value === 0) return '0'
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))
+  return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 4) })
+}
+
+export function times(ratio: number): string {
+  return `${figure(ratio)} ×`
+}

@@ -1,0 +1,40 @@
+import { times } from './figure.ts'
+import { holds, type Recorded, type Table } from './report.ts'
+
+const HEAD = `# What it costs
+
+Written by \`npm run bench\`; \`npm run bench -- <name>\` measures one of the parts again. Everything that is compared was measured in one run, in
+turn, each library in a process of its own and set up as its documentation recommends. Ratios are of what was measured in the same
+round; read those, the times are of one machine. A lower figure is better everywhere.
+`
+
+/** All that was recorded, as one page. */
+export function page(recorded: ReadonlyMap<string, Recorded>): string {
+  return [HEAD, ...Array.from(recorded, ([name, report]) => part(name, report))].join('\n')
+}
+
+function part(name: string, { title, how, tables, charts, limits, machine, date }: Recorded): string {
+  const { processor, cores, memoryGiB, system, node } = machine
+  const lines = [
+    `## ${title}`,
+    '',
+    how,
+    '',
+    `\`npm run bench -- ${name}\`; ${date}, Node ${node}, ${cores} cores of ${processor}, ${memoryGiB} GiB, ${system}.`,
+    '',
+    ...charts.flatMap((chart) => [`![${chart.title}](benchmarks/${chart.name}.svg)`, '']),
+    ...tables.flatMap((table) => [...rows(table), '']),
+  ]
+  if (limits.length > 0) {
+    const columns = ['what must hold', 'measured', 'at most', '']
+    const held = limits.map((limit) => [limit.what, times(limit.ratio), times(limit.most), holds(limit) ? 'holds' : 'MISSED'])
+    lines.push(...rows({ title: '', columns, rows: held }), '')
+  }
+  return lines.join('\n')
+}
+
+function rows({ title, columns, rows: cells }: Table): string[] {
+  const line = (each: readonly string[]) => `| ${each.join(' | ')} |`
+  const rule = columns.map((_, index) => (index === 0 ? '---' : '--:'))
+  return [...(title === '' ? [] : [`**${title}**`, '']), line(columns), line(rule), ...cells.map(line)]
+}

@@ -1,0 +1,26 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { svg } from './chart.ts'
+import { page } from './markdown.ts'
+import type { Recorded } from './report.ts'
+
+const DOCS = new URL('../../docs/', import.meta.url)
+const RECORDS = new URL('benchmarks/', DOCS)
+
+/** What was recorded last; undefined if nothing was. */
+export function recorded(name: string): Recorded | undefined {
+  const file = new URL(`${name}.json`, RECORDS)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Recorded) : undefined
+}
+
+/** Records a report, and writes the page of all anew. `names`: in the order of the page. */
+export function record(name: string, report: Recorded, names: readonly string[]): void {
+  mkdirSync(RECORDS, { recursive: true })
+  writeFileSync(new URL(`${name}.json`, RECORDS), `${JSON.stringify(report, undefined, 2)}\n`)
+  for (const chart of report.charts) writeFileSync(new URL(`${chart.name}.svg`, RECORDS), svg(chart))
+  const all = names.flatMap((each) => {
+    const known = recorded(each)
+    return known === undefined ? [] : [[each, known] as const]
+  })
+  writeFileSync(fileURLToPath(new URL('BENCHMARKS.md', DOCS)), page(new Map(all)))
+}

@@ -1,0 +1,45 @@
+import type { Machine } from '../measure/machine.ts'
+
+/** What came of one benchmark: kept as JSON, and shown in docs/BENCHMARKS.md. */
+export interface Report {
+  readonly title: string
+  /** What was measured and how, in a few sentences of Markdown. */
+  readonly how: string
+  readonly tables: readonly Table[]
+  readonly charts: readonly Chart[]
+  readonly limits: readonly Limit[]
+}
+
+/** As it was measured. */
+export interface Recorded extends Report {
+  readonly machine: Machine
+  /** The day, ISO 8601. */
+  readonly date: string
+}
+
+export interface Table {
+  readonly title: string
+  /** The first is of names, the rest are figures. */
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** Bars on a logarithmic scale. */
+export interface Chart {
+  /** Of its file. */
+  readonly name: string
+  readonly title: string
+  readonly unit: string
+  readonly bars: readonly { readonly name: string; readonly value: number; readonly isOurs: boolean }[]
+}
+
+/** A ratio that must not be greater than this. */
+export interface Limit {
+  readonly what: string
+  readonly ratio: number
+  readonly most: number
+}
+
+export function holds({ ratio, most }: Limit): boolean {
+  return ratio <= most
+}

@@ -1,0 +1,1 @@
+export const APP = { appId: 'cli_bench', appSecret: 'secret', verificationToken: 'token', encryptKey: 'key' }

@@ -1,0 +1,108 @@
+// Measures one store, operation by operation in turn.
+import { answer, argument } from '../measure/in-process.ts'
+import { processorMs } from '../measure/processor-time.ts'
+import { median } from '../measure/statistics.ts'
+import type { Measured, Operation, Order } from './measured.ts'
+import { type Place, places } from './places.ts'
+
+const WARM_UP = 300
+const CALLS = 150
+const AT_ONCE = 64
+const CROWD = 4_000
+const LEASE = { leaseMs: 8_000, seen: 0, rejected: 0 }
+const TOKEN = { value: `t-${'x'.repeat(40)}`, renewInMs: 5_400_000, expiresInMs: 7_200_000 }
+
+async function main(): Promise<void> {
+  const { place: kind, rounds } = argument<Order>()
+  const open = places[kind]
+  if (open === undefined) throw new Error(`no such place: ${kind}`)
+  const place = await open()
+  try {
+    await sequence(place, WARM_UP)
+    const sequences: Record<Operation, number>[] = []
+    const crowds: Record<'bare' | 'claim' | 'read', Crowd>[] = []
+    for (let round = 0; round < rounds; round++) {
+      sequences.push(await sequence(place, CALLS))
+      crowds.push({ bare: await crowd(place, 'bare'), claim: await crowd(place, 'claim'), read: await crowd(place, 'read') })
+    }
+    const of = (name: Operation) => sequences.map((each) => each[name])
+    const rates = (name: 'bare' | 'claim' | 'read') => crowds.map((each) => each[name].perSecond)
+    const server = (name: 'bare' | 'claim' | 'read') => median(crowds.map((each) => each[name].serverMicroseconds))
+    const measured: Measured = {
+      name: place.name,
+      bareName: place.bareName,
+      microseconds: { bare: of('bare'), claim: of('claim'), publish: of('publish'), read: of('read'), 'read 100': of('read 100') },
+      throughput: { bare: rates('bare'), claim: rates('claim'), read: rates('read') },
+      ...(place.pid !== undefined && { server: { bare: server('bare'), claim: server('claim'), read: server('read') } }),
+    }
+    answer(measured)
+  } finally {
+    await place.close()
+  }
+}
+
+let keys = 0
+const newKey = () => `bench/${keys++}`
+const patience = () => ({ signal: AbortSignal.timeout(60_000) })
+
+/** One after the other, each operation in turn. @returns the median of each, microseconds */
+async function sequence({ store, bare }: Place, calls: number): Promise<Record<Operation, number>> {
+  const taken: Record<Operation, number[]> = { bare: [], claim: [], publish: [], read: [], 'read 100': [] }
+  const timed = async <T>(name: Operation, call: () => Promise<T>): Promise<T> => {
+    const begun = performance.now()
+    const result = await call()
+    taken[name].push((performance.now() - begun) * 1_000)
+    return result
+  }
+  const known: string[] = []
+  for (let each = 0; each < calls; each++) {
+    const key = newKey()
+    const signal = patience()
+    await timed('bare', bare)
+    const claim = await timed('claim', () => store.claim(key, `${key}.1`, LEASE, signal))
+    if (claim.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claim.kind}`)
+    const { kind } = await timed('publish', () => store.publish(key, `${key}.1`, claim.fence, TOKEN, signal))
+    if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
+    known.push(key)
+    await timed('read', () => store.read([key], signal))
+    const hundred = Array.from({ length: 100 }, (_, index) => known[(each + index) % known.length] ?? key)
+    await timed('read 100', () => store.read(hundred, signal))
+  }
+  return {
+    bare: median(taken.bare),
+    claim: median(taken.claim),
+    publish: median(taken.publish),
+    read: median(taken.read),
+    'read 100': median(taken['read 100']),
+  }
+}
+
+interface Crowd {
+  readonly perSecond: number
+  readonly serverMicroseconds: number
+}
+
+async function crowd(place: Place, name: 'bare' | 'claim' | 'read'): Promise<Crowd> {
+  const { store, bare, pid } = place
+  const signal = patience()
+  const call = {
+    bare,
+    claim: () => {
+      const key = newKey()
+      return store.claim(key, key, LEASE, signal)
+    },
+    read: () => store.read([`bench/${Math.floor(Math.random() * keys)}`], signal),
+  }[name]
+  let left = CROWD
+  const work = async () => {
+    while (left-- > 0) await call()
+  }
+  const used = pid === undefined ? undefined : processorMs(pid)
+  const begun = performance.now()
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  const seconds = (performance.now() - begun) / 1_000
+  const usedMs = pid === undefined || used === undefined ? Number.NaN : (processorMs(pid) ?? Number.NaN) - used
+  return { perSecond: CROWD / seconds, serverMicroseconds: (usedMs * 1_000) / CROWD }
+}
+
+await main()
