@@ -80,6 +80,8 @@ export class Alarms {
         alarm.ring()
       }
     } finally {
+      // Left over only where one of them has thrown.
+      for (const alarm of due) if (alarm.slot === DUE) this.set(alarm, now)
       this.#arm()
     }
   }

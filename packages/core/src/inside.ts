@@ -6,8 +6,8 @@ import type { TokenHandle } from './token-handle.ts'
 /** The inside of a manager, for the credentials of this package. */
 export interface Inside extends Kernel {
   token(credential: Credential): TokenHandle
-  /** Brings what this process knows of these credentials up to date with the store, many at a time. What cannot be read is left as it is. */
-  adopt(credentials: readonly Credential[]): Promise<void>
+  /** Brings what this process knows of what `token` made up to date with the store, many at a time. What cannot be read is left as it is. */
+  adopt(handles: readonly TokenHandle[]): Promise<void>
   /** Whatever else asked the store about a credential: this process goes by the answer. `sentAt`: when it was asked, by the monotonic clock. */
   learn(credential: Credential, snapshot: Snapshot, sentAt: number): void
   /** Keys kept in memory. */

@@ -13,6 +13,15 @@ import type { Snapshot, Version } from './store.ts'
 import type { Token } from './token.ts'
 import { aborted, lifeTooShort, Waiters } from './waiters.ts'
 
+/** More than any wall clock says, and whole milliseconds are exact beside it. One number tells when, and whether since. */
+const UNREAD = 2 ** 52
+
+/** Who is to be told when the state has come to something. */
+interface Watch {
+  isSo(state: State): boolean
+  tell(): void
+}
+
 /** The clocks are compared at least this often while a token is served, milliseconds. */
 export const FAST_RANGE_MS = 1_000
 
@@ -27,7 +36,7 @@ export class Runner implements Alarm, EffectsOwner {
   until = Number.NEGATIVE_INFINITY
   served: Promise<Token> | undefined
   token: Token | undefined
-  /** Wall clock of the last read, negated when another token has come since. */
+  /** Wall clock of the last read; less {@link UNREAD} when another token has come since. */
   readAt = 0
 
   /** Of the alarm of the machine. */
@@ -42,7 +51,7 @@ export class Runner implements Alarm, EffectsOwner {
   /** What has happened while something else was dealt with; there while something is. */
   #queue: Happening[] | undefined
   /** Those to be told when the state has come to something. */
-  #watches: readonly { isSo(state: State): boolean; tell(): void }[] | undefined
+  #watches: Watch[] | undefined
   #state: State
   /** The held token that `token` and `served` were made from. */
   #shown: Held | undefined
@@ -67,6 +76,16 @@ export class Runner implements Alarm, EffectsOwner {
     return `${this.#kernel.id}.${this.#number}`
   }
 
+  /** Wall clock of the last read, the measure of recency. */
+  get lastReadAt(): number {
+    return this.#isRead ? this.readAt : this.readAt + UNREAD
+  }
+
+  /** Whether anybody has asked since the token came. */
+  get #isRead(): boolean {
+    return this.readAt > -UNREAD / 2
+  }
+
   get state(): State {
     return this.#state
   }
@@ -78,7 +97,7 @@ export class Runner implements Alarm, EffectsOwner {
   /** Whether this key could be forgotten without anybody noticing more than a re-read. A backoff that only this process knows is kept. */
   get evictable(): boolean {
     const { kind } = this.#state.activity
-    return this.waiting === 0 && this.#effects === undefined && kind === 'idle'
+    return this.waiting === 0 && this.#effects === undefined && this.#queue === undefined && kind === 'idle'
   }
 
   /** The slow path of a caller: everything but a token that is plainly fresh. */
@@ -139,9 +158,12 @@ export class Runner implements Alarm, EffectsOwner {
     this.stop()
   }
 
-  /** Lets go of the alarm. The runner is of no use afterwards. */
+  /** Lets go of everything. The runner is of no use afterwards, and does nothing whoever still has it. */
   stop(): void {
     this.#kernel.alarms.clear(this)
+    this.#state = { ...initialState(this.#state), activity: { kind: 'closed' } }
+    this.#shown = undefined
+    this.sibling = undefined
     this.until = Number.NEGATIVE_INFINITY
     this.token = undefined
     this.served = undefined
@@ -193,7 +215,7 @@ export class Runner implements Alarm, EffectsOwner {
       now,
       chance: random.fraction(),
       waiting: this.waiting > 0,
-      asked: this.readAt > 0 && usableToken(before, now) !== undefined,
+      asked: this.#isRead && usableToken(before, now) !== undefined,
       hints: hints.state,
     }
     const { state, effects } = transition(before, { ...happening, ...moment }, this.credential.policy)
@@ -225,16 +247,22 @@ export class Runner implements Alarm, EffectsOwner {
   #when(isSo: (state: State) => boolean): Promise<void> {
     if (isSo(this.#state)) return Promise.resolve()
     return new Promise((tell) => {
-      this.#watches = [...(this.#watches ?? []), { isSo, tell }]
+      this.#watches ??= []
+      this.#watches.push({ isSo, tell })
     })
   }
 
   #tellWatches(): void {
     const watches = this.#watches
     if (watches === undefined) return
-    const left = watches.filter(({ isSo }) => !isSo(this.#state))
-    this.#watches = left.length === 0 ? undefined : left
-    for (const watch of watches) if (!left.includes(watch)) watch.tell()
+    this.#watches = undefined
+    for (const watch of watches) {
+      if (watch.isSo(this.#state)) watch.tell()
+      else {
+        this.#watches ??= []
+        this.#watches.push(watch)
+      }
+    }
   }
 
   /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
@@ -258,7 +286,7 @@ export class Runner implements Alarm, EffectsOwner {
     if (this.#shown?.version !== version || this.#shown.value !== value) {
       this.token = Object.freeze({ value, version, expiresAt: Math.floor(wall + expiresAt - now) })
       this.served = Promise.resolve(this.token)
-      this.readAt = -Math.abs(this.readAt)
+      this.readAt = this.lastReadAt - UNREAD
     }
     if (this.#shown === undefined || this.#shown.version !== version || this.#shown.expiresAt !== expiresAt) {
       this.#apart = wall - now

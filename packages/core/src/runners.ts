@@ -103,7 +103,7 @@ export class Runners {
 
   /** What both configurations of a credential fetch they share through the store. */
   #hear(key: string | undefined, version: Version): void {
-    if (key !== undefined) for (const runner of withSiblings(this.#byKey.get(key))) runner.hear(version)
+    if (key !== undefined) for (const runner of [...withSiblings(this.#byKey.get(key))]) runner.hear(version)
     else for (const runner of this.list()) runner.hear(undefined)
   }
 
@@ -124,7 +124,7 @@ export class Runners {
     for (const [key, memory] of this.#memories) if (memory.until <= now) this.#memories.delete(key)
     const idle = this.list()
       .filter((runner) => runner.evictable)
-      .sort((a, b) => Math.abs(a.readAt) - Math.abs(b.readAt))
+      .sort((a, b) => a.lastReadAt - b.lastReadAt)
     const share = Math.max(1, Math.floor(this.#maxEntries * SWEEP_SHARE))
     for (const runner of idle.slice(0, share + Math.max(0, this.#size - this.#maxEntries))) {
       const { seen, rejected, token } = runner.state

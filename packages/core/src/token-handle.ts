@@ -60,7 +60,7 @@ export function createTokenHandle(source: RunnerSource, credential: Credential):
   return new Handle(source, credential)
 }
 
-/** What a handle that was made here stands for. */
+/** What a handle stands for. @throws Error for one that was not made by {@link createTokenHandle} of this copy of the package */
 export function credentialOf(handle: TokenHandle): Credential {
   if (!(handle instanceof Handle)) throw new Error('not a handle of a credential')
   return Handle.credentialOf(handle)

@@ -14,7 +14,7 @@ import { recordUnreadable } from './seal/unreadable.ts'
 import { type KeyStatus, keyStatus } from './status.ts'
 import type { TokenStore, Version } from './store.ts'
 import { StoreCalls } from './store-calls.ts'
-import { createTokenHandle, type TokenHandle } from './token-handle.ts'
+import { createTokenHandle, credentialOf, type TokenHandle } from './token-handle.ts'
 
 export interface TokenManagerOptions {
   /** Where the fleet keeps its records. */
@@ -129,7 +129,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     id: random.id(),
     tell,
     maxEntries,
-    adopt: (credentials) => runners.adopt(credentials),
+    adopt: (handles) => runners.adopt(handles.map(credentialOf)),
     learn: (credential, snapshot, sentAt) => runners.learn(credential, snapshot, sentAt),
     token: (credential) => createTokenHandle(runners, credential),
     get closed() {

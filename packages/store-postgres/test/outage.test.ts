@@ -95,7 +95,7 @@ test('a connection that still has no answer 10 s after its call was given up is 
 })
 
 test('after a timeout of the client itself its connection is not used again', async () => {
-  const { pool, store } = await open({ max: 1, query_timeout: 50 })
+  const { pool, store } = await open({ max: 1, query_timeout: 1_000 })
   const holder = await admin.connect()
   await holder.query('begin; lock tokenwell.records')
   await expect(store.read(['warm'], patient)).rejects.toThrow('Query read timeout')

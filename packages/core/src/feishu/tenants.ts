@@ -1,7 +1,7 @@
 import type { Credential } from '../credential.ts'
 import type { Inside } from '../inside.ts'
 import { checkTexts } from '../options.ts'
-import { credentialOf, type TokenHandle } from '../token-handle.ts'
+import type { TokenHandle } from '../token-handle.ts'
 import { Named } from './named.ts'
 import { checkWarm, type WarmOptions, type WarmReport, warm } from './warm.ts'
 
@@ -23,7 +23,6 @@ export class Tenants {
   async warm(tenantKeys: Iterable<string>, options: WarmOptions): Promise<WarmReport> {
     checkWarm(options)
     const handles = new Map(Array.from(checkTexts(tenantKeys, 'tenantKeys'), (tenantKey) => [tenantKey, this.#tenants.get(tenantKey)]))
-    const credentials = Array.from(handles.values(), credentialOf)
-    return warm(handles, () => this.#inside.adopt(credentials), options)
+    return warm(handles, () => this.#inside.adopt([...handles.values()]), options)
   }
 }

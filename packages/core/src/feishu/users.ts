@@ -110,9 +110,12 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
   readonly #limit: RateLimit
   readonly #userId: string
   readonly #credential: Credential
+  readonly #login: TokenHandle
 
   constructor(app: App, limit: RateLimit, userId: string, credential: Credential) {
-    super(app.inside.token(credential), credential.key, (stored) => decodeLogin(stored).access)
+    const login = app.inside.token(credential)
+    super(login, credential.key, (stored) => decodeLogin(stored).access)
+    this.#login = login
     this.#app = app
     this.#limit = limit
     this.#userId = userId
@@ -157,7 +160,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
 
   /** This process goes by it at once. */
   #learn(): Promise<void> {
-    return this.#app.inside.adopt([this.#credential])
+    return this.#app.inside.adopt([this.#login])
   }
 }
 
