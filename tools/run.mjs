@@ -185,10 +185,10 @@ async function chaos(node, setting) {
  * @param {Node} node
  * @param {Setting} setting
  */
-async function bench(node, setting, extra = args) {
+async function bench(node, setting) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
-  return aloud(node.path, [join('benchmarks', 'main.ts'), ...extra], setting)
+  return aloud(node.path, [join('benchmarks', 'main.ts'), ...args], setting)
 }
 
 /**
