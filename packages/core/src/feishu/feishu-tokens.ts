@@ -151,13 +151,15 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     app,
     async appAccessToken() {
       assertOpen()
-      return (await app.get()).value
+      // Nothing is awaited for a token that is in memory.
+      return (app.peek() ?? (await app.get())).value
     },
     tenant,
     jsapiTicket,
     async tenantAccessToken(tenantKey) {
       assertOpen()
-      return (await tenant(tenantKey).get()).value
+      const handle = tenant(tenantKey)
+      return (handle.peek() ?? (await handle.get())).value
     },
     async warm(tenantKeys, given = {}) {
       assertOpen()
