@@ -52,9 +52,12 @@ export function isMissing(error: unknown): boolean {
   return code === '42P01' || code === '3F000'
 }
 
-/** Whether the tables are not those of this version: not there, or without a column. */
+/** A column, a function, a type that is not there. */
+const LACKS = new Set(['42703', '42883', '42704'])
+
+/** Whether the schema is not as this version makes it: not there, or without something. */
 export function isOutdated(error: unknown): boolean {
-  return isMissing(error) || codeOf(error) === '42703'
+  return isMissing(error) || LACKS.has(codeOf(error) ?? '')
 }
 
 function messageOf(error: Error): string {
@@ -73,6 +76,8 @@ function adviceFor(code: string | undefined): string | undefined {
     case '42P01':
     case '3F000':
     case '42703':
+    case '42883':
+    case '42704':
       return 'the tables of the store are not as this version of @tokenwell/store-postgres makes them: see migrationSql()'
     case '53300':
       return 'the server has no connection left: make pools smaller or put a pooler in front'

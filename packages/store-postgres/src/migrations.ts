@@ -1,6 +1,5 @@
 import { isName, type Names, names } from './names.ts'
-import first from './sql/migration-1.sql?raw'
-import { fill } from './statements.ts'
+import { fill, type Sources, sources } from './sources.ts'
 
 export interface Migration {
   /** 1, 2, 3, … without a gap. */
@@ -10,11 +9,16 @@ export interface Migration {
    * after a deploy was taken back.
    */
   readonly lowest: number
-  /** One statement with `{schema}`, harmless twice. */
-  readonly source: string
+  /** Statements with `{schema}`, each harmless twice. */
+  readonly sources: readonly string[]
 }
 
-export const migrations: readonly Migration[] = [{ id: 1, lowest: 1, source: first }]
+export const migrations: readonly Migration[] = migrationsOf(sources)
+
+/** The migrations with these sources. An argument, so that a test can take a rule out of one. */
+export function migrationsOf(sources: Sources): readonly Migration[] {
+  return [{ id: 1, lowest: 1, sources: Object.values(sources) }]
+}
 
 export const createSchema = ({ schema }: Names): string => `create schema if not exists ${schema}`
 
@@ -30,7 +34,7 @@ export const claimMigration = ({ schema }: Names, { id, lowest }: Migration): st
   `insert into ${schema}.migrations (id, lowest) values (${id}, ${lowest})`
 
 /**
- * Everything that makes the tables, as text for `psql` or for a migration tool of your own. Harmless twice.
+ * Everything that makes the tables and functions, as text for `psql` or for a migration tool of your own. Harmless twice.
  *
  * @param options.schema As for `postgresStore`. Default `tokenwell`.
  * @throws TypeError for a schema that is no name.
@@ -39,6 +43,9 @@ export function migrationSql({ schema = 'tokenwell' }: { readonly schema?: strin
   if (!isName(schema)) throw new TypeError(`schema: expected a name of 1 to 63 bytes, got ${JSON.stringify(schema)}`)
   const own = names(schema)
   // Claimed last: whoever runs them one by one may stop anywhere, or a node start in between.
-  const applied = migrations.flatMap((each) => [fill(each.source, own), `${claimMigration(own, each)} on conflict do nothing`])
+  const applied = migrations.flatMap((each) => [
+    ...each.sources.map((source) => fill(source, own)),
+    `${claimMigration(own, each)} on conflict do nothing`,
+  ])
   return [createSchema(own), createMigrations(own), ...applied].map((statement) => `${statement};\n`).join('\n')
 }

@@ -8,7 +8,7 @@ import type { PostgresPool } from './pool.ts'
 import { parseReply, type Reply } from './reply.ts'
 import { Schema } from './schema.ts'
 import { send } from './session.ts'
-import { type Statements, sources, statementsOf } from './statements.ts'
+import { type Statements, statementsOf } from './statements.ts'
 
 /** One publication in so many is followed by a look for records to forget. */
 const COLLECTED_BY_ONE_IN = 20
@@ -34,7 +34,7 @@ export interface Parts {
   readonly migrations: readonly Migration[]
 }
 
-export const shipped: Parts = { statements: (names) => statementsOf(sources, names), migrations }
+export const shipped: Parts = { statements: statementsOf, migrations }
 
 /** Records in PostgreSQL, shared by every process that uses the same database and `schema`. */
 export function postgresStore(options: PostgresStoreOptions): TokenStore {
@@ -72,9 +72,7 @@ export function storeWith(parts: Parts, { pool, schema = 'tokenwell', listen = t
   /** Best effort, and nobody waits for it: what it forgets is long over, and what it does not will be met again. */
   function collect(): void {
     if (Math.random() * COLLECTED_BY_ONE_IN >= 1) return
-    send(pool, statements.collect, [randomBytes(32).toString('hex')], AbortSignal.any([closing.signal, AbortSignal.timeout(5_000)])).catch(
-      () => {},
-    )
+    send(pool, statements.collect, [randomBytes(32)], AbortSignal.any([closing.signal, AbortSignal.timeout(5_000)])).catch(() => {})
   }
 
   return {

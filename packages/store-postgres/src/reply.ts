@@ -2,7 +2,7 @@ import type { Snapshot, Version } from '@tokenwell/core'
 
 /** What a statement replied; see sql/reply.sql. */
 export interface Reply {
-  /** Of the statement; null when nothing was written and nothing is there. */
+  /** Of the operation; null for a reading. */
   readonly outcome: string | null
   readonly fence: Version
   readonly takeover: boolean

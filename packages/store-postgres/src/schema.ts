@@ -4,7 +4,7 @@ import { claimMigration, createMigrations, createSchema, type Migration } from '
 import { names } from './names.ts'
 import type { PostgresPool, PostgresQuery } from './pool.ts'
 import { withClient } from './session.ts'
-import { fill } from './statements.ts'
+import { fill } from './sources.ts'
 
 /** How long one try may take, milliseconds. Operations wait for it no longer than they themselves may. */
 const OVERDUE_MS = 30_000
@@ -94,7 +94,9 @@ export class Schema {
       if (rows.length === 0) await client.query(createSchema(own))
       await client.query(createMigrations(own))
     }
-    for (const each of missing) await transaction(client, [claimMigration(own, each), fill(each.source, own)])
+    for (const each of missing) {
+      await transaction(client, [claimMigration(own, each), ...each.sources.map((source) => fill(source, own))])
+    }
   }
 
   /** The newest migration that was applied; 0 for none. */

@@ -97,6 +97,7 @@ describe('an operation that has waited for the row', () => {
     const schema = `wait ${schemas++}`
     const [store] = fleet(schema, 1)
     if (store === undefined) throw new Error('no store')
+    await store.read(['any'], patient)
     await run({ store, admin, schema })
   })
 })

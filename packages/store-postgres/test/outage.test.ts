@@ -163,7 +163,7 @@ test('a statement whose connection is lost is sent again, with the same outcome'
   const { store } = await open()
   const holder = await admin.connect()
   onTestFinished(() => holder.release())
-  await holder.query('begin; update tokenwell.records set outcome = outcome')
+  await holder.query('begin; update tokenwell.records set changed_at = changed_at')
   const published = store.publish('warm', 'b', 8, publication, patient)
   await expect.poll(() => others('wait_event_type'), { interval: 5 }).toContainEqual({ wait_event_type: 'Lock' })
   await others("case when wait_event_type = 'Lock' then pg_terminate_backend(pid) end")

@@ -1,30 +1,58 @@
 -- Grants the lease, if the record is stale and nothing stands against it.
 --
--- $2      attempt
--- $3      length of the lease, microseconds
--- $4      highest version the caller has seen
--- $5      highest version the caller knows to be rejected
--- $6      digest of the caller's configuration, or null
--- Writes  fence, owner, lease_fence, lease_until, lease_length, takeover, outcome, answered_at
--- Outcome 'repeated' (granted before), 'fresh', 'backoff', 'held' or 'granted'
-select
-  case outcome when 'granted' then granted else record.fence end,
-  case outcome when 'granted' then $2::text else r.owner end,
-  case outcome when 'granted' then granted else r.lease_fence end,
-  case outcome when 'granted' then record.now + $3::bigint else r.lease_until end,
-  case outcome when 'granted' then $3::bigint else r.lease_length end,
-  case outcome when 'granted' then r.owner is not null else r.takeover end,
-  outcome,
-  record.now
-from ({record}) as record, lateral (
-  select
-    case
-      when record.lease_in > 0 and r.owner = $2::text then 'repeated'
-      when record.renew_in > 0 and record.version >= $4::bigint and record.version > greatest(record.rejected_up_to, $5::bigint) then 'fresh'
-      when record.retry_in > 0 and coalesce(r.config = $6::text, true) then 'backoff'
-      when record.lease_in > 0 then 'held'
+-- length    of the lease, microseconds
+-- seen      highest version the caller has seen
+-- rejected  highest version the caller knows to be rejected
+-- config    digest of the caller's configuration, or null
+-- Outcome   'repeated' (granted before), 'fresh', 'backoff', 'held' or 'granted'
+create or replace function {schema}.claim(key text, attempt text, length bigint, seen bigint, rejected bigint, config text)
+returns {schema}.reply language plpgsql as $body$
+declare
+  digest bytea := sha256(convert_to(key, 'UTF8'));
+  r {schema}.records;
+  moment bigint;
+  is_held boolean;
+  outcome text;
+  granted bigint;
+  locks boolean := false;
+begin
+  -- First without a lock: most claims change nothing, and such neither wait nor write.
+  loop
+    if locks then
+      select s.* into r from {schema}.records as s where s.id = digest for update;
+    else
+      select s.* into r from {schema}.records as s where s.id = digest;
+    end if;
+    moment := {schema}.clock();
+    is_held := {schema}.remaining(r.lease_until, r.lease_length, moment) > 0;
+    outcome := case
+      when is_held and r.owner = attempt then 'repeated'
+      when {schema}.remaining(r.renew_at, r.renew_length, moment) > 0
+        and r.version >= seen
+        and r.version > greatest(r.rejected_up_to, rejected) then 'fresh'
+      when {schema}.remaining(r.retry_at, r.retry_length, moment) > 0 and coalesce(r.config = config, true) then 'backoff'
+      when is_held then 'held'
       else 'granted'
-    end as outcome,
-    greatest(greatest(record.fence, $4::bigint, $5::bigint) + 1, record.now) as granted
-  offset 0
-) as decision
+    end;
+    exit when outcome <> 'granted';
+    if locks or r.id is null then
+      granted := greatest(greatest(r.fence, seen, rejected) + 1, moment);
+      insert into {schema}.records as s (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
+      values (digest, key, granted, attempt, granted, moment + length, length, r.owner is not null, moment)
+      on conflict (id) do update set
+        fence = excluded.fence,
+        owner = excluded.owner,
+        lease_fence = excluded.lease_fence,
+        lease_until = excluded.lease_until,
+        lease_length = excluded.lease_length,
+        takeover = excluded.takeover,
+        changed_at = excluded.changed_at
+      -- Not if somebody else has made the row since it was found missing.
+      where r.id is not null
+      returning s.* into r;
+      exit when found;
+    end if;
+    locks := true;
+  end loop;
+  return {schema}.reply_of(r, outcome, moment);
+end $body$

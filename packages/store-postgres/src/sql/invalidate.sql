@@ -1,21 +1,47 @@
 -- Rejects a version, and with it what a fetch in flight may bring: that may be the same dead value.
 --
--- $2      version
--- Writes  fence, rejected_up_to, outcome, answered_at
--- Outcome 'unchanged' or 'invalidated'
-select
-  case outcome when 'invalidated' then rejected else record.fence end,
-  case outcome when 'invalidated' then rejected else record.rejected_up_to end,
-  outcome,
-  record.now
-from ({record}) as record, lateral (
-  select
-    case
-      when $2::bigint < record.version then 'unchanged'
-      when $2::bigint = record.version and record.quiet_in > 0 then 'unchanged'
-      when $2::bigint <= record.rejected_up_to then 'unchanged'
+-- Outcome  'unchanged' or 'invalidated'
+create or replace function {schema}.invalidate(key text, version bigint) returns {schema}.reply language plpgsql as $body$
+declare
+  digest bytea := sha256(convert_to(key, 'UTF8'));
+  r {schema}.records;
+  moment bigint;
+  outcome text;
+  rejected bigint;
+  locks boolean := false;
+begin
+  -- First without a lock: a whole fleet reports the same version.
+  loop
+    if locks then
+      select s.* into r from {schema}.records as s where s.id = digest for update;
+    else
+      select s.* into r from {schema}.records as s where s.id = digest;
+    end if;
+    moment := {schema}.clock();
+    outcome := case
+      when version < r.version then 'unchanged'
+      when version = r.version and {schema}.remaining(r.quiet_until, r.quiet_length, moment) > 0 then 'unchanged'
+      when version <= coalesce(r.rejected_up_to, 0) then 'unchanged'
       else 'invalidated'
-    end as outcome,
-    greatest($2::bigint, record.fence) as rejected
-  offset 0
-) as decision
+    end;
+    exit when outcome = 'unchanged';
+    if locks or r.id is null then
+      rejected := greatest(version, r.fence);
+      insert into {schema}.records as s (id, key, fence, rejected_up_to, changed_at)
+      values (digest, key, rejected, rejected, moment)
+      on conflict (id) do update set
+        fence = excluded.fence,
+        rejected_up_to = excluded.rejected_up_to,
+        changed_at = excluded.changed_at
+      -- Not if somebody else has made the row since it was found missing.
+      where r.id is not null
+      returning s.* into r;
+      if found then
+        perform pg_notify({channel}, r.version || ' ' || r.key);
+        exit;
+      end if;
+    end if;
+    locks := true;
+  end loop;
+  return {schema}.reply_of(r, outcome, moment);
+end $body$

@@ -1,52 +1,66 @@
 -- Stores a value, if it is newer than the stored one. The lease need not be held any more.
 --
--- $2      attempt
--- $3      fence
--- $4      value
--- $5      time to renewal, microseconds
--- $6      time to the end, microseconds
--- $7      version the value was derived from, or null
--- $8      quiet time, microseconds, or null
--- $9      how far ahead of the clock the fence may be, microseconds, or null
--- Writes  fence, version, published_by, value, renew_at, renew_length, expires_at, expires_length, quiet_until, quiet_length,
---         owner, lease_fence, lease_until, lease_length, takeover,
---         retry_at, retry_length, failure, failures, config, outcome, answered_at
--- Outcome 'repeated' (accepted before), 'superseded', 'refused' or 'accepted'
-select
-  case outcome when 'accepted' then greatest(record.fence, $3::bigint) else record.fence end,
-  case outcome when 'accepted' then $3::bigint else record.version end,
-  case outcome when 'accepted' then $2::text else r.published_by end,
-  case outcome when 'accepted' then $4::text else r.value end,
-  case outcome when 'accepted' then since + $5::bigint else r.renew_at end,
-  case outcome when 'accepted' then $5::bigint else r.renew_length end,
-  case outcome when 'accepted' then since + $6::bigint else r.expires_at end,
-  case outcome when 'accepted' then $6::bigint else r.expires_length end,
-  case outcome when 'accepted' then record.now + $8::bigint else r.quiet_until end,
-  case outcome when 'accepted' then $8::bigint else r.quiet_length end,
-  case when not releases then r.owner end,
-  case when not releases then r.lease_fence end,
-  case when not releases then r.lease_until end,
-  case when not releases then r.lease_length end,
-  case when not releases then r.takeover end,
-  case when outcome <> 'accepted' then r.retry_at end,
-  case when outcome <> 'accepted' then r.retry_length end,
-  case when outcome <> 'accepted' then r.failure end,
-  case when outcome <> 'accepted' then r.failures end,
-  case when outcome <> 'accepted' then r.config end,
-  outcome,
-  record.now
-from ({record}) as record, lateral (
-  select
-    case
+-- renewal    time to renewal, microseconds
+-- life       time to the end, microseconds
+-- based_on   version the value was derived from, or null
+-- quiet      quiet time, microseconds, or null
+-- max_ahead  how far ahead of the clock the fence may be, microseconds, or null
+-- Outcome    'repeated' (accepted before), 'superseded', 'refused' or 'accepted'
+create or replace function {schema}.publish(
+  key text, attempt text, fence bigint, value text, renewal bigint, life bigint, based_on bigint, quiet bigint, max_ahead bigint
+) returns {schema}.reply language plpgsql as $body$
+declare
+  digest bytea := sha256(convert_to(key, 'UTF8'));
+  r {schema}.records;
+  moment bigint;
+  since bigint;
+  outcome text;
+  releases boolean;
+begin
+  loop
+    select s.* into r from {schema}.records as s where s.id = digest for update;
+    moment := {schema}.clock();
+    outcome := case
       -- Delivered before. Nothing may change: the value may have been rejected since.
-      when r.published_by = $2::text then 'repeated'
-      when record.version > $7::bigint or $3::bigint <= record.version then 'superseded'
-      when $3::bigint - record.now > $9::bigint then 'refused'
+      when r.published_by = attempt then 'repeated'
+      when r.version > based_on or fence <= r.version then 'superseded'
+      when fence - moment > max_ahead then 'refused'
       else 'accepted'
-    end as outcome,
-    -- From the grant, not from the arrival: a publication can have waited in a queue.
-    least(record.now, $3::bigint) as since
-  offset 0
-) as decision, lateral (
-  select coalesce(r.owner = $2::text and outcome in ('accepted', 'superseded'), false) as releases
-) as lease
+    end;
+    releases := outcome in ('accepted', 'superseded') and coalesce(r.owner = attempt, false);
+    if outcome = 'accepted' then
+      -- From the grant, not from the arrival: a publication can have waited in a queue.
+      since := least(moment, fence);
+      insert into {schema}.records as s (
+        id, key, fence, version, published_by, value, renew_at, renew_length, expires_at, expires_length, quiet_until, quiet_length, changed_at
+      ) values (
+        digest, key, greatest(r.fence, fence), fence, attempt, value, since + renewal, renewal, since + life, life, moment + quiet, quiet, moment
+      ) on conflict (id) do update set
+        fence = excluded.fence,
+        version = excluded.version,
+        published_by = excluded.published_by,
+        value = excluded.value,
+        renew_at = excluded.renew_at, renew_length = excluded.renew_length,
+        expires_at = excluded.expires_at, expires_length = excluded.expires_length,
+        quiet_until = excluded.quiet_until, quiet_length = excluded.quiet_length,
+        owner = case when not releases then s.owner end,
+        lease_fence = case when not releases then s.lease_fence end,
+        lease_until = case when not releases then s.lease_until end,
+        lease_length = case when not releases then s.lease_length end,
+        takeover = case when not releases then s.takeover end,
+        retry_at = null, retry_length = null, failure = null, failures = null, config = null,
+        changed_at = excluded.changed_at
+      -- Not if somebody else has made the row since it was found missing.
+      where r.id is not null
+      returning s.* into r;
+      continue when not found;
+      perform pg_notify({channel}, r.version || ' ' || r.key);
+    elsif releases then
+      update {schema}.records as s
+      set owner = null, lease_fence = null, lease_until = null, lease_length = null, takeover = null, changed_at = moment
+      where s.id = digest
+      returning s.* into r;
+    end if;
+    return {schema}.reply_of(r, outcome, moment);
+  end loop;
+end $body$

@@ -1,10 +1,12 @@
--- What the records say, one row for each key asked for, in that order.
---
--- $1     keys
--- Reply  as every statement's; the outcome is null or that of the last writing operation
-select
-  {reply}
-from unnest($1::text[]) with ordinality as asked (key, place)
-left join {schema}.records as r on r.id = sha256(convert_to(asked.key, 'UTF8'))
-cross join lateral ({record}) as record
-order by asked.place
+-- What the records of these keys say, one row for each, in that order.
+create or replace function {schema}.read(keys text[]) returns setof {schema}.reply language plpgsql stable as $body$
+declare
+  moment bigint := {schema}.clock();
+  wanted text;
+  r {schema}.records;
+begin
+  foreach wanted in array keys loop
+    select s.* into r from {schema}.records as s where s.id = sha256(convert_to(wanted, 'UTF8'));
+    return next {schema}.reply_of(r, null, moment);
+  end loop;
+end $body$

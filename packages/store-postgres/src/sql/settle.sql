@@ -1,32 +1,33 @@
 -- Releases a live lease of this attempt and this fence, and shares a failure if there was one.
 --
--- $2      attempt
--- $3      fence
--- $4      backoff, microseconds; 0 only releases
--- $5      what failed
--- $6      digest of the configuration that failed, or null
--- Writes  owner, lease_fence, lease_until, lease_length, takeover, retry_at, retry_length, failure, failures, config, outcome, answered_at
--- Outcome 'unchanged' or 'settled'
-select
-  case outcome when 'unchanged' then r.owner end,
-  case outcome when 'unchanged' then r.lease_fence end,
-  case outcome when 'unchanged' then r.lease_until end,
-  case outcome when 'unchanged' then r.lease_length end,
-  case outcome when 'unchanged' then r.takeover end,
-  case when failed then record.now + $4::bigint else r.retry_at end,
-  case when failed then $4::bigint else r.retry_length end,
-  case when failed then $5::text else r.failure end,
-  case when failed then coalesce(r.failures, 0) + 1 else r.failures end,
-  case when failed then $6::text else r.config end,
-  outcome,
-  record.now
-from ({record}) as record, lateral (
-  select
-    case
-      when r.owner = $2::text and r.lease_fence = $3::bigint and record.lease_in > 0 then 'settled'
-      else 'unchanged'
-    end as outcome
-  offset 0
-) as decision, lateral (
-  select outcome = 'settled' and $4::bigint > 0 as failed
-) as failure
+-- backoff  microseconds; 0 only releases
+-- failure  what failed
+-- config   digest of the configuration that failed, or null
+-- Outcome  'unchanged' or 'settled'
+create or replace function {schema}.settle(key text, attempt text, fence bigint, backoff bigint, failure text, config text)
+returns {schema}.reply language plpgsql as $body$
+declare
+  digest bytea := sha256(convert_to(key, 'UTF8'));
+  r {schema}.records;
+  moment bigint;
+  outcome text := 'unchanged';
+  failed boolean := backoff > 0;
+begin
+  select s.* into r from {schema}.records as s where s.id = digest for update;
+  moment := {schema}.clock();
+  if r.owner = attempt and r.lease_fence = fence and {schema}.remaining(r.lease_until, r.lease_length, moment) > 0 then
+    outcome := 'settled';
+    update {schema}.records as s set
+      owner = null, lease_fence = null, lease_until = null, lease_length = null, takeover = null,
+      retry_at = case when failed then moment + backoff else s.retry_at end,
+      retry_length = case when failed then backoff else s.retry_length end,
+      failure = case when failed then settle.failure else s.failure end,
+      failures = case when failed then coalesce(s.failures, 0) + 1 else s.failures end,
+      config = case when failed then settle.config else s.config end,
+      changed_at = moment
+    where s.id = digest
+    returning s.* into r;
+    perform pg_notify({channel}, r.version || ' ' || r.key);
+  end if;
+  return {schema}.reply_of(r, outcome, moment);
+end $body$

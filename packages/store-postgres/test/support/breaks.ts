@@ -1,42 +1,24 @@
 import { expect } from 'vitest'
-import type { Names } from '../../src/names.ts'
-import { type Sources, type Statements, sources, statementsOf } from '../../src/statements.ts'
+import { type Sources, sources } from '../../src/sources.ts'
 
-/** A rule taken out of a statement, and the tests that must fail for it, and no others. */
+/** A rule taken out of a source, and the tests that must fail for it, and no others. */
 export interface Break {
-  readonly source?: keyof Sources
-  readonly rule?: string | RegExp
+  readonly source: keyof Sources | readonly (keyof Sources)[]
+  readonly rule: string | RegExp
   readonly instead?: string
-  /** Changes the statements as they are sent, where a source is not enough. */
-  readonly statements?: (names: Names) => Statements
   readonly fails: readonly string[]
   /** Tests that fail or not, by who comes first. */
   readonly mayFail?: RegExp
-  /** The only test that is run: a statement so broken that most tests fail proves nothing by it. */
-  readonly only?: string
 }
 
-export const MANY_KEYS = 'of many new keys each has one holder'
-const RACES = /^concurrency: |^of many new keys/
+const RACES = /^concurrency: /
 
 const AFTER_A_WAIT = [
   'after a wait: a lease is granted from the time when the row was free',
-  'after a wait: a lease that ran out meanwhile is taken over',
   'after a wait: a lease that was granted meanwhile is seen',
   'after a wait: a time to the end counts from the time when the row was free',
   'after a wait: a lease that ran out meanwhile is not settled',
 ]
-
-/** What the insertion that failed had worked out before it waited for the row. */
-function excludedTime(names: Names): Statements {
-  const statements = statementsOf(sources, names)
-  const stale = (statement: string) => {
-    const [before = '', after = ''] = statement.split('on conflict')
-    return `${before}on conflict${after.replace(/\(select \(extract.*offset 0\)/, '(select excluded.answered_at as now offset 0)')}`
-  }
-  const { claim, publish, settle, invalidate } = statements
-  return { ...statements, claim: stale(claim), publish: stale(publish), settle: stale(settle), invalidate: stale(invalidate) }
-}
 
 export const breaks: Readonly<Record<string, Break>> = {
   'the time is that of the beginning of the transaction': {
@@ -46,10 +28,16 @@ export const breaks: Readonly<Record<string, Break>> = {
     fails: AFTER_A_WAIT,
     mayFail: RACES,
   },
-  'the time is that of the insertion that failed': { statements: excludedTime, fails: AFTER_A_WAIT, mayFail: RACES },
+  'the time is that before the lock': {
+    source: ['claim', 'publish', 'settle'],
+    rule: /(if locks then[\s\S]*?end if;|select s\.\* into r [^;]* for update;)\s*(moment := .*;)/,
+    instead: '$2 $1',
+    fails: AFTER_A_WAIT,
+    mayFail: RACES,
+  },
   'a publication that is not newer is accepted': {
     source: 'publish',
-    rule: ' or $3::bigint <= record.version',
+    rule: ' or fence <= r.version',
     fails: [
       'publish: an older fence is superseded and changes no value',
       'publish: the fence of the stored value is superseded',
@@ -63,7 +51,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'a publication that is sent again is written again': {
     source: 'publish',
-    rule: "when r.published_by = $2::text then 'repeated'",
+    rule: "when r.published_by = attempt then 'repeated'",
     fails: [
       'publish again: it is accepted, whatever its fence, its basis and its distance from the clock are now',
       'publish again: it changes neither value nor version',
@@ -71,8 +59,8 @@ export const breaks: Readonly<Record<string, Break>> = {
     ],
   },
   'the length of a deadline is ignored': {
-    source: 'record',
-    rule: /<= r\.\w+_length/g,
+    source: 'remaining',
+    rule: '<= length',
     instead: 'is not null',
     fails: [
       'clock set back: a lease that ends further away than it is long is over',
@@ -85,13 +73,12 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'a lease is settled whatever its fence': {
     source: 'settle',
-    rule: ' and r.lease_fence = $3::bigint',
-    instead: ' and $3::bigint > 0',
+    rule: ' and r.lease_fence = fence',
     fails: ['settle: a lease of another fence is not released'],
   },
   'a lease is settled when it has run out': {
     source: 'settle',
-    rule: ' and record.lease_in > 0',
+    rule: ' and {schema}.remaining(r.lease_until, r.lease_length, moment) > 0',
     fails: [
       'settle: a lease that ran out shares no failure',
       'clock set back: a failure under such a lease is not shared',
@@ -99,8 +86,8 @@ export const breaks: Readonly<Record<string, Break>> = {
     ],
   },
   'a publication is not announced': {
-    source: 'write',
-    rule: "'accepted', ",
+    source: 'publish',
+    rule: /perform pg_notify.*/,
     fails: [
       'subscribe: an accepted publication is announced',
       'subscribe: a change can be read by the time it is announced',
@@ -110,21 +97,21 @@ export const breaks: Readonly<Record<string, Break>> = {
     ],
   },
   'a publication that changed nothing is announced': {
-    source: 'write',
-    rule: "'accepted', ",
-    instead: "'accepted', 'superseded', ",
+    source: 'publish',
+    rule: 'return {schema}.reply_of',
+    instead: "if outcome = 'superseded' then perform pg_notify({channel}, r.version || ' ' || r.key); end if; return {schema}.reply_of",
     fails: ['subscribe: a publication that changed nothing is not announced'],
   },
   'durations count from the arrival': {
     source: 'publish',
-    rule: 'least(record.now, $3::bigint)',
-    instead: 'record.now',
+    rule: 'least(moment, fence)',
+    instead: 'moment',
     fails: ['publish: the time to renewal counts from the grant', 'publish: the time to the end counts from the grant'],
   },
   'a fence is only counted': {
     source: 'claim',
-    rule: 'greatest(greatest(record.fence, $4::bigint, $5::bigint) + 1, record.now)',
-    instead: 'greatest(record.fence, $4::bigint, $5::bigint) + 1',
+    rule: 'greatest(greatest(r.fence, seen, rejected) + 1, moment)',
+    instead: 'greatest(r.fence, seen, rejected) + 1',
     fails: [
       "fence: a fence is the store's clock in microseconds, when nothing is above that",
       'after a wait: a lease is granted from the time when the row was free',
@@ -132,8 +119,8 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'a fence is only the time': {
     source: 'claim',
-    rule: 'greatest(greatest(record.fence, $4::bigint, $5::bigint) + 1, record.now)',
-    instead: 'record.now',
+    rule: 'greatest(greatest(r.fence, seen, rejected) + 1, moment)',
+    instead: 'moment',
     fails: [
       'fence: a fence is above the highest version the caller has seen',
       'fence: a fence is above the highest version the caller knows to be rejected',
@@ -144,32 +131,34 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'a rejection leaves out the fetch in flight': {
     source: 'invalidate',
-    rule: 'greatest($2::bigint, record.fence) as rejected',
-    instead: '$2::bigint as rejected',
+    rule: 'greatest(version, r.fence)',
+    instead: 'version',
     fails: ['invalidate: what a fetch in flight brings is rejected too', 'after a wait: what was granted meanwhile is rejected too'],
   },
-  'a row is selected where none is inserted': {
-    source: 'write',
-    rule: /with written as \([\s\S]*returning r\.\*\n\)/,
-    instead: `with inserted as (
-        insert into {schema}.records as r (id, key, {columns})
-        select sha256(convert_to($1::text, 'UTF8')), $1::text, decided.*
-        from (select (null::{schema}.records).*) as r, lateral ({decision}) as decided where {known}
-        on conflict (id) do nothing returning r.*
-      ), written as (
-        select * from inserted union all
-        select r.* from {schema}.records as r where id = sha256(convert_to($1::text, 'UTF8')) and not exists (select from inserted)
-      )`,
-    fails: [MANY_KEYS],
-    only: MANY_KEYS,
+  'a lease is granted by what was found without the lock': {
+    source: 'claim',
+    rule: ' for update',
+    fails: [
+      'after a wait: a lease is granted from the time when the row was free',
+      'after a wait: a lease that was granted meanwhile is seen',
+      'after a wait: a lease that was released meanwhile is not taken over',
+    ],
+    mayFail: RACES,
+  },
+  'a row that somebody else has made is written over': {
+    source: 'claim',
+    rule: 'where r.id is not null',
+    fails: ['after a wait: a row that was made meanwhile is seen'],
+    mayFail: RACES,
   },
 }
 
-/** The statements without the rule, which must have been there. */
-export function broken({ source, rule, instead = '', statements }: Break): (names: Names) => Statements {
-  if (statements !== undefined) return statements
-  if (source === undefined || rule === undefined) throw new Error('a break needs a source and a rule')
-  const changed = sources[source].replace(rule, () => instead)
-  expect(changed, `${source}.sql has it: ${rule}`).not.toBe(sources[source])
-  return (names) => statementsOf({ ...sources, [source]: changed }, names)
+/** The sources without the rule, which must have been there. */
+export function broken({ source, rule, instead = '' }: Break): Sources {
+  const changed = { ...sources }
+  for (const each of [source].flat()) {
+    changed[each] = sources[each].replace(rule, instead)
+    expect(changed[each], `${each}.sql has it: ${rule}`).not.toBe(sources[each])
+  }
+  return changed
 }

@@ -19,11 +19,11 @@ export const lockWaitCases: Readonly<Record<string, (given: Given) => Promise<vo
     expect(Number(await column(given, 'lease_until'))).toBeGreaterThanOrEqual(free + claim.leaseMs * 1000)
   },
 
-  'after a wait: a lease that ran out meanwhile is taken over': async (given) => {
-    await given.store.claim('key', 'a', claim, patient)
-    const expire = `update "${given.schema}".records set lease_until = (extract(epoch from clock_timestamp()) * 1000000)::bigint`
-    const [claimed] = await whileLocked(given, () => given.store.claim('key', 'b', claim, patient), expire)
-    expect(claimed.kind === 'granted' && claimed.takeover).toBe(true)
+  'after a wait: a lease that was released meanwhile is not taken over': async (given) => {
+    await given.store.claim('key', 'a', { ...claim, leaseMs: 0.001 }, patient)
+    const release = `update "${given.schema}".records set owner = null, lease_fence = null, lease_until = null, lease_length = null`
+    const [claimed] = await whileLocked(given, () => given.store.claim('key', 'b', claim, patient), release)
+    expect(claimed.kind === 'granted' && claimed.takeover).toBe(false)
   },
 
   'after a wait: a lease that was granted meanwhile is seen': async (given) => {
@@ -31,6 +31,13 @@ export const lockWaitCases: Readonly<Record<string, (given: Given) => Promise<vo
     const grant = `update "${given.schema}".records set owner = 'b', lease_fence = fence, takeover = false,
       lease_until = (extract(epoch from clock_timestamp()) * 1000000)::bigint + 8000000, lease_length = 8000000`
     const [claimed] = await whileLocked(given, () => given.store.claim('key', 'a', claim, patient), grant)
+    expect(claimed.kind).toBe('held')
+  },
+
+  'after a wait: a row that was made meanwhile is seen': async (given) => {
+    const make = `insert into "${given.schema}".records (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
+      select sha256('key'), 'key', 5, 'b', 5, now + 8000000, 8000000, false, now from "${given.schema}".clock() as now`
+    const [claimed] = await whileLocked(given, () => given.store.claim('key', 'a', claim, patient), 'select 1', make)
     expect(claimed.kind).toBe('held')
   },
 
@@ -66,14 +73,19 @@ export const lockWaitCases: Readonly<Record<string, (given: Given) => Promise<vo
 }
 
 /** Runs the operation while somebody else holds the row, who then does this to it. When the row was free, in the server's time. */
-async function whileLocked<T>({ admin, schema }: Given, operation: () => Promise<T>, change: string): Promise<[T, number]> {
+async function whileLocked<T>(
+  { admin, schema }: Given,
+  operation: () => Promise<T>,
+  change: string,
+  hold = `select from "${schema}".records for update`,
+): Promise<[T, number]> {
   const holder = await admin.connect()
   try {
-    await holder.query(`begin; select from "${schema}".records for update`)
+    await holder.query(`begin; ${hold}`)
     const outcome = operation()
     outcome.catch(() => {})
     const waiting = async () =>
-      (await admin.query('select from pg_stat_activity where wait_event_type = $1 and query like $2', ['Lock', `%"${schema}".records%`]))
+      (await admin.query('select from pg_stat_activity where wait_event_type = $1 and query like $2', ['Lock', `%from "${schema}".%($1%`]))
         .rows.length
     await expect.poll(waiting, { interval: 2, timeout: 5_000 }).toBe(1)
     await holder.query(change)
