@@ -69,8 +69,9 @@ export class Crew {
     }))
   }
 
+  /** Of those that have not ended. By what their parent knows: in half an hour the system gives the number of one to another. */
   get pids(): number[] {
-    return this.#born.map(({ node }) => node.pid)
+    return this.#born.filter(({ node }) => node.isRunning).map(({ node }) => node.pid)
   }
 
   /** Has this happen to one process within this time, and be over: it runs again. @returns whether there was an occasion */

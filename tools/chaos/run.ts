@@ -66,7 +66,7 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal, say: 
       pulse.stop()
       // The simulator says what it itself did wrong.
       await upstream.platform.close().catch((error: unknown) => mishaps.push(String(error)))
-      for (const pid of crew.pids) if (isAlive(pid)) mishaps.push(`process ${pid} is left`)
+      for (const pid of crew.pids) mishaps.push(`process ${pid} is left`)
     }
   } finally {
     await place.stop()
@@ -220,13 +220,5 @@ class Pulse {
 
   stop(): void {
     clearInterval(this.#timer)
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
