@@ -61,7 +61,6 @@ export function isOutdated(error: unknown): boolean {
 }
 
 function messageOf(error: Error): string {
-  if ('constraint' in error && error.constraint === 'fence_is_a_safe_integer') return 'the fence to grant is no safe integer'
   // Several addresses were tried: the error itself says nothing.
   if (error instanceof AggregateError && error.message === '') return error.errors.map((each) => String(each?.message)).join(', ')
   return error.message

@@ -13,8 +13,19 @@ export interface PostgresQuery {
   query(text: string, values?: readonly unknown[]): Promise<PostgresResult>
 }
 
+/** One statement. With a name it is prepared once for each connection. */
+export interface PostgresStatement {
+  readonly name?: string
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
 /** A client that was taken from a pool. With an argument, `release` ends its connection. */
 export interface PostgresPoolClient extends PostgresQuery {
+  query(text: string, values?: readonly unknown[]): Promise<PostgresResult>
+  query(statement: PostgresStatement): Promise<PostgresResult>
+  /** What the server named as its process; a pooler in between names another. */
+  readonly processID?: number | null
   release(destroy?: boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
   off(event: 'error', listener: (error: Error) => void): unknown

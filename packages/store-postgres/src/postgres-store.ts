@@ -5,13 +5,13 @@ import { isOutdated } from './errors.ts'
 import { type Migration, migrations } from './migrations.ts'
 import { isName, type Names, names } from './names.ts'
 import type { PostgresPool } from './pool.ts'
-import { parseReply, type Reply } from './reply.ts'
+import { parseReply, type Reply, written } from './reply.ts'
 import { Schema } from './schema.ts'
 import { send } from './session.ts'
 import { type Statements, statementsOf } from './statements.ts'
 
 /** One publication in so many is followed by a look for records to forget. */
-const COLLECTED_BY_ONE_IN = 20
+const COLLECTED_BY_ONE_IN = 100
 
 export interface PostgresStoreOptions {
   /** Your own `Pool` of `pg`, of 8.11 or later. It stays yours: the store never ends it. */
@@ -52,12 +52,12 @@ export function storeWith(parts: Parts, { pool, schema = 'tokenwell', listen = t
   // The end of an idle connection is an event of the pool. Nobody listening, it would end the process.
   if (pool.listenerCount('error') === 0) pool.on('error', () => {})
 
-  async function rows(statement: string, values: readonly unknown[], { signal }: Operation): Promise<readonly unknown[]> {
+  async function ask(statement: string, values: readonly unknown[], { signal }: Operation): Promise<unknown> {
     signal.throwIfAborted()
     closing.signal.throwIfAborted()
     await tables.ready(signal)
     try {
-      return (await send(pool, statement, values, signal)).rows
+      return written((await send(pool, statement, values, signal)).rows)
     } catch (error) {
       if (isOutdated(error)) tables.doubt()
       throw error
@@ -65,8 +65,7 @@ export function storeWith(parts: Parts, { pool, schema = 'tokenwell', listen = t
   }
 
   async function call(statement: string, key: string, values: readonly unknown[], operation: Operation): Promise<Reply> {
-    const [row] = await rows(statement, [text('key', key), ...values], operation)
-    return parseReply(key, row)
+    return parseReply(key, await ask(statement, [text('key', key), ...values], operation))
   }
 
   /** Best effort, and nobody waits for it: what it forgets is long over, and what it does not will be met again. */
@@ -80,8 +79,8 @@ export function storeWith(parts: Parts, { pool, schema = 'tokenwell', listen = t
     capabilities: { shared: true, durable: true, push: announcements !== undefined },
 
     async read(keys, operation) {
-      const found = await rows(statements.read, [keys.map((key) => text('key', key))], operation)
-      return keys.map((key, index) => parseReply(key, found[index]).snapshot)
+      const replies = (await ask(statements.read, [keys.map((key) => text('key', key))], operation)) as readonly unknown[]
+      return keys.map((key, index) => parseReply(key, replies[index]).snapshot)
     },
 
     async claim(key, attempt, { leaseMs, seen, rejected, config }, operation) {

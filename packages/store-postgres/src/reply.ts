@@ -1,40 +1,58 @@
 import type { Snapshot, Version } from '@tokenwell/core'
 
-/** What a statement replied; see sql/reply.sql. */
+/** What an operation replied. */
 export interface Reply {
-  /** Of the operation; null for a reading. */
+  /** Null for a reading. */
   readonly outcome: string | null
   readonly fence: Version
   readonly takeover: boolean
   readonly snapshot: Snapshot
 }
 
-/** Reads one row of a reply about this key. No row: the key is unknown. */
-export function parseReply(key: string, row: unknown): Reply {
-  const at = (typeof row === 'object' && row !== null ? row : {}) as Readonly<Record<string, unknown>>
-  const text = (column: string): string | undefined => {
-    const value = at[column]
-    if (value === undefined || value === null) return undefined
-    if (typeof value === 'string') return value
-    throw new Error(`PostgreSQL replied ${typeof value} for ${column}, expected text: does the pool have a parser for text?`)
-  }
-  const milliseconds = (column: string) => Number(text(column) ?? 0) / 1000
-  const version = Number(text('version') ?? 0)
-  const leaseInMs = milliseconds('lease_in')
-  const failures = Number(text('failures') ?? 0)
+/** As sql/reply_of.sql writes it. */
+interface Written {
+  readonly outcome: string | null
+  readonly version: number | null
+  readonly value: string | null
+  readonly renew_in: number
+  readonly expires_in: number
+  readonly rejected_up_to: number | null
+  readonly lease_in: number
+  readonly lease_fence: number | null
+  readonly takeover: boolean | null
+  readonly failures: number | null
+  readonly retry_in: number
+  readonly failure: string | null
+}
+
+/** The one column of the one row that a function of the store replied with, parsed. */
+export function written(rows: readonly unknown[]): unknown {
+  const [row] = rows as readonly { readonly reply?: unknown }[]
+  // A client may have a parser of its own for text.
+  if (typeof row?.reply !== 'string')
+    throw new Error(`PostgreSQL replied ${typeof row?.reply}, expected text: does the pool have a parser for text?`)
+  return JSON.parse(row.reply)
+}
+
+/** Reads a reply about this key. */
+export function parseReply(key: string, from: unknown): Reply {
+  const reply = from as Written
+  const version = reply.version ?? 0
   return {
-    outcome: text('outcome') ?? null,
-    fence: Number(text('lease_fence') ?? 0),
-    takeover: text('takeover') === 'true',
+    outcome: reply.outcome,
+    fence: reply.lease_fence ?? 0,
+    takeover: reply.takeover ?? false,
     snapshot: {
       key,
       version,
-      ...(version !== 0 && { value: text('value') ?? '' }),
-      renewInMs: milliseconds('renew_in'),
-      expiresInMs: milliseconds('expires_in'),
-      rejectedUpTo: Number(text('rejected_up_to') ?? 0),
-      ...(leaseInMs > 0 && { lease: { expiresInMs: leaseInMs } }),
-      ...(failures > 0 && { backoff: { retryInMs: milliseconds('retry_in'), failure: text('failure') ?? '', failures } }),
+      ...(version !== 0 && { value: reply.value ?? '' }),
+      renewInMs: reply.renew_in / 1000,
+      expiresInMs: reply.expires_in / 1000,
+      rejectedUpTo: reply.rejected_up_to ?? 0,
+      ...(reply.lease_in > 0 && { lease: { expiresInMs: reply.lease_in / 1000 } }),
+      ...(reply.failures !== null && {
+        backoff: { retryInMs: reply.retry_in / 1000, failure: reply.failure ?? '', failures: reply.failures },
+      }),
     },
   }
 }

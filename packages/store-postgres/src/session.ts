@@ -1,6 +1,7 @@
 import { setTimeout as passed } from 'node:timers/promises'
 import { isConflict, isConnectionLoss, isUnusable, presentable } from './errors.ts'
 import type { PostgresPool, PostgresPoolClient, PostgresResult } from './pool.ts'
+import { carriedOut } from './prepared.ts'
 
 /** How often a statement is sent again, each time with the same attempt: it is harmless twice. */
 const TRIES_AFTER_CONFLICT = 200
@@ -15,12 +16,12 @@ const PAUSE_MS = 50
  */
 const PATIENCE_MS = 10_000
 
-/** Sends one statement, on its own, within what the signal allows. */
+/** Sends one statement `select …` without a `from`, on its own, within what the signal allows. */
 export async function send(pool: PostgresPool, text: string, values: readonly unknown[], signal: AbortSignal): Promise<PostgresResult> {
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
     try {
-      return await withClient(pool, signal, (client) => client.query(text, values))
+      return await withClient(pool, signal, (client) => carriedOut(client, text, values))
     } catch (error) {
       if (signal.aborted) throw signal.reason
       if (tries >= triesFor(error)) throw presentable(error)

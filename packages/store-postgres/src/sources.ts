@@ -7,14 +7,12 @@ import publish from './sql/publish.sql?raw'
 import read from './sql/read.sql?raw'
 import records from './sql/records.sql?raw'
 import remaining from './sql/remaining.sql?raw'
-import reply from './sql/reply.sql?raw'
 import replyOf from './sql/reply_of.sql?raw'
 import settle from './sql/settle.sql?raw'
 
 /** What makes the table and the functions of a store, a statement each, in an order in which they can be run. */
 export const sources = {
   records,
-  reply,
   clock,
   remaining,
   replyOf,

@@ -5,11 +5,11 @@ export type Statements = Readonly<Record<'read' | 'claim' | 'publish' | 'settle'
 
 export function statementsOf({ schema }: Names): Statements {
   return {
-    read: `select * from ${schema}.read($1)`,
-    claim: `select * from ${schema}.claim($1, $2, $3, $4, $5, $6)`,
-    publish: `select * from ${schema}.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    settle: `select * from ${schema}.settle($1, $2, $3, $4, $5, $6)`,
-    invalidate: `select * from ${schema}.invalidate($1, $2)`,
+    read: `select ${schema}.read($1) as reply`,
+    claim: `select ${schema}.claim($1, $2, $3, $4, $5, $6) as reply`,
+    publish: `select ${schema}.publish($1, $2, $3, $4, $5, $6, $7, $8, $9) as reply`,
+    settle: `select ${schema}.settle($1, $2, $3, $4, $5, $6) as reply`,
+    invalidate: `select ${schema}.invalidate($1, $2) as reply`,
     collect: `select ${schema}.collect($1)`,
   }
 }

@@ -156,7 +156,7 @@ test('a schema that is gone while a store works is made again by the operation a
 /** Reading that needs the column of migration 2. */
 const withNovelty = ({ read, ...others }: Statements) => ({
   ...others,
-  read: read.replace(/ from (.*)\.read/, ', (select count(novelty_2) from $1.records) $&'),
+  read: read.replace(/ (.*)\.read/, ' (select count(novelty_2) from $1.records), $1.read'),
 })
 
 /** A migration that fails where it is applied twice. */

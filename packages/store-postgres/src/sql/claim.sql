@@ -6,7 +6,7 @@
 -- config    digest of the caller's configuration, or null
 -- Outcome   'repeated' (granted before), 'fresh', 'backoff', 'held' or 'granted'
 create or replace function {schema}.claim(key text, attempt text, length bigint, seen bigint, rejected bigint, config text)
-returns {schema}.reply language plpgsql as $body$
+returns text language plpgsql as $body$
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;
@@ -37,6 +37,7 @@ begin
     exit when outcome <> 'granted';
     if locks or r.id is null then
       granted := greatest(greatest(r.fence, seen, rejected) + 1, moment);
+      if granted > 9007199254740991 then raise 'the fence to grant is no safe integer'; end if;
       insert into {schema}.records as s (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
       values (digest, key, granted, attempt, granted, moment + length, length, r.owner is not null, moment)
       on conflict (id) do update set

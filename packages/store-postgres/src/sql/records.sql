@@ -21,6 +21,5 @@ create table if not exists {schema}.records (
   failure text,
   failures integer,
   config text,
-  changed_at bigint not null,
-  constraint fence_is_a_safe_integer check (fence between 0 and 9007199254740991)
+  changed_at bigint not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.2)

@@ -5,7 +5,7 @@
 -- config   digest of the configuration that failed, or null
 -- Outcome  'unchanged' or 'settled'
 create or replace function {schema}.settle(key text, attempt text, fence bigint, backoff bigint, failure text, config text)
-returns {schema}.reply language plpgsql as $body$
+returns text language plpgsql as $body$
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;

@@ -85,7 +85,7 @@ async function whileLocked<T>(
     const outcome = operation()
     outcome.catch(() => {})
     const waiting = async () =>
-      (await admin.query('select from pg_stat_activity where wait_event_type = $1 and query like $2', ['Lock', `%from "${schema}".%($1%`]))
+      (await admin.query('select from pg_stat_activity where wait_event_type = $1 and query like $2', ['Lock', `select "${schema}".%($1%`]))
         .rows.length
     await expect.poll(waiting, { interval: 2, timeout: 5_000 }).toBe(1)
     await holder.query(change)

@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import { codeOf } from './errors.ts'
+import type { PostgresPoolClient, PostgresResult } from './pool.ts'
+
+/** What a name is answered with that the session does not know, or no longer. */
+const UNKNOWN_STATEMENT = '26000'
+
+/**
+ * Clients by whether the session they speak to is theirs alone. A pooler in between gives out a process number of its own, and each
+ * transaction may have another session.
+ */
+const isAlone = new WeakMap<PostgresPoolClient, boolean>()
+
+/** Has one statement `select …` without a `from` carried out, prepared by name where that will be found again. */
+export async function carriedOut(client: PostgresPoolClient, text: string, values: readonly unknown[]): Promise<PostgresResult> {
+  if (isAlone.get(client) === true) {
+    try {
+      return await client.query({ name: nameOf(text), text, values })
+    } catch (error) {
+      if (codeOf(error) !== UNKNOWN_STATEMENT) throw error
+      // Whoever else uses the pool lets its sessions forget.
+      isAlone.set(client, false)
+    }
+  }
+  if (isAlone.has(client)) return client.query({ text, values })
+  const result = await client.query({ text: `${text}, pg_backend_pid()::text as process`, values })
+  const [row] = result.rows as readonly { readonly process: string }[]
+  isAlone.set(client, row?.process === String(client.processID))
+  return result
+}
+
+const names = new Map<string, string>()
+
+/** The same for every store, and every copy of this package, that sends the same. */
+function nameOf(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = `tokenwell ${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+  names.set(text, name)
+  return name
+}
