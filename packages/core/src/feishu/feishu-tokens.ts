@@ -50,6 +50,9 @@ export interface AppTicketInput {
 
 /** The tokens of one Feishu or Lark app, shared with the fleet. */
 export interface FeishuTokens {
+  /** The app's id. */
+  readonly appId: string
+  readonly appType: 'store' | 'custom'
   /** The app's `app_access_token`. */
   readonly app: TokenHandle
   /**
@@ -148,6 +151,8 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   }
 
   const tokens: FeishuTokens = {
+    appId,
+    appType,
     app,
     async appAccessToken() {
       assertOpen()

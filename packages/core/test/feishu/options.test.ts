@@ -89,6 +89,12 @@ const WRONG: ReadonlyArray<readonly [path: string, what: string, change: object]
   ['http.dispatcher', 'null', { http: { dispatcher: null } }],
 ]
 
+test.each(['store', 'custom'] as const)('the tokens of a %s app say whose they are', (appType) => {
+  const tokens = createFeishuTokens({ ...valid(), appType })
+  onTestFinished(() => tokens.close())
+  expect(tokens).toMatchObject({ appId: 'cli_options', appType })
+})
+
 describe('createFeishuTokens', () => {
   test.each(WRONG)('names %s when it is %s, and quotes no secret', (path, _, change) => {
     const { message } = refusal(change)
