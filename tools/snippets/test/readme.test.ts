@@ -1,20 +1,25 @@
 import { globSync, readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const READMES = ['README.md', ...globSync('packages/*/README.md', { cwd: ROOT })]
+const PAGES = ['README.md', ...globSync(['packages/*/README.md', 'docs/*.md'], { cwd: ROOT })]
+/** What pages outside of packages import besides Tokenwell. */
+const FOREIGN = {
+  '@larksuiteoapi/node-sdk': ['./packages/lark-sdk/node_modules/@larksuiteoapi/node-sdk/types/index.d.ts'],
+  ioredis: ['./packages/store-redis/node_modules/ioredis/built/index.d.ts'],
+}
 
 /**
  * Every block marked `ts`, as a module of its own beside the file it is written in. What a block takes as given stands in a comment
  * right above it: `<!-- given: … -->`.
  */
-function snippetsOf(readme: string): Map<string, string> {
-  const text = readFileSync(join(ROOT, readme), 'utf8')
+function snippetsOf(page: string): Map<string, string> {
+  const text = readFileSync(join(ROOT, page), 'utf8')
   const pattern = /(?:^<!-- given:([\s\S]*?)-->\n+)?^```ts\n([\s\S]*?)^```$/gm
   const blocks = [...text.matchAll(pattern)].map(([, given = '', code = '']) => `${given}\n${code}`)
-  return new Map(blocks.map((code, index) => [join(ROOT, dirname(readme), `snippet-${index + 1}.ts`), code]))
+  return new Map(blocks.map((code, index) => [join(ROOT, dirname(page), `${basename(page, '.md')}-${index + 1}.ts`), code]))
 }
 
 /** The errors of all snippets under the repository's own compiler options. */
@@ -29,7 +34,8 @@ function errorsIn(snippets: ReadonlyMap<string, string>): string[] {
     const code = snippets.get(file)
     return code === undefined ? getSourceFile(file, language, ...rest) : ts.createSourceFile(file, code, language)
   }
-  const lenient = { ...options, noUnusedLocals: false, lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'] }
+  const lib = ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts']
+  const lenient = { ...options, noUnusedLocals: false, lib, paths: { ...options.paths, ...FOREIGN } }
   const program = ts.createProgram([...snippets.keys()], lenient, host)
   return ts
     .getPreEmitDiagnostics(program)
@@ -37,11 +43,12 @@ function errorsIn(snippets: ReadonlyMap<string, string>): string[] {
     .map(({ file, messageText }) => `${relative(ROOT, file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`)
 }
 
-test('every TypeScript block of every README compiles', () => {
-  const snippets = new Map(READMES.flatMap((readme) => [...snippetsOf(readme)]))
+test('every TypeScript block of every README and of every page of docs/ compiles', () => {
+  const snippets = new Map(PAGES.flatMap((page) => [...snippetsOf(page)]))
   expect(snippets.size).toBeGreaterThan(5)
   expect(errorsIn(snippets)).toEqual([])
-}, 60_000)
+  // The types of the official SDK take most of it.
+}, 120_000)
 
 test('a block that uses a name that is not there is caught', () => {
   const code = "import { createFeishuToken } from '@tokenwell/core/feishu'\nconsole.log(createFeishuToken)\n"
