@@ -1,5 +1,6 @@
 // Measures one way of one contender. Answers with nanoseconds a call, batch by batch, and with bytes a call.
-import { answer, argument } from '../measure/in-process.ts'
+import { argument } from '../measure/child.ts'
+import { answer } from '../measure/in-process.ts'
 import { median } from '../measure/statistics.ts'
 import type { Contender, Way } from './contender.ts'
 

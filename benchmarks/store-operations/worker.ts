@@ -1,5 +1,6 @@
 // Measures one store, operation by operation in turn.
-import { answer, argument } from '../measure/in-process.ts'
+import { argument } from '../measure/child.ts'
+import { answer } from '../measure/in-process.ts'
 import { processorMs } from '../measure/processor-time.ts'
 import { median } from '../measure/statistics.ts'
 import type { Measured, Operation, Order } from './measured.ts'
