@@ -1,0 +1,106 @@
+import { startPostgres, startRedis } from '@tokenwell/test-servers'
+import type { Benchmark } from '../benchmark.ts'
+import { median } from '../measure/statistics.ts'
+import { figure } from '../report/figure.ts'
+import type { Chart, Limit, Table } from '../report/report.ts'
+import { type Outcome, type Size, stampede } from './stampede.ts'
+
+const OURS = ['tokenwell-redis', 'tokenwell-postgres']
+const OTHERS = ['mutex-shared', 'mutex', 'bentocache', 'msal-node', 'node-sdk']
+
+const SIZE: Size = { processes: 8, callers: 2_000, latencyMs: 50 }
+/** Longest that the last of all callers may wait beyond what the upstream takes. */
+const BEYOND_MS = 150
+
+const HOW = `${SIZE.processes} processes with ${SIZE.callers.toLocaleString('en-US')} callers each want, in the same moment, a token that nobody has. The upstream is an HTTP server in a
+process of its own that takes ${SIZE.latencyMs} ms, the same for all. The processes are up and have rehearsed with other tokens, so everything is loaded, compiled
+and connected. Counted are the requests for the token; the time is from that moment to the last caller who is served in any process. All share
+one Redis, or PostgreSQL: it is the second level and the bus of bentocache, the cache that the official SDK and MSAL are given, and holds the lock
+of redis-semaphore, which is taken between two looks for the token, by every caller or once for each process; who waits for that lock
+gives up after 10 s. The processes are started anew for each round; figures are medians of the rounds. Where there are fewer processors than
+processes, most of the time is that of processes taking turns.`
+
+export const coldStampede: Benchmark = {
+  name: 'stampede',
+  async measure({ rounds, ownOnly, progress }) {
+    const contenders = ownOnly ? OURS : [...OURS, ...OTHERS]
+    const redis = await startRedis()
+    try {
+      const postgres = await startPostgres()
+      try {
+        const outcomes = new Map<string, Outcome[]>(contenders.map((contender) => [contender, []]))
+        for (let round = 1; round <= rounds; round++) {
+          for (const contender of contenders) {
+            const outcome = await stampede(contender, { redisUrl: redis.url, postgresUrl: postgres.url }, SIZE)
+            progress(`round ${round} of ${rounds}, ${outcome.name}: ${outcome.requests} requests, ${figure(outcome.servedMs)} ms`)
+            outcomes.get(contender)?.push(outcome)
+          }
+        }
+        return {
+          title: 'A cold stampede',
+          how: HOW,
+          tables: [table(outcomes)],
+          charts: ownOnly ? [] : charts(outcomes),
+          limits: OURS.flatMap((contender) => limits(outcomes.get(contender) ?? [], SIZE.latencyMs)),
+        }
+      } finally {
+        await postgres.stop()
+      }
+    } finally {
+      await redis.stop()
+    }
+  },
+}
+
+function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): Table {
+  const columns = ['', 'requests', 'rounds', 'ms until all are served', 'rounds', 'callers without a token']
+  const rows = [...outcomes.values()].map((rounds) => {
+    const requests = rounds.map((each) => each.requests)
+    const served = rounds.map(({ servedMs }) => servedMs)
+    return [
+      nameOf(rounds),
+      figure(median(requests)),
+      range(requests),
+      figure(median(served)),
+      range(served),
+      figure(median(rounds.map(({ failures }) => failures.length))),
+    ]
+  })
+  return { title: '', columns, rows }
+}
+
+function range(samples: readonly number[]): string {
+  return `${figure(Math.min(...samples))} to ${figure(Math.max(...samples))}`
+}
+
+function charts(outcomes: ReadonlyMap<string, readonly Outcome[]>): Chart[] {
+  const chart = (name: string, title: string, unit: string, of: (outcome: Outcome) => number): Chart => {
+    const bars = Array.from(outcomes, ([contender, rounds]) => ({
+      name: nameOf(rounds),
+      value: median(rounds.map(of)),
+      isOurs: OURS.includes(contender),
+    }))
+    return { name, title, unit, bars: bars.sort((a, b) => a.value - b.value) }
+  }
+  const callers = (SIZE.processes * SIZE.callers).toLocaleString('en-US')
+  return [
+    chart('stampede-requests', `${callers} callers at once: requests to the upstream`, 'requests', ({ requests }) => requests),
+    chart('stampede-served', `${callers} callers at once: until all are served`, 'ms', ({ servedMs }) => servedMs),
+  ]
+}
+
+/** What must hold of every round, and of the time in the median. @throws Error when a caller of ours has no token */
+export function limits(rounds: readonly Outcome[], latencyMs: number): Limit[] {
+  const name = nameOf(rounds)
+  const [failure] = rounds.flatMap(({ failures }) => failures)
+  if (failure !== undefined) throw new Error(`${name}: a caller has no token: ${failure}`)
+  const served = median(rounds.map(({ servedMs }) => servedMs))
+  return [
+    { what: `upstream requests to one, ${name}`, ratio: Math.max(...rounds.map(({ requests }) => requests)), most: 1 },
+    { what: `time until all are served to ${latencyMs} + ${BEYOND_MS} ms, ${name}`, ratio: served / (latencyMs + BEYOND_MS), most: 1 },
+  ]
+}
+
+function nameOf([first]: readonly Outcome[]): string {
+  return first?.name ?? ''
+}

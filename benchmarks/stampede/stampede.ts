@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto'
+import { sharedNow } from '../measure/moment.ts'
+import { type Served, startFleet } from '../measure/served.ts'
+import { startUpstream } from '../measure/upstream-client.ts'
+import type { Servers } from './contender.ts'
+import type { About, Order, Settled, Start } from './worker.ts'
+
+export interface Size {
+  readonly processes: number
+  /** In each process. */
+  readonly callers: number
+  readonly latencyMs: number
+}
+
+/** What came of callers who all came at once. */
+export interface Outcome {
+  /** The contender. */
+  readonly name: string
+  /** For a token. */
+  readonly requests: number
+  /** From the moment for which all were told to start to the last caller who was served, in whichever process. */
+  readonly servedMs: number
+  readonly tokens: number
+  readonly failures: readonly string[]
+}
+
+/** With so many callers everything has been loaded, connected and compiled. */
+const REHEARSING = 200
+const REHEARSALS = 3
+/** Until then every process has been told when. */
+const NOTICE_MS = 300
+
+/** Plays it once, in processes of its own that have rehearsed with other clients. */
+export async function stampede(contender: string, servers: Servers, { processes, callers, latencyMs }: Size): Promise<Outcome> {
+  const upstream = await startUpstream({ latencyMs })
+  let fleet: readonly Served<About, Start, Settled>[] = []
+  try {
+    const order: Order = { contender, ...servers, upstreamUrl: upstream.about.url }
+    fleet = await startFleet(new URL('worker.ts', import.meta.url), order, processes)
+    const play = async (callersEach: number) => {
+      const clientId = `cli_${randomUUID()}`
+      const at = sharedNow() + NOTICE_MS
+      const settled = await Promise.all(fleet.map((worker) => worker.ask({ clientId, callers: callersEach, at })))
+      return {
+        requests: await upstream.ask(clientId),
+        servedMs: Math.max(...settled.map((each) => each.at)) - at,
+        tokens: new Set(settled.flatMap(({ tokens }) => tokens)).size,
+        failures: settled.flatMap(({ failures }) => failures),
+      }
+    }
+    for (let rehearsal = 0; rehearsal < REHEARSALS; rehearsal++) await play(Math.min(REHEARSING, callers))
+    return { name: fleet[0]?.about.name ?? contender, ...(await play(callers)) }
+  } finally {
+    await Promise.all([...fleet, upstream].map((each) => each.end()))
+  }
+}

@@ -1,0 +1,44 @@
+// One process of a fleet. Told a client and a moment, all its callers ask for the client's token at that moment.
+import { argument } from '../measure/child.ts'
+import { moment, sharedNow } from '../measure/moment.ts'
+import { serve } from '../measure/served.ts'
+import type { Contender, Places } from './contender.ts'
+
+export interface Order extends Places {
+  readonly contender: string
+}
+
+export interface About {
+  readonly name: string
+}
+
+export interface Start {
+  readonly clientId: string
+  readonly callers: number
+  /** Of the clock that all processes share. */
+  readonly at: number
+}
+
+export interface Settled {
+  /** When the last caller was, by the clock that all processes share. */
+  readonly at: number
+  readonly tokens: readonly string[]
+  /** Why callers have no token. */
+  readonly failures: readonly string[]
+}
+
+const { contender: file, ...places } = argument<Order>()
+const { contender } = (await import(`./contenders/${file}.ts`)) as { readonly contender: Contender }
+const opened = await contender.open(places)
+
+serve<Start, Settled>({ name: contender.name } satisfies About, async ({ clientId, callers, at: startAt }) => {
+  const get = opened(clientId)
+  await moment(startAt)
+  const outcomes = await Promise.allSettled(Array.from({ length: callers }, () => get()))
+  const at = sharedNow()
+  return {
+    at,
+    tokens: [...new Set(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])))],
+    failures: outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : [])),
+  }
+})

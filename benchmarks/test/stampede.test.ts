@@ -1,0 +1,51 @@
+import { startRedis } from '@tokenwell/test-servers'
+import { expect, test } from 'vitest'
+import { requestToken, startUpstream } from '../measure/upstream-client.ts'
+import { holds } from '../report/report.ts'
+import { limits } from '../stampede/index.ts'
+import { type Outcome, stampede } from '../stampede/stampede.ts'
+
+test('the upstream counts the requests of each client, in its own form or as Feishu does it, and gives each another token', async () => {
+  const upstream = await startUpstream({ latencyMs: 0 })
+  try {
+    const { url } = upstream.about
+    const tokens = [await requestToken(url, 'one'), await requestToken(url, 'one')]
+    const reply = await fetch(`${url}/open-apis/auth/v3/app_access_token/internal`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify({ app_id: 'two', app_secret: 'secret' }),
+    })
+    expect(await reply.json()).toMatchObject({ code: 0, expire: 7_200 })
+    expect(new Set(tokens.map(({ value }) => value)).size).toBe(2)
+    expect(await upstream.ask('one')).toBe(2)
+    expect(await upstream.ask('two')).toBe(1)
+    expect(await upstream.ask('three')).toBe(0)
+  } finally {
+    await upstream.end()
+  }
+})
+
+test('the callers of a small fleet share one request, and those of the official client share none', async () => {
+  const redis = await startRedis()
+  try {
+    const servers = { redisUrl: redis.url, postgresUrl: '' }
+    const size = { processes: 2, callers: 10, latencyMs: 50 }
+    expect(await stampede('tokenwell-redis', servers, size)).toMatchObject({ requests: 1, tokens: 1, failures: [] })
+    expect(await stampede('node-sdk', servers, size)).toMatchObject({ requests: 20, failures: [] })
+  } finally {
+    await redis.stop()
+  }
+})
+
+test('one request too many in any round breaks the limit, and so does a median that is too slow', () => {
+  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: [] }
+  expect(limits([outcome, outcome, outcome], 50).every(holds)).toBe(true)
+  expect(limits([outcome, { ...outcome, requests: 2 }, outcome], 50).map(holds)).toEqual([false, true])
+  expect(limits([outcome, { ...outcome, servedMs: 900 }, outcome], 50).map(holds)).toEqual([true, true])
+  expect(limits([{ ...outcome, servedMs: 201 }], 50).map(holds)).toEqual([true, false])
+})
+
+test('a caller without a token is an error, not a figure', () => {
+  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: ['TIMEOUT'] }
+  expect(() => limits([outcome], 50)).toThrow('one: a caller has no token: TIMEOUT')
+})
