@@ -7,11 +7,12 @@ import { thisMachine } from './measure/machine.ts'
 import { times } from './report/figure.ts'
 import { record } from './report/records.ts'
 import { holds } from './report/report.ts'
+import { rotation } from './rotation/index.ts'
 import { scale } from './scale/index.ts'
 import { coldStampede } from './stampede/index.ts'
 import { storeOperations } from './store-operations/index.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [hotPath, coldStampede, storeOperations, scale]
+const BENCHMARKS: readonly Benchmark[] = [hotPath, coldStampede, rotation, storeOperations, scale]
 
 const USAGE = `usage: npm run bench [-- <name> …] [--rounds 7] [--gate]
 

@@ -38,6 +38,8 @@ export interface Limit {
   readonly what: string
   readonly ratio: number
   readonly most: number
+  /** Of the slowest among millions: too different from run to run to be compared with what was recorded. */
+  readonly isTail?: true
 }
 
 export function holds({ ratio, most }: Limit): boolean {
