@@ -87,8 +87,11 @@ function staleSpends({ entries, requests }: Account): Violation[] {
       ({ node, operation, outcome, at }) => node === entry.node && operation === 'claim' && outcome === 'granted' && at <= entry.at,
     )
     if (claim === undefined) return []
+    // What was published before is accepted once more when it is sent again.
+    const known = new Set(its.filter(({ at }) => at <= first.at).map(({ version }) => version))
     const successor = its.find(
-      ({ operation, outcome, sentAt, at }) => operation === 'publish' && outcome === 'accepted' && sentAt > first.at && at < claim.sentAt,
+      ({ operation, outcome, fence, sentAt, at }) =>
+        operation === 'publish' && outcome === 'accepted' && !known.has(fence) && sentAt > first.at && at < claim.sentAt,
     )
     if (successor === undefined || forgotten.some((at) => at > successor.sentAt && at < entry.at)) return []
     const what = `${entry.node} spent a refresh token of ${key} again, ${(claim.sentAt - successor.at).toFixed(0)} ms after its successor was stored`

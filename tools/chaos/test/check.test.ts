@@ -242,6 +242,10 @@ describe('what cannot be prevented is no violation', () => {
       ...withEntries(...successor(59_999), spending(60_000, 'b')),
       requests: [refresh(50_000), refresh(60_001)],
     },
+    'a refresh token that came with what was published again while it was spent': {
+      ...withEntries({ ...publish(49_000, 'a', 4_000), key: `tokenwell/${USER}` } as Entry, ...successor(50_100), spending(60_000, 'b')),
+      requests: [refresh(50_000), refresh(60_001)],
+    },
     'a refresh token whose successor the store forgot': {
       ...withEntries(...successor(50_100), loss(55_000), spending(60_000, 'b')),
       requests: [refresh(50_000), refresh(60_001)],
