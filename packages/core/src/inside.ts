@@ -21,14 +21,20 @@ export interface Inside extends Kernel {
 }
 
 /** Registered, so that another copy of this package in the process finds it too. */
-const INSIDE = Symbol.for('@tokenwell/core/inside/1')
-
-export function attachInside(manager: object, inside: Inside): void {
-  Object.defineProperty(manager, INSIDE, { value: inside })
+const INSIDE = {
+  manager: Symbol.for('@tokenwell/core/inside/1'),
+  tokens: Symbol.for('@tokenwell/core/tokens/inside/1'),
 }
 
-/** The inside of a manager; undefined for anything else. */
-export function insideOf(manager: unknown): Inside | undefined {
-  if (typeof manager !== 'object' || manager === null) return undefined
-  return (manager as { [INSIDE]?: Inside })[INSIDE]
+/** What has the inside of a manager: the manager, or the tokens of an app that are made with it. */
+type Owner = keyof typeof INSIDE
+
+export function attachInside(owner: Owner, to: object, inside: Inside): void {
+  Object.defineProperty(to, INSIDE[owner], { value: inside })
+}
+
+/** The inside of what is an owner of that kind; undefined for anything else. */
+export function insideOf(owner: Owner, value: unknown): Inside | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  return (value as { [symbol: symbol]: Inside | undefined })[INSIDE[owner]]
 }

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /**
  * Replaces every secret in a text, also JSON-escaped, percent-encoded, in hex, or in base64 at any offset, by `***`.
  *
@@ -34,6 +36,20 @@ function base64Within(secret: Buffer, offset: number): string[] {
   const padded = Buffer.concat([Buffer.alloc(offset), secret])
   const urlSafe = padded.toString('base64url').slice(Math.ceil((offset * 8) / 6), Math.floor((padded.length * 8) / 6))
   return [urlSafe, urlSafe.replaceAll('-', '+').replaceAll('_', '/')]
+}
+
+/** How deep an error is looked at: its cause, and what hangs on either. */
+const LOOKED_AT_DEPTH = 5
+
+/** What was thrown, as it is where it shows no secret: a class that callers know is worth more than a copy. */
+export function withoutSecrets(error: unknown, secrets: readonly string[]): Error {
+  try {
+    const shown = inspect(error, { depth: LOOKED_AT_DEPTH })
+    if (error instanceof Error && scrub(shown, secrets) === shown) return error
+  } catch {
+    // It cannot be looked at.
+  }
+  return scrubbedError(error, secrets)
 }
 
 /** What says where and why a connection failed. Other fields are left out: some of undici's errors carry the request or the reply. */

@@ -175,7 +175,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     },
     [Symbol.asyncDispose]: () => manager.close(),
   }
-  attachInside(manager, inside)
+  attachInside('manager', manager, inside)
   return manager
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TokenError } from '../errors.ts'
-import { type Inside, insideOf } from '../inside.ts'
+import { attachInside, type Inside, insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
@@ -53,6 +53,8 @@ export interface FeishuTokens {
   /** The app's id. */
   readonly appId: string
   readonly appType: 'store' | 'custom'
+  /** Where the app's requests go: `https://open.feishu.cn`, or what `domain` says; without a slash at its end. */
+  readonly baseUrl: string
   /** The app's `app_access_token`. */
   readonly app: TokenHandle
   /**
@@ -121,7 +123,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   }
   const baseUrl = resolveDomain(domain)
   checkObject(httpOptions, 'http', ['dispatcher'])
-  const dispatcher = checkDispatcher(httpOptions.dispatcher)
+  const dispatcher = checkDispatcher(httpOptions.dispatcher, 'http.dispatcher')
   const rules = events === undefined ? undefined : checkEvents(events, appId)
   if (store === undefined && options.manager === undefined) {
     throw new TypeError('store: expected a TokenStore such as memoryStore() from @tokenwell/store-memory, got undefined')
@@ -153,6 +155,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   const tokens: FeishuTokens = {
     appId,
     appType,
+    baseUrl,
     app,
     async appAccessToken() {
       assertOpen()
@@ -221,11 +224,12 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     },
     [Symbol.asyncDispose]: () => tokens.close(),
   }
+  attachInside('tokens', tokens, inside)
   return tokens
 }
 
 function checkManager(manager: unknown): Inside {
-  const inside = insideOf(manager)
+  const inside = insideOf('manager', manager)
   if (inside !== undefined) return inside
   throw new TypeError(`manager: expected one made by createTokenManager of this version of @tokenwell/core, got ${describe(manager)}`)
 }

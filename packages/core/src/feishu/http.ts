@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher, request as send } from 'undici'
+import { Agent, type Dispatcher, Dispatcher1Wrapper, getGlobalDispatcher, request as send } from 'undici'
 import { isTokenError, TokenError } from '../errors.ts'
 import { describe } from '../options.ts'
 import { scrubbedError } from '../scrub.ts'
@@ -159,15 +159,16 @@ export function wasNeverSent({ code, cause }: TokenError): boolean {
 }
 
 /**
- * Checks the option `http.dispatcher`; `undefined` passes.
+ * Checks an option that is a dispatcher; `undefined` passes.
  *
+ * @param name of the option, with its path
  * @throws TypeError if it is not something that undici can send through
  */
-export function checkDispatcher(value: unknown): Dispatcher | undefined {
+export function checkDispatcher(value: unknown, name: string): Dispatcher | undefined {
   if (value === undefined || isDispatcher(value)) return value
   const got =
     typeof value === 'object' && value !== null ? `an instance of ${value.constructor?.name ?? 'nothing'}` : describeForeign(value)
-  throw new TypeError(`http.dispatcher must be a dispatcher of undici (Agent, Pool, ProxyAgent, …) with a dispatch() function; got ${got}`)
+  throw new TypeError(`${name} must be a dispatcher of undici (Agent, Pool, ProxyAgent, …) with a dispatch() function; got ${got}`)
 }
 
 /** The URL of a proxy is an easy mistake to make; one with an "@" may hold a password. */
@@ -177,6 +178,17 @@ function describeForeign(value: unknown): string {
 
 function isDispatcher(value: unknown): value is Dispatcher {
   return typeof value === 'object' && value !== null && 'dispatch' in value && typeof value.dispatch === 'function'
+}
+
+/** The dispatcher that the process uses where no other is named. */
+export function globalDispatcher(): Dispatcher {
+  return getGlobalDispatcher()
+}
+
+/** A dispatcher for Node's own `fetch`, whose undici may be an older one, with other events. */
+export function fetchDispatcher(dispatch: Dispatcher['dispatch']): NonNullable<RequestInit['dispatcher']> {
+  // The types of Node are those of its oldest undici.
+  return new Dispatcher1Wrapper({ dispatch } as Dispatcher) as unknown as NonNullable<RequestInit['dispatcher']>
 }
 
 /**

@@ -1,3 +1,5 @@
+export { type FeishuAuthOptions, type FeishuInterceptor, feishuAuth, type OutgoingRequest } from './clients/auth.ts'
+export { type FeishuFetchOptions, feishuFetch } from './clients/auth-fetch.ts'
 export {
   createNodeEventHandler,
   createWebEventHandler,

@@ -212,7 +212,7 @@ function invalid(answer: Answer, came: string): TokenError {
 }
 
 function failure(answer: Answer, code: TokenErrorCode, retryable: boolean, came: string, advice: string): TokenError {
-  const retryAfterMs = code === 'RATE_LIMITED' ? retryAfter(answer.reply) : undefined
+  const retryAfterMs = code === 'RATE_LIMITED' ? askedWaitMs(answer.reply.headers) : undefined
   const wait = retryAfterMs === undefined ? '' : ` Next try in ${retryAfterMs} ms.`
   return new TokenError(code, `${answer.doing}: the upstream answered ${came}. ${advice}${wait}`, {
     retryable,
@@ -232,7 +232,7 @@ function saying({ code, msg, httpStatus, logId }: UpstreamDetail): string {
 }
 
 /** Milliseconds to stay away, at most 1 h. Zero tells nothing, so the caller's own backoff applies. Dates are ignored: no clock here. */
-function retryAfter({ headers }: UpstreamReply): number | undefined {
+export function askedWaitMs(headers: UpstreamReply['headers']): number | undefined {
   for (const name of ['x-ogw-ratelimit-reset', 'retry-after']) {
     const text = header(headers, name)?.trim() ?? ''
     if (!/^\d+(\.\d+)?$/.test(text)) continue

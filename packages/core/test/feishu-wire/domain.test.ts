@@ -50,9 +50,9 @@ describe('the option http.dispatcher', () => {
   test('takes what has dispatch(), or nothing', async () => {
     const agent = new Agent()
     const mock = new MockAgent()
-    expect(checkDispatcher(agent)).toBe(agent)
-    expect(checkDispatcher(mock)).toBe(mock)
-    expect(checkDispatcher(undefined)).toBeUndefined()
+    expect(checkDispatcher(agent, 'http.dispatcher')).toBe(agent)
+    expect(checkDispatcher(mock, 'http.dispatcher')).toBe(mock)
+    expect(checkDispatcher(undefined, 'http.dispatcher')).toBeUndefined()
     await Promise.all([agent.close(), mock.close()])
   })
 
@@ -63,8 +63,8 @@ describe('the option http.dispatcher', () => {
     [{ dispatch: true }, 'Object'],
     [Object.create(null), 'nothing'],
   ])('refuses %s', (value, got) => {
-    expect(() => checkDispatcher(value)).toThrow(TypeError)
-    expect(() => checkDispatcher(value)).toThrow(/^http\.dispatcher must be/)
-    expect(() => checkDispatcher(value)).toThrow(got)
+    expect(() => checkDispatcher(value, 'http.dispatcher')).toThrow(TypeError)
+    expect(() => checkDispatcher(value, 'http.dispatcher')).toThrow(/^http\.dispatcher must be/)
+    expect(() => checkDispatcher(value, 'http.dispatcher')).toThrow(got)
   })
 })

@@ -804,7 +804,7 @@ describe('the same version', () => {
 
 test('close() waits for what is under way, and for what that begins before it ends', async () => {
   const { manager } = bench()
-  const inside = insideOf(manager)
+  const inside = insideOf('manager', manager)
   const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   void inside?.track(first.promise.then(() => void inside.track(second.promise)))
   let isClosed = false

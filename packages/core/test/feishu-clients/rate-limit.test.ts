@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import { errorOf, pass, quiet, watched } from '../support/world.ts'
+import { calls, createReadyWorld, everyClient, jsonOf, revoke, SCOPES, TENANT, tenantMints } from './support.ts'
+
+describe.each(everyClient)('%s', (_, client) => {
+  test.each([429, 400] as const)(
+    'a request that is throttled with status %i waits as long as the platform says',
+    async (rateLimitStatus) => {
+      const { world, tokens } = await createReadyWorld({ behaviour: { rateLimitStatus } })
+      world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 3 })
+      const body = '{"text":"hello"}'
+      const sent = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+      const waiting = watched(client.open(tokens, { tenantKey: TENANT })(tokens.baseUrl + SCOPES, sent))
+      await pass(world.clock, 2_999)
+      expect([waiting.outcome, calls(world).length]).toEqual(['pending', 1])
+      await pass(world.clock, 1)
+      expect(await jsonOf(await waiting.promise)).toMatchObject({ code: 0 })
+      expect(calls(world).map(({ fields }) => fields)).toEqual([{ text: 'hello' }, { text: 'hello' }])
+      expect(tenantMints(world)).toBe(1)
+    },
+  )
+
+  test('one that is told to wait longer than it may is handed on at once', async () => {
+    const { world, tokens } = await createReadyWorld()
+    world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 16 })
+    const reply = await client.open(tokens, { tenantKey: TENANT })(tokens.baseUrl + SCOPES)
+    expect([reply.status, reply.headers['x-ogw-ratelimit-reset']]).toEqual([429, '16'])
+    expect(await jsonOf(reply)).toMatchObject({ code: 99991400 })
+    expect(calls(world)).toHaveLength(1)
+  })
+})
+
+const [, client] = everyClient[0] ?? []
+if (client === undefined) throw new Error('no client')
+
+test('with rateLimitWaitMs 0 no request waits', async () => {
+  const { world, tokens } = await createReadyWorld()
+  world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 1 })
+  const reply = await client.open(tokens, { tenantKey: TENANT, rateLimitWaitMs: 0 })(tokens.baseUrl + SCOPES)
+  expect(reply.status).toBe(429)
+  expect(await jsonOf(reply)).toMatchObject({ code: 99991400 })
+})
+
+test('the waits of a request together are no longer than rateLimitWaitMs', async () => {
+  const { world, tokens } = await createReadyWorld()
+  world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 4 }, { times: Number.POSITIVE_INFINITY })
+  const waiting = watched(client.open(tokens, { tenantKey: TENANT, rateLimitWaitMs: 10_000 })(tokens.baseUrl + SCOPES))
+  await pass(world.clock, 8_000)
+  expect(waiting.outcome).toBe('resolved')
+  expect(calls(world)).toHaveLength(3)
+})
+
+test('a reply with status 429 that is no JSON is waited for as well, and one that says no time is not', async () => {
+  const { world, tokens } = await createReadyWorld()
+  const send = client.open(tokens, { tenantKey: TENANT })
+  world.simulator.fault('api', { kind: 'status', status: 429, body: 'slow down' })
+  expect((await send(tokens.baseUrl + SCOPES)).status).toBe(429)
+  expect(calls(world)).toHaveLength(1)
+})
+
+test('a header about the limit on a reply that is no refusal means nothing', async () => {
+  const { world, tokens } = await createReadyWorld()
+  world.simulator.fault('api', { kind: 'code', code: 230001, status: 400 })
+  const reply = await client.open(tokens, { tenantKey: TENANT })(tokens.baseUrl + SCOPES)
+  expect(await jsonOf(reply)).toMatchObject({ code: 230001 })
+})
+
+test('those who were throttled at the same time do not come back at the same time', async () => {
+  const { world } = await createReadyWorld()
+  let drawn = 0
+  // Chance as it is for the second of two.
+  const fraction = () => (drawn++ % 2 === 0 ? 0 : 0.5)
+  const node = world.node({ manager: { random: { fraction, id: () => crypto.randomUUID() } } })
+  await node.tokens.tenantAccessToken(TENANT)
+  drawn = 0
+  const send = client.open(node.tokens, { tenantKey: TENANT })
+  world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 2 }, { times: 2 })
+  const waiting = [watched(send(node.tokens.baseUrl + SCOPES)), watched(send(node.tokens.baseUrl + SCOPES))]
+  await pass(world.clock, 2_000)
+  expect(waiting.map(({ outcome }) => outcome).sort()).toEqual(['pending', 'resolved'])
+  await pass(world.clock, 500)
+  expect(waiting.map(({ outcome }) => outcome)).toEqual(['resolved', 'resolved'])
+})
+
+test('a token that is refused after the wait is replaced, once', async () => {
+  const { world, tokens } = await createReadyWorld()
+  world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 2 })
+  const waiting = client.open(tokens, { tenantKey: TENANT })(tokens.baseUrl + SCOPES)
+  await quiet()
+  revoke(world)
+  await pass(world.clock, 2_000)
+  expect(await jsonOf(await waiting)).toMatchObject({ code: 0 })
+  expect(calls(world).map(({ code }) => code)).toEqual([99991400, 99991663, 0])
+})
+
+test('who leaves while it waits is told at once, and nothing is sent any more', async () => {
+  const { world, tokens } = await createReadyWorld()
+  world.simulator.fault('api', { kind: 'rate-limit', resetSeconds: 5 })
+  const controller = new AbortController()
+  const waiting = errorOf(client.open(tokens, { tenantKey: TENANT })(tokens.baseUrl + SCOPES, { signal: controller.signal }))
+  await quiet()
+  controller.abort(new Error('gone'))
+  expect(await waiting).toMatchObject({ message: 'gone' })
+  await pass(world.clock, 10_000)
+  expect(calls(world)).toHaveLength(1)
+})
