@@ -20,6 +20,8 @@ export interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
   readonly body: AsyncIterable<Uint8Array>
+  /** The response of `fetch`: when it is collected as garbage, a body that nobody has begun to read is cancelled. */
+  readonly response?: object
 }
 
 /** One way to send requests with tokens. */
@@ -57,7 +59,7 @@ const redirect8 = () => undici8.interceptors.redirect({ maxRedirections: 3 })
 
 function answered(response: { status: number; headers: Iterable<[string, string]>; body: unknown }): Answered {
   const body = (response.body ?? []) as AsyncIterable<Uint8Array>
-  return { status: response.status, headers: Object.fromEntries(response.headers), body }
+  return { status: response.status, headers: Object.fromEntries(response.headers), body, response }
 }
 
 function duplex({ body, ...sent }: Sent): RequestInit {
