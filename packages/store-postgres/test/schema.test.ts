@@ -23,9 +23,9 @@ afterAll(async () => {
 })
 
 /** A new database; pools for it. */
-async function database() {
+async function database(options = '') {
   const name = `database_${databases++}`
-  await admin.query(`create database ${name}`)
+  await admin.query(`create database ${name} ${options}`)
   return (options: PoolConfig = {}) => {
     const pool = connect(server.url.replace(/postgres$/, name), options)
     onTestFinished(() => pool.end())
@@ -246,4 +246,12 @@ test('operations do not wait longer than they may for tables that somebody locks
   const later = store.read(['key'], patient)
   await holder.query('rollback')
   expect(await later).toHaveLength(1)
+})
+
+test('a database of another encoding than UTF-8 takes everything it has characters for', async () => {
+  const open = await database("encoding 'LATIN1' template template0 locale 'C'")
+  await open().query(migrationSql({ schema: 'by hand' }))
+  const store = postgresStore({ pool: open() })
+  expect((await store.publish('clé', 'a', 5, { ...publication, value: 'é "\\\n' }, patient)).kind).toBe('accepted')
+  expect((await store.read(['clé'], patient))[0]?.value).toBe('é "\\\n')
 })

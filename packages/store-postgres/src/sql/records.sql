@@ -6,7 +6,7 @@ create table if not exists {schema}.records (
   id bytea primary key,                              -- sha256(convert_to(key, 'UTF8'))
   key text not null,
   fence bigint not null default 0,                   -- the highest granted, published or rejected
-  version bigint not null default 0,                 -- what is published: its fence, its attempt, …; 0: nothing was ever
+  version bigint not null default 0,                 -- what is published: its fence, its attempt, etc.; 0: nothing was ever
   rejected_up_to bigint not null default 0,
   published_by text,
   value text,

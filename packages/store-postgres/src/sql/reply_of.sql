@@ -1,7 +1,7 @@
 -- What a record says at one moment, as JSON.
 --
 -- outcome  of the operation; null for a reading
--- …_in     microseconds left; 0 or less: nothing. Without a record everything is null but these
+-- *_in     microseconds left; 0 or less: nothing. Without a record everything is null but these
 create or replace function {schema}.reply_of(r {schema}.records, outcome text, moment bigint) returns json language plpgsql stable as $body$
 begin
   return json_build_object(
