@@ -3,13 +3,16 @@ import type { Names } from './names.ts'
 /** One statement for each operation: a call of the function that the schema has for it. */
 export type Statements = Readonly<Record<'read' | 'claim' | 'publish' | 'settle' | 'invalidate' | 'collect', string>>
 
+/** With the types of the arguments: a function of the same name that somebody has added to the schema is not taken for one of these. */
 export function statementsOf({ schema }: Names): Statements {
+  const call = (name: string, ...types: readonly string[]) =>
+    `select ${schema}.${name}(${types.map((type, index) => `$${index + 1}::${type}`).join(', ')})`
   return {
-    read: `select ${schema}.read($1) as reply`,
-    claim: `select ${schema}.claim($1, $2, $3, $4, $5, $6) as reply`,
-    publish: `select ${schema}.publish($1, $2, $3, $4, $5, $6, $7, $8, $9) as reply`,
-    settle: `select ${schema}.settle($1, $2, $3, $4, $5, $6) as reply`,
-    invalidate: `select ${schema}.invalidate($1, $2) as reply`,
-    collect: `select ${schema}.collect($1)`,
+    read: `${call('read', 'text[]')} as reply`,
+    claim: `${call('claim', 'text', 'text', 'bigint', 'bigint', 'bigint', 'text')} as reply`,
+    publish: `${call('publish', 'text', 'text', 'bigint', 'text', 'bigint', 'bigint', 'bigint', 'bigint', 'bigint')} as reply`,
+    settle: `${call('settle', 'text', 'text', 'bigint', 'bigint', 'text', 'text')} as reply`,
+    invalidate: `${call('invalidate', 'text', 'bigint')} as reply`,
+    collect: call('collect', 'bytea'),
   }
 }

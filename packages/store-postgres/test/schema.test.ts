@@ -86,6 +86,23 @@ test('the search path of a session does not matter', async () => {
   expect((await other.claim('key', 'b', claim, patient)).kind).toBe('held')
 })
 
+test('functions of the same names that somebody has added to the schema are not called', async () => {
+  const pool = (await database())()
+  const store = postgresStore({ pool, schema: 'public' })
+  await store.read(['key'], patient)
+  const others = { read: 1, claim: 6, publish: 9, settle: 6, invalidate: 2, reply_of: 3, remaining: 3 }
+  for (const [name, length] of Object.entries(others)) {
+    const text = Array(length).fill('text').join(', ')
+    await pool.query(`create function public.${name}(${text}) returns text language plpgsql as $$ begin raise 'called'; end $$`)
+  }
+  const granted = await store.claim('key', 'a', claim, patient)
+  const fence = granted.kind === 'granted' ? granted.fence : 0
+  await store.settle('key', 'a', fence, { backoffMs: 0 }, patient)
+  expect((await store.publish('key', 'a', fence, publication, patient)).kind).toBe('accepted')
+  expect((await store.invalidate('key', fence, patient)).rejectedUpTo).toBe(fence)
+  expect((await store.read(['key'], patient))[0]?.value).toBe(publication.value)
+})
+
 test('ten nodes that start at once on an empty database all work', async () => {
   const open = await database()
   const pools = Array.from({ length: 10 }, () => open())

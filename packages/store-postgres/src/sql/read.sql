@@ -8,7 +8,7 @@ declare
 begin
   foreach wanted in array keys loop
     select s.* into r from {schema}.records as s where s.id = sha256(convert_to(wanted, 'UTF8'));
-    replies := replies || {schema}.reply_of(r, null, moment);
+    replies := replies || {schema}.reply_of(r, null::text, moment);
   end loop;
   return array_to_json(replies);
 end $body$
