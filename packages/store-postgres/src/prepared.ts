@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto'
 import { codeOf } from './errors.ts'
 import type { PostgresPoolClient, PostgresResult } from './pool.ts'
 
-/** What a name is answered with that the session does not know, or no longer. */
-const UNKNOWN_STATEMENT = '26000'
+/**
+ * What a name is answered with that the session does not know, or no longer; and one that it knows already, from somebody who had the
+ * session before.
+ */
+const OTHERS_USE_THE_SESSION = new Set(['26000', '42P05'])
 
 /**
  * Clients by whether the session they speak to is theirs alone. A pooler in between gives out a process number of its own, and each
@@ -17,8 +20,8 @@ export async function carriedOut(client: PostgresPoolClient, text: string, value
     try {
       return await client.query({ name: nameOf(text), text, values })
     } catch (error) {
-      if (codeOf(error) !== UNKNOWN_STATEMENT) throw error
-      // Whoever else uses the pool lets its sessions forget.
+      // Either way nothing was carried out.
+      if (!OTHERS_USE_THE_SESSION.has(codeOf(error) ?? '')) throw error
       isAlone.set(client, false)
     }
   }

@@ -49,6 +49,19 @@ test('a session that somebody lets forget goes on without', async () => {
   expect(await prepared()).toEqual([])
 })
 
+test('a session that has the names from somebody before goes on without', async () => {
+  const { pool, store, prepared } = open(server.url)
+  const client = await pool.connect()
+  const before = open(server.url)
+  for (const key of ['eleven', 'twelve']) await renew(before.store, key)
+  const { rows } = await before.pool.query<{ name: string; statement: string }>('select name, statement from pg_prepared_statements')
+  // As where a pooler gives a session to one client after the other, with the number of its process.
+  for (const { name, statement } of rows) await client.query(`prepare "${name}" as ${statement}`)
+  client.release()
+  for (const key of ['thirteen', 'fourteen']) await renew(store, key)
+  expect(await prepared()).toHaveLength(rows.length)
+})
+
 test('behind a pooler nothing is prepared', async () => {
   const { store, prepared } = open(pgbouncer.url)
   for (const key of ['eight', 'nine', 'ten']) await renew(store, key)
