@@ -3,8 +3,10 @@ import { type PostgresServer, startPostgres } from '@tokenwell/test-servers'
 import type { Pool, PoolConfig } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Migration, migrations } from '../src/migrations.ts'
+import { names as namesOf } from '../src/names.ts'
 import { shipped, storeWith } from '../src/postgres-store.ts'
-import type { Statements } from '../src/statements.ts'
+import { sources } from '../src/sources.ts'
+import { type Statements, statementsOf } from '../src/statements.ts'
 import { claim, patient, publication } from './support/operations.ts'
 import { connect } from './support/pool.ts'
 
@@ -140,6 +142,28 @@ test('an older node works on while newer ones migrate', async () => {
   isMigrated = true
   await working
   expect((await applied(open())).map(({ id }) => id)).toEqual([1, 2, 3, 4])
+})
+
+test('a column that a migration adds may be called like anything in a function', async () => {
+  const pool = (await database())()
+  const store = postgresStore({ pool })
+  await store.read(['key'], patient)
+  const names = [
+    ...Object.values(sources)
+      .join('\n')
+      .matchAll(/^ {2}(\w+) (?:bytea|bigint|text|boolean)\b/gm),
+  ].map(([, name]) => name)
+  expect(names).toContain('digest')
+  const columns = [...new Set([...names, 'attempt', 'length', 'based_on', 'seen'])]
+  const { rows } = await pool.query(`select column_name from information_schema.columns where table_name = 'records'`)
+  const added = columns.filter((name) => !rows.some((row) => row.column_name === name))
+  await pool.query(`alter table tokenwell.records ${added.map((name) => `add column ${name} text`).join(', ')}`)
+  const granted = await store.claim('key', 'a', claim, patient)
+  const fence = granted.kind === 'granted' ? granted.fence : 0
+  expect((await store.settle('key', 'a', fence, { backoffMs: 5 }, patient)).backoff?.failures).toBe(1)
+  expect((await store.publish('key', 'a', fence, publication, patient)).kind).toBe('accepted')
+  expect((await store.invalidate('key', fence, patient)).rejectedUpTo).toBe(fence)
+  await pool.query(statementsOf(namesOf('tokenwell')).collect, [Buffer.alloc(32)])
 })
 
 test('a column that is gone while a store works is made again by the operation after the one that missed it', async () => {

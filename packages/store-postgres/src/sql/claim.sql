@@ -5,8 +5,11 @@
 -- rejected  highest version the caller knows to be rejected
 -- config    digest of the caller's configuration, or null
 -- Outcome   'repeated' (granted before), 'fresh', 'backoff', 'held' or 'granted'
+--
+-- `use_variable`, here and in every function: a later migration may add a column that is called like a variable.
 create or replace function {schema}.claim(key text, attempt text, length bigint, seen bigint, rejected bigint, config text)
 returns text language plpgsql as $body$
+#variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;

@@ -1,6 +1,7 @@
 -- Forgets a few records of the many that may be there: of 100 in a row from an id on, those in which everything was over 90 days ago
 -- and that nobody has changed since. It waits for nobody, and needs no index on what changes.
 create or replace function {schema}.collect(from_id bytea) returns void language plpgsql as $body$
+#variable_conflict use_variable
 declare
   past bigint := {schema}.clock() - 90 * 86400000000;
 begin

@@ -2,6 +2,7 @@
 --
 -- Outcome  'unchanged' or 'invalidated'
 create or replace function {schema}.invalidate(key text, version bigint) returns text language plpgsql as $body$
+#variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;

@@ -9,6 +9,7 @@
 create or replace function {schema}.publish(
   key text, attempt text, fence bigint, value text, renewal bigint, life bigint, based_on bigint, quiet bigint, max_ahead bigint
 ) returns text language plpgsql as $body$
+#variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;

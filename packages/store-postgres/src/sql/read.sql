@@ -1,5 +1,6 @@
 -- What the records of these keys say: an array, in that order.
 create or replace function {schema}.read(keys text[]) returns text language plpgsql stable as $body$
+#variable_conflict use_variable
 declare
   moment bigint := {schema}.clock();
   wanted text;

@@ -6,6 +6,7 @@
 -- Outcome  'unchanged' or 'settled'
 create or replace function {schema}.settle(key text, attempt text, fence bigint, backoff bigint, failure text, config text)
 returns text language plpgsql as $body$
+#variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
   r {schema}.records;
