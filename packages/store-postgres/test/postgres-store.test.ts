@@ -224,3 +224,16 @@ test('publications forget old records by and by', async () => {
   }
   await expect.poll(isGone, { interval: 1, timeout: 15_000 }).toBe(true)
 })
+
+test.each(['insert', 'update'])('where a trigger swallows each %s, what would write fails at once', async (event) => {
+  const { schema, pool, store } = open({ statement_timeout: 2_000 })
+  const granted = await store.claim('key', 'a', claim, patient)
+  const fence = granted.kind === 'granted' ? granted.fence : 0
+  await store.publish('key', 'a', fence + 1, publication, patient)
+  await pool.query(`create function ${schema}.swallow() returns trigger language plpgsql as 'begin return null; end'`)
+  await pool.query(`create trigger swallow before ${event} on ${schema}.records for each row execute function ${schema}.swallow()`)
+  const key = event === 'insert' ? 'new' : 'key'
+  await expect(store.publish(key, 'c', fence + 2, publication, patient)).rejects.toThrow(/^nothing was written: do other triggers/)
+  await expect(store.invalidate(key, fence + 3, patient)).rejects.toThrow(/^nothing was written/)
+  await expect(store.claim(key, 'a late one', { ...claim, seen: fence + 4 }, patient)).rejects.toThrow(/^nothing was written/)
+})

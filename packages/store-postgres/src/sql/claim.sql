@@ -20,7 +20,7 @@ declare
   locks boolean := false;
 begin
   -- First without a lock: most claims change nothing, and such neither wait nor write.
-  loop
+  for looks in 1 .. 10 loop
     if locks then
       select s.* into r from {schema}.records as s where s.id = digest for update;
     else
@@ -56,6 +56,7 @@ begin
       returning s.* into r;
       exit when found;
     end if;
+    if looks = 10 then raise 'nothing was written: do other triggers or rules write to the table of the store?'; end if;
     locks := true;
   end loop;
   return {schema}.reply_of(r, outcome, moment);

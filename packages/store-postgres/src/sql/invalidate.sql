@@ -12,7 +12,7 @@ declare
   locks boolean := false;
 begin
   -- First without a lock: a whole fleet reports the same version.
-  loop
+  for looks in 1 .. 10 loop
     if locks then
       select s.* into r from {schema}.records as s where s.id = digest for update;
     else
@@ -42,6 +42,7 @@ begin
         exit;
       end if;
     end if;
+    if looks = 10 then raise 'nothing was written: do other triggers or rules write to the table of the store?'; end if;
     locks := true;
   end loop;
   return {schema}.reply_of(r, outcome, moment);

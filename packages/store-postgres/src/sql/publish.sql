@@ -18,7 +18,7 @@ declare
   outcome text;
   releases boolean;
 begin
-  loop
+  for looks in 1 .. 10 loop
     select s.* into r from {schema}.records as s where s.id = digest for update;
     moment := {schema}.clock();
     outcome := case
@@ -60,8 +60,9 @@ begin
       update {schema}.records as s
       set owner = null, lease_fence = null, lease_until = null, lease_length = null, takeover = null, changed_at = moment
       where s.id = digest
-      returning s.* into r;
+      returning s.* into strict r;
     end if;
     return {schema}.reply_of(r, outcome, moment);
   end loop;
+  raise 'nothing was written: do other triggers or rules write to the table of the store?';
 end $body$

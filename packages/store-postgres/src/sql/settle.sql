@@ -27,7 +27,7 @@ begin
       config = case when failed then settle.config else s.config end,
       changed_at = moment
     where s.id = digest
-    returning s.* into r;
+    returning s.* into strict r;
     perform pg_notify({channel}, r.version || ' ' || r.key);
   end if;
   return {schema}.reply_of(r, outcome, moment);
