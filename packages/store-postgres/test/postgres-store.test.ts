@@ -237,3 +237,34 @@ test.each(['insert', 'update'])('where a trigger swallows each %s, what would wr
   await expect(store.invalidate(key, fence + 3, patient)).rejects.toThrow(/^nothing was written/)
   await expect(store.claim(key, 'a late one', { ...claim, seen: fence + 4 }, patient)).rejects.toThrow(/^nothing was written/)
 })
+
+test('plans that were made while there was one record do for many', async () => {
+  const { schema, pool, store } = open({ max: 1 })
+  const { collect } = statementsOf(names(schema))
+  await store.invalidate('first', 1, patient)
+  await admin.query(`vacuum analyze ${schema}.records`)
+  const every = async (key: string) => {
+    await store.read([key], patient)
+    await store.claim(key, 'a', claim, patient)
+    await store.settle(key, 'b', 1, { backoffMs: 0 }, patient)
+    await store.publish(key, 'a', 1, publication, patient)
+    await store.invalidate(key, 2, patient)
+    await pool.query(collect, [Buffer.alloc(32)])
+  }
+  // So often that a plan is kept.
+  for (let round = 0; round < 10; round++) await every('first')
+  const scans = async () => {
+    await pool.query('select pg_stat_force_next_flush()')
+    await pool.query('select pg_stat_clear_snapshot()')
+    const { rows } = await pool.query('select seq_tup_read::int as read from pg_stat_user_tables where schemaname = $1 and relname = $2', [
+      schema,
+      'records',
+    ])
+    return rows[0].read
+  }
+  const many = `insert into ${schema}.records (id, key, changed_at) select sha256(n::text::bytea), n::text, 1e17 from generate_series(1, 3000) as n`
+  await admin.query(many)
+  const before = await scans()
+  await every('last')
+  expect(await scans()).toBe(before)
+})

@@ -6,9 +6,10 @@
 -- config    digest of the caller's configuration, or null
 -- Outcome   'repeated' (granted before), 'fresh', 'backoff', 'held' or 'granted'
 --
--- `use_variable`, here and in every function: a later migration may add a column that is called like a variable.
+-- `use_variable`, here and in every function: a later migration may add a column that is called like a variable. `enable_seqscan`: a
+-- session keeps a plan, and one made while the table was a page long would go through all of it when it is not.
 create or replace function {schema}.claim(key text, attempt text, length bigint, seen bigint, rejected bigint, config text)
-returns text language plpgsql as $body$
+returns text language plpgsql set enable_seqscan to off as $body$
 #variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));

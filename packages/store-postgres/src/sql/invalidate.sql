@@ -1,7 +1,7 @@
 -- Rejects a version, and with it what a fetch in flight may bring: that may be the same dead value.
 --
 -- Outcome  'unchanged' or 'invalidated'
-create or replace function {schema}.invalidate(key text, version bigint) returns text language plpgsql as $body$
+create or replace function {schema}.invalidate(key text, version bigint) returns text language plpgsql set enable_seqscan to off as $body$
 #variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));

@@ -8,7 +8,7 @@
 -- Outcome    'repeated' (accepted before), 'superseded', 'refused' or 'accepted'
 create or replace function {schema}.publish(
   key text, attempt text, fence bigint, value text, renewal bigint, life bigint, based_on bigint, quiet bigint, max_ahead bigint
-) returns text language plpgsql as $body$
+) returns text language plpgsql set enable_seqscan to off as $body$
 #variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));

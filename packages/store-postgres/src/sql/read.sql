@@ -1,5 +1,5 @@
 -- What the records of these keys say: an array, in that order.
-create or replace function {schema}.read(keys text[]) returns text language plpgsql stable as $body$
+create or replace function {schema}.read(keys text[]) returns text language plpgsql stable set enable_seqscan to off as $body$
 #variable_conflict use_variable
 declare
   moment bigint := {schema}.clock();

@@ -5,7 +5,7 @@
 -- config   digest of the configuration that failed, or null
 -- Outcome  'unchanged' or 'settled'
 create or replace function {schema}.settle(key text, attempt text, fence bigint, backoff bigint, failure text, config text)
-returns text language plpgsql as $body$
+returns text language plpgsql set enable_seqscan to off as $body$
 #variable_conflict use_variable
 declare
   digest bytea := sha256(convert_to(key, 'UTF8'));
