@@ -31,7 +31,12 @@ export function written(rows: readonly unknown[]): unknown {
   // A client may have a parser of its own for text.
   if (typeof row?.reply !== 'string')
     throw new Error(`PostgreSQL replied ${typeof row?.reply}, expected text: does the pool have a parser for text?`)
-  return JSON.parse(row.reply)
+  try {
+    return JSON.parse(row.reply)
+  } catch {
+    // Why not would show a piece of it, and with that maybe of a value.
+    throw new Error('PostgreSQL replied what is no JSON: does the pool have a parser for text?')
+  }
 }
 
 /** Reads a reply about this key. */

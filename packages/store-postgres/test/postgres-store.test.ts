@@ -119,6 +119,12 @@ test('no error shows a value, nor a password', async () => {
   const missing = store.publish('key', 'a', 5, { ...publication, value }, patient)
   await expect(missing).rejects.toThrow(/"?records"? does not exist \(the tables of the store are not as this version/)
   await expect(missing).rejects.toSatisfy((error) => record('error', error))
+  const cutting = { getTypeParser: () => (text: string) => text.slice(0, text.indexOf(value) + value.length) }
+  const cut = open({ types: cutting as unknown as NonNullable<PoolConfig['types']> })
+  await postgresStore({ pool: admin, schema: cut.schema }).publish('key', 'a', 5, { ...publication, value }, patient)
+  const illegible = cut.store.read(['key'], patient)
+  await expect(illegible).rejects.toThrow('PostgreSQL replied what is no JSON')
+  await expect(illegible).rejects.toSatisfy((error) => record('error', error))
   const nowhere = connect(`postgres://nobody:${password}@127.0.0.1:1/postgres`)
   const unreachable = postgresStore({ pool: nowhere })
   await expect(unreachable.read(['key'], patient)).rejects.toSatisfy((error) => record('error', error))
