@@ -196,6 +196,40 @@ export const postgres: readonly Mutation[] = [
     breaks: 'Of two who claim a new key at once, both are granted the lease.',
     unit: ['packages/store-postgres/test/concurrency.test.ts'],
   },
+  {
+    ...onPostgres,
+    name: 'postgres-new-row-published-over',
+    file: `${SQL}/publish.sql`,
+    find: 'where r.id is not null',
+    replace: 'where true',
+    breaks: 'Of two who publish under a new key at once, the older one stays.',
+    unit: ['packages/store-postgres/test/concurrency.test.ts'],
+  },
+  {
+    ...onPostgres,
+    name: 'postgres-new-row-rejected-over',
+    file: `${SQL}/invalidate.sql`,
+    find: 'where r.id is not null',
+    replace: 'where true',
+    breaks: 'A rejection under a new key takes back a higher fence that was granted at the same time.',
+    unit: ['packages/store-postgres/test/concurrency.test.ts'],
+  },
+  {
+    ...onPostgres,
+    name: 'postgres-failure-not-announced',
+    file: `${SQL}/settle.sql`,
+    find: "perform pg_notify({channel}, r.version || ' ' || r.key);",
+    replace: 'null;',
+    breaks: 'Nobody hears of a release or a failure.',
+  },
+  {
+    ...onPostgres,
+    name: 'postgres-rejection-not-announced',
+    file: `${SQL}/invalidate.sql`,
+    find: "perform pg_notify({channel}, r.version || ' ' || r.key);",
+    replace: 'null;',
+    breaks: 'Nobody hears of a rejection.',
+  },
 ]
 
 const STATEMENTS = 'packages/store-sqlite/src/sql'

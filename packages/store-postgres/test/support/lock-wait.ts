@@ -41,6 +41,19 @@ export const lockWaitCases: Readonly<Record<string, (given: Given) => Promise<vo
     expect(claimed.kind).toBe('held')
   },
 
+  'after a wait: a publication older than the one that made the row meanwhile is superseded': async (given) => {
+    const make = `insert into "${given.schema}".records (id, key, fence, version, published_by, value, changed_at)
+      select sha256('key'), 'key', 9, 9, 'b', 'newer', "${given.schema}".clock()`
+    const [published] = await whileLocked(given, () => given.store.publish('key', 'a', 5, publication, patient), 'select 1', make)
+    expect([published.kind, published.snapshot.value]).toEqual(['superseded', 'newer'])
+  },
+
+  'after a wait: what was granted with the row that was made meanwhile is rejected too': async (given) => {
+    const make = `insert into "${given.schema}".records (id, key, fence, changed_at) select sha256('key'), 'key', 9, "${given.schema}".clock()`
+    const [invalidated] = await whileLocked(given, () => given.store.invalidate('key', 5, patient), 'select 1', make)
+    expect(invalidated.rejectedUpTo).toBe(9)
+  },
+
   'after a wait: a publication older than what was published meanwhile is superseded': async (given) => {
     await given.store.invalidate('key', 1, patient)
     const publish = `update "${given.schema}".records set version = 9, fence = 9, published_by = 'b', value = 'newer'`
