@@ -50,9 +50,11 @@ export function search(transcript: Iterable<Entry>, secrets: Iterable<Secret>): 
   for (const entry of transcript) {
     const found = new Set<string>()
     for (const text of [entry.text, ...unpacked(entry.text)]) {
-      scan(text, filter, (window) => {
-        const [label, form] = windows.get(window) ?? []
+      scan(text, filter, (at) => {
+        const [label, form] = windows.get(text.slice(at, at + WINDOW)) ?? []
         if (label === undefined || form === undefined || found.has(label)) return
+        // A window of hex is six characters of the secret, and a transcript is full of digits: there it takes two windows in a row.
+        if (form === 'hex' && windows.get(text.slice(at + WINDOW, at + 2 * WINDOW))?.[0] !== label) return
         found.add(label)
         finds.push({ label, form: text === entry.text ? form : 'bytes', source: entry.source, test: entry.test, entry: index })
       })
@@ -76,13 +78,13 @@ function advance(hash: number, text: string, end: number): number {
   return (Math.imul(kept, BASE) + text.charCodeAt(end)) | 0
 }
 
-/** Calls `candidate` with each window that the filter cannot rule out. */
-function scan(text: string, filter: Uint8Array, candidate: (window: string) => void): void {
+/** Calls `candidate` with where each window begins that the filter cannot rule out. */
+function scan(text: string, filter: Uint8Array, candidate: (at: number) => void): void {
   let hash = 0
   for (let end = 0; end < text.length; end += 1) {
     hash = advance(hash, text, end)
     if (end < WINDOW - 1) continue
     const bit = hash & (FILTER_BITS - 1)
-    if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) candidate(text.slice(end - WINDOW + 1, end + 1))
+    if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) candidate(end - WINDOW + 1)
   }
 }

@@ -20,6 +20,12 @@ describe('the search', () => {
     expect(find(`${other.toString('base64')} ${other.toString('hex')} ${planted.slice(0, 11)}_${planted.slice(12, 23)}`)).toEqual([])
   })
 
+  it('takes 12 characters in hex too: shorter runs of digits meet by chance', () => {
+    const hex = Buffer.from(planted).toString('hex')
+    expect(find(`at ${hex.slice(0, 22)}_${hex.slice(24, 46)}`)).toEqual([])
+    expect(find(`at ${hex.slice(0, 24)}_`)).toHaveLength(1)
+  })
+
   it('says what was found, in which form, where and when, and not the secret', () => {
     const finds = find(`token ${planted} served`)
     expect(finds).toEqual([{ label: 'app secret', form: 'raw', source: 'event', test: 'a test', entry: 1 }])
