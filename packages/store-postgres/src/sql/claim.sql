@@ -18,11 +18,10 @@ declare
   is_held boolean;
   outcome text;
   granted bigint;
-  locks boolean := false;
 begin
   -- First without a lock: most claims change nothing, and such neither wait nor write.
   for looks in 1 .. 10 loop
-    if locks then
+    if looks > 1 then
       select s.* into r from {schema}.records as s where s.id = digest for update;
     else
       select s.* into r from {schema}.records as s where s.id = digest;
@@ -38,8 +37,8 @@ begin
       when is_held then 'held'
       else 'granted'
     end;
-    exit when outcome <> 'granted';
-    if locks or r.id is null then
+    if outcome <> 'granted' then return {schema}.reply_of(r, outcome, moment); end if;
+    if looks > 1 or r.id is null then
       granted := greatest(greatest(r.fence, seen, rejected) + 1, moment);
       if granted > 9007199254740991 then raise 'the fence to grant is no safe integer'; end if;
       insert into {schema}.records as s (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
@@ -55,10 +54,8 @@ begin
       -- Not if somebody else has made the row since it was found missing.
       where r.id is not null
       returning s.* into r;
-      exit when found;
+      if found then return {schema}.reply_of(r, outcome, moment); end if;
     end if;
-    if looks = 10 then raise 'nothing was written: do other triggers or rules write to the table of the store?'; end if;
-    locks := true;
   end loop;
-  return {schema}.reply_of(r, outcome, moment);
+  raise 'nothing was written: do other triggers or rules write to the table of the store?';
 end $body$

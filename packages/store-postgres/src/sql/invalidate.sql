@@ -9,11 +9,10 @@ declare
   moment bigint;
   outcome text;
   rejected bigint;
-  locks boolean := false;
 begin
   -- First without a lock: a whole fleet reports the same version.
   for looks in 1 .. 10 loop
-    if locks then
+    if looks > 1 then
       select s.* into r from {schema}.records as s where s.id = digest for update;
     else
       select s.* into r from {schema}.records as s where s.id = digest;
@@ -25,8 +24,8 @@ begin
       when version <= coalesce(r.rejected_up_to, 0) then 'unchanged'
       else 'invalidated'
     end;
-    exit when outcome = 'unchanged';
-    if locks or r.id is null then
+    if outcome = 'unchanged' then return {schema}.reply_of(r, outcome, moment); end if;
+    if looks > 1 or r.id is null then
       rejected := greatest(version, r.fence);
       insert into {schema}.records as s (id, key, fence, rejected_up_to, changed_at)
       values (digest, key, rejected, rejected, moment)
@@ -39,11 +38,9 @@ begin
       returning s.* into r;
       if found then
         perform pg_notify({channel}, r.version || ' ' || r.key);
-        exit;
+        return {schema}.reply_of(r, outcome, moment);
       end if;
     end if;
-    if looks = 10 then raise 'nothing was written: do other triggers or rules write to the table of the store?'; end if;
-    locks := true;
   end loop;
-  return {schema}.reply_of(r, outcome, moment);
+  raise 'nothing was written: do other triggers or rules write to the table of the store?';
 end $body$

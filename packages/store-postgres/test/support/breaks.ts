@@ -30,7 +30,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'the time is that before the lock': {
     source: ['claim', 'publish', 'settle'],
-    rule: /(if locks then[\s\S]*?end if;|select s\.\* into r [^;]* for update;)\s*(moment := .*;)/,
+    rule: /(if looks > 1 then[\s\S]*?end if;|select s\.\* into r [^;]* for update;)\s*(moment := .*;)/,
     instead: '$2 $1',
     fails: AFTER_A_WAIT,
     mayFail: RACES,
