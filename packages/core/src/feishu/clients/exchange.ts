@@ -103,7 +103,7 @@ export class Exchange {
         onFailure: reject,
         onBreak: (error) => this.#fail(error),
       })
-      dispatch({ ...request, headers: [...headers, 'authorization', `Bearer ${value}`], body: this.#body.take() ?? null }, reply)
+      dispatch({ ...request, headers: [...headers, 'authorization', `Bearer ${value}`], body: this.#body.take() }, reply)
     })
     return Promise.race([replied, this.#aborted])
   }

@@ -1,6 +1,6 @@
 import type { Dispatcher } from '../http.ts'
 
-type Body = Dispatcher.DispatchOptions['body']
+type Body = NonNullable<Dispatcher.DispatchOptions['body']> | null
 type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
 
 /** A longer body that comes in pieces is sent once. */
@@ -18,7 +18,7 @@ export class RequestBody {
   #isTaken = false
   #kept: Buffer | undefined
 
-  constructor(given: Body) {
+  constructor(given: Body = null) {
     this.#given = given
     this.#isStream = isObject(given) && 'pipe' in given
     this.#pieces = !this.#isStream && isPieces(given) ? given : undefined
@@ -35,7 +35,7 @@ export class RequestBody {
     if (kept !== undefined) return kept
     this.#isTaken = true
     // undici takes iterables; its types do not say so.
-    return this.#pieces === undefined ? (this.#given ?? null) : (this.#keeping(this.#pieces) as unknown as Body)
+    return this.#pieces === undefined ? this.#given : (this.#keeping(this.#pieces) as unknown as Body)
   }
 
   async *#keeping(pieces: Pieces): AsyncGenerator<string | Uint8Array> {
