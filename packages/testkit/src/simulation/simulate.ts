@@ -2,7 +2,7 @@ import type { TokenEvent } from '@tokenwell/core'
 import { type Circumstances, DOUBT_MS } from './caller-audit.ts'
 import { LeaseLog } from './lease-log.ts'
 import { OperationAudit } from './operation-audit.ts'
-import { type Draws, drawsOf } from './random.ts'
+import { drawsOf } from './random.ts'
 import { recordKey } from './record-key.ts'
 import { RequestAudit } from './request-audit.ts'
 import type { Scenario, StoreWatcher } from './scenario.ts'
@@ -10,6 +10,7 @@ import { SimulatedNode } from './simulated-node.ts'
 import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
 import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
 import type { StoreNews } from './store-audit.ts'
+import { Strikes } from './strikes.ts'
 import { Timeline } from './timeline.ts'
 import { drawPlan, QUIET_MS, type Trouble } from './trouble.ts'
 import { Wire } from './wire.ts'
@@ -52,9 +53,6 @@ const MISLED_CALLS_MS = { min: 500, max: 2_000 }
 /** A process is asked for everything so soon after it has started, milliseconds. */
 const FIRST_CALLS_MS = 300
 
-/** What befalls the holder of a lease does so at once, while it asks, or when it should have its answer: so long after its grant, milliseconds. */
-const AFTER_GRANT_MS = [0, 30, 300]
-
 /** A report takes so long at most to have its effect, milliseconds. */
 const IN_FLIGHT_MS = 10_000
 
@@ -89,11 +87,7 @@ class World {
   readonly #quietUntil = new Map<string, number>()
   /** Keys and values that the store was told are rejected. */
   readonly #rejected = new Set<string>()
-  /** What the store remembered for each rollback to come. */
-  readonly #checkpoints = new Map<Trouble, () => void>()
-  /** What may befall whoever is granted a lease. */
-  readonly #holderTroubles = new Set<Extract<Trouble, { on: 'holder' }>>()
-  readonly #holderDraws: Draws
+  readonly #strikes: Strikes
   readonly #calmUntil: number
   #setBackAt = Number.NEGATIVE_INFINITY
   #setAt = Number.NEGATIVE_INFINITY
@@ -102,7 +96,6 @@ class World {
     const timeline = this.#timeline
     this.#seed = seed
     this.#endsAt = hours * HOUR_MS
-    this.#holderDraws = drawsOf(seed, 'holders')
     const violate = (what: string) => this.#violate(what)
     this.#requests = new RequestAudit({
       now: () => timeline.now,
@@ -135,6 +128,19 @@ class World {
       drawPlan(drawsOf(seed, 'plan'), { nodes, hours, troubles, upstreamFaults: scenario.faults, canRollBack: this.#store.canRollBack })
     this.#calmUntil = Math.min(this.#endsAt, ...this.#plan.map(({ at }) => at))
     this.#nodes = Array.from({ length: nodes }, (_, index) => this.#node(index))
+    this.#strikes = new Strikes({
+      timeline,
+      store: this.#store,
+      nodes: this.#nodes,
+      requests: this.#requests,
+      upstream: (kind) => this.#run.trouble(kind),
+      draws: drawsOf(seed, 'holders'),
+      quietFrom: this.#endsAt - QUIET_MS,
+      begin: (node) => this.#begin(node),
+      stepStoreClock: (ms) => this.#stepStoreClock(ms),
+      struck: (fault) => this.#count(`fault ${fault}`),
+      note: (line) => this.#note(line),
+    })
   }
 
   async play(): Promise<void> {
@@ -143,7 +149,7 @@ class World {
       this.#begin(node)
       this.#callAgain(index)
     }
-    for (const trouble of this.#plan) this.#prepare(trouble)
+    for (const trouble of this.#plan) this.#strikes.prepare(trouble)
     timeline.at(this.#endsAt - QUIET_MS, () => this.#stepStoreClock(-this.#store.clockMs))
     await timeline.runUntil(this.#endsAt)
     await this.#settle()
@@ -236,7 +242,7 @@ class World {
         this.#rejected.add(`${key} ${value}`)
         for (const watcher of this.#watchers) watcher.rejected?.(key, value)
       },
-      granted: (attempt) => this.#granted(attempt),
+      granted: (attempt) => this.#strikes.granted(attempt),
       stirred: (key) => this.#operations.stirred(key),
       lost: () => {
         this.#leases.doubt()
@@ -244,29 +250,6 @@ class World {
         for (const watcher of this.#watchers) watcher.lost?.()
       },
     }
-  }
-
-  /** Whoever is granted a lease may be stopped at the worst moment. */
-  #granted(attempt: string): void {
-    const { now } = this.#timeline
-    const node = this.#nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
-    if (node === undefined) return
-    for (const { kind, byMs, probability } of this.#holderTroubles) {
-      if (now + byMs > this.#endsAt - QUIET_MS || !this.#holderDraws.chance(probability)) continue
-      this.#timeline.at(now + this.#holderDraws.between(0, this.#holderDraws.pick(AFTER_GRANT_MS)), () => {
-        this.#count(`fault holder ${kind}`)
-        this.#note(`${node.process.name} ${kind}s for ${byMs} ms`)
-        this.#stop(node, kind, byMs)
-        this.#timeline.at(this.#timeline.now + byMs, () => node.disturb())
-      })
-    }
-  }
-
-  #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
-    node.disturb()
-    this.#requests.alone(this.#nodes.indexOf(node))
-    if (kind === 'freeze') node.process.freeze(ms)
-    else node.process.sleep(ms)
   }
 
   #begin(node: SimulatedNode): void {
@@ -286,122 +269,6 @@ class World {
       })
     }
     next()
-  }
-
-  #prepare(trouble: Trouble): void {
-    const timeline = this.#timeline
-    if (trouble.on === 'store' && trouble.kind === 'rollback') {
-      timeline.at(trouble.at - trouble.byMs, () => this.#checkpoints.set(trouble, this.#store.checkpoint()))
-    }
-    timeline.at(trouble.at, () => {
-      this.#note(`${trouble.on} ${trouble.kind} for ${trouble.forMs} ms`)
-      const end = this.#strike(trouble)
-      timeline.at(trouble.at + trouble.forMs, end)
-    })
-  }
-
-  /** Begins a trouble. @returns what ends it */
-  #strike(trouble: Trouble): () => void {
-    switch (trouble.on) {
-      case 'wire': {
-        const { kind, to, node, probability } = trouble
-        const struck = node === undefined ? this.#nodes : [this.#nodes[node]]
-        const wires = struck.map((each) => (to === 'store' ? each?.toStore : each?.toUpstream))
-        for (const wire of wires) wire?.set(kind, probability)
-        return () => {
-          for (const wire of wires) wire?.set(kind, 0)
-        }
-      }
-      case 'upstream':
-        return this.#run.trouble(trouble.kind)
-      case 'process':
-        this.#count(`fault process ${trouble.kind}`)
-        return this.#strikeProcess(trouble)
-      case 'holder':
-        this.#holderTroubles.add(trouble)
-        return () => this.#holderTroubles.delete(trouble)
-      case 'store':
-        this.#count(`fault store ${trouble.kind}`)
-        return this.#strikeStore(trouble)
-    }
-  }
-
-  #strikeProcess({ kind, node: index, forMs, byMs }: Extract<Trouble, { on: 'process' }>): () => void {
-    const node = this.#nodes[index]
-    if (node === undefined) return () => {}
-    node.disturb()
-    switch (kind) {
-      case 'crash':
-        if (!node.isUp) return () => {}
-        node.crash()
-        return () => {
-          if (!node.isUp) this.#begin(node)
-        }
-      case 'restart': {
-        let isClosed = !node.isUp
-        let isDue = false
-        const again = () => {
-          if (isClosed && isDue && !node.isUp) this.#begin(node)
-        }
-        // One that stands still is told when it goes on.
-        node.process.receiver()(() =>
-          node.close(byMs, () => {
-            isClosed = true
-            again()
-          }),
-        )
-        return () => {
-          isDue = true
-          again()
-        }
-      }
-      case 'freeze':
-      case 'sleep':
-        this.#stop(node, kind, forMs)
-        return () => node.disturb()
-      case 'misled':
-        node.isMisled = true
-        return () => {
-          node.isMisled = false
-        }
-      case 'wall-step':
-        // Of a machine that sleeps nobody sets the clock; it could not tell the one from the other.
-        if (node.process.sleptAt < this.#timeline.now) node.process.stepWall(byMs)
-        return () => {}
-    }
-  }
-
-  #strikeStore(trouble: Extract<Trouble, { on: 'store' }>): () => void {
-    const store = this.#store
-    switch (trouble.kind) {
-      case 'stall':
-        store.isStalled = true
-        return () => {
-          store.isStalled = false
-        }
-      case 'down':
-        store.isDown = true
-        return () => {
-          store.isDown = false
-        }
-      case 'clock-forward':
-        this.#stepStoreClock(trouble.byMs)
-        break
-      case 'clock-back':
-        this.#stepStoreClock(-trouble.byMs)
-        break
-      case 'rollback':
-        this.#checkpoints.get(trouble)?.()
-        break
-      case 'row-lost':
-        store.lose()
-        break
-      case 'replaced':
-        store.lose()
-        this.#stepStoreClock(-trouble.byMs)
-        break
-    }
-    return () => {}
   }
 
   #isEndMoved(): boolean {
