@@ -5,7 +5,10 @@ const MACHINE = 'packages/core/src/machine'
 const machine = ['rules', 'rotation', 'policy', 'rejection', 'publication', 'fetched'].map(
   (name) => `packages/core/test/machine/${name}.test.ts`,
 )
-const rotation = ['packages/core/test/machine/rotation.test.ts', 'packages/core/test/feishu/user.test.ts']
+const rotation = [
+  'packages/core/test/machine/rotation.test.ts',
+  ...['user', 'user-asleep', 'user-refresh', 'user-store-down', 'user-end'].map((part) => `packages/core/test/feishu/${part}.test.ts`),
+]
 const clocks = ['packages/core/test/machine/rules.test.ts', 'packages/core/test/feishu/clocks.test.ts']
 
 /** What a process makes of what the store says: versions, rejections, durations. */
@@ -351,7 +354,7 @@ const fetches: readonly Mutation[] = [
     find: 'this.#kernel.calls.publish(this.#key, this.#attempt(attempt), fence, (now) => ({',
     replace: 'this.#kernel.calls.publish(this.#key, this.#kernel.random.id(), fence, (now) => ({',
     breaks: 'A publication that is repeated is taken for another one, and its lease stays.',
-    unit: [...machine, 'packages/core/test/feishu/resend.test.ts', 'packages/core/test/feishu/generic-manager.test.ts'],
+    unit: [...machine, 'packages/core/test/feishu/resend.test.ts', 'packages/core/test/feishu/generic-store.test.ts'],
     simulation: true,
   },
 ]
@@ -455,7 +458,7 @@ const edges: readonly Mutation[] = [
     find: 'else this.#timer.at(next)',
     replace: '',
     breaks: 'A caller is not answered when its time is over.',
-    unit: ['packages/core/test/feishu/floor.test.ts', 'packages/core/test/feishu/generic-manager.test.ts'],
+    unit: ['packages/core/test/feishu/floor.test.ts', 'packages/core/test/feishu/generic-fetch.test.ts'],
     simulation: true,
   },
   {
