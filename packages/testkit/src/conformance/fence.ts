@@ -1,6 +1,6 @@
 import type { Cases } from './cases.ts'
 import { above, atMost, rejects, same } from './expect.ts'
-import type { Subject } from './subject.ts'
+import { past, SHORT_MS, type Subject } from './subject.ts'
 
 /** A fence an hour ahead of the store's clock: from there on, fences are counted. */
 async function fenceAhead(subject: Subject): Promise<number> {
@@ -37,6 +37,12 @@ export const fenceCases: Cases = {
   'a fence is above everything published': async (subject) => {
     const version = await subject.accept('a', await fenceAhead(subject), { renewInMs: 0 })
     above(await subject.grant('b'), version, 'fence')
+  },
+
+  'a fence is above one before, also when a smaller one was published since': async (subject) => {
+    const first = await subject.grant('a', { seen: await fenceAhead(subject), leaseMs: SHORT_MS })
+    await subject.passShort()
+    above(await subject.grant('c', past(await subject.accept('b'))), first, 'second fence')
   },
 
   'a fence is above everything rejected': async (subject) => {

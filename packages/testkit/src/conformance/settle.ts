@@ -37,11 +37,12 @@ export const settleCases: Cases = {
   },
 
   'a release without a failure keeps the backoff and its count': async (subject) => {
-    await subject.fail('a', { backoffMs: SHORT_MS, config: 'one' })
+    await subject.fail('a', { backoffMs: SHORT_MS, failure: 'the first', config: 'one' })
     await subject.passShort()
     const fence = await subject.grant('b', { config: 'two' })
-    const { backoff } = await subject.settle('b', fence)
-    same(backoff?.failures, 1, 'failures')
+    const { backoff } = await subject.settle('b', fence, { failure: 'the second', config: 'two' })
+    same([backoff?.failures, backoff?.failure], [1, 'the first'], 'failures and what failed')
+    atMost(backoff?.retryInMs, 0, 'time to the retry')
   },
 
   'the backoff and its count can be seen after the retry is due': async (subject) => {

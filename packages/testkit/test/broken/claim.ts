@@ -178,6 +178,7 @@ export const claimDefects: Defects = {
     also: [
       'takeover: the lease after one that ran out unreleased is a takeover',
       'takeover: a claim that is sent again says once more that it is a takeover',
+      'fence: a fence is above one before, also when a smaller one was published since',
     ],
   },
 
@@ -217,6 +218,7 @@ export const claimDefects: Defects = {
         fence: Math.max(Math.max(published?.version ?? 0, rejectedUpTo, seen, rejected) + 1, now),
       })),
     },
+    also: ['fence: a fence is above one before, also when a smaller one was published since'],
   },
   'fence: a fence is above the highest version the caller has seen': {
     rules: {
@@ -233,6 +235,14 @@ export const claimDefects: Defects = {
       publish: (record, ...args) => {
         const published = rules.publish(record, ...args)
         return published.record === record ? published : { ...published, record: { ...published.record, fence: record.fence } }
+      },
+    },
+  },
+  'fence: a fence is above one before, also when a smaller one was published since': {
+    rules: {
+      publish: (record, attempt, fence, ...args) => {
+        const published = rules.publish(record, attempt, fence, ...args)
+        return published.record === record ? published : { ...published, record: { ...published.record, fence } }
       },
     },
   },

@@ -57,7 +57,7 @@ export const settleDefects: Defects = {
   ),
   'settle: a failure is shared with the time to the retry and what failed': {
     ...afterSettled((written) => (written.backoff ? { ...written, backoff: { ...written.backoff, failure: '' } } : written)),
-    also: ['value: a failure of any Unicode comes back as it was'],
+    also: ['value: a failure of any Unicode comes back as it was', 'settle: a release without a failure keeps the backoff and its count'],
   },
   'settle: failures are counted': afterSettled((written) =>
     written.backoff ? { ...written, backoff: { ...written.backoff, failures: 1 } } : written,
