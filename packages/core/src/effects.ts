@@ -128,10 +128,9 @@ export class Effects {
     const { clock } = this.#kernel
     const controller = new AbortController()
     this.#fetch = controller
-    const late = new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
     const sentAt = departure(clock)
     const startedAt = sentAt()
-    const abort = () => controller.abort(late)
+    const abort = () => controller.abort(this.#late())
     let cancel = clock.schedule(
       () => {
         if (graceMs === 0) abort()
@@ -152,7 +151,7 @@ export class Effects {
         assertInTime: () => {
           // What the machine slept since then is part of the time that has passed.
           const passedMs = clock.monotonic() - sentAt()
-          if (controller.signal.aborted || startedAt + passedMs >= deadline) throw late
+          if (controller.signal.aborted || startedAt + passedMs >= deadline) throw this.#late()
         },
       })
       const result: Fetched = await Promise.race([fetching, aborted])
@@ -167,6 +166,11 @@ export class Effects {
     } finally {
       cancel()
     }
+  }
+
+  /** Made when it is needed: the stack of an error costs more than the rest of a fetch that goes well. */
+  #late(): TokenError {
+    return new TokenError('UPSTREAM_UNAVAILABLE', `The fetch of "${this.#key}" did not end within its deadline.`, { retryable: true })
   }
 
   #invalidResult(): TokenError {

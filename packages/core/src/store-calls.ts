@@ -140,8 +140,8 @@ export class StoreCalls {
     const sentAt = departure(this.#clock)
     const controller = new AbortController()
     return new Promise((resolve, reject) => {
-      const late = unavailable(name, `gave no answer within ${this.#timeoutMs} ms`)
       const cancel = this.#clock.schedule(() => {
+        const late = unavailable(name, `gave no answer within ${this.#timeoutMs} ms`)
         reject(late)
         controller.abort(late)
       }, this.#timeoutMs)
