@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, delayUntil } from './clock.ts'
 
 /** What is rung without a pause: whatever else the process does is to get its turn between two such heaps. */
 const AT_ONCE = 100
@@ -53,9 +53,7 @@ export class Alarms {
     if (this.#heap.length === 0 || (this.#cancel !== undefined && this.#armedFor <= first)) return
     this.#disarm()
     this.#armedFor = first
-    // One that fires a fraction early would find nothing due.
-    const delayMs = Math.max(0, Math.ceil(first - this.#clock.monotonic()))
-    this.#cancel = this.#clock.schedule(() => this.#ring(), delayMs)
+    this.#cancel = this.#clock.schedule(() => this.#ring(), delayUntil(first, this.#clock))
   }
 
   #disarm(): void {

@@ -31,6 +31,11 @@ export function departure(clock: Clock): () => number {
   }
 }
 
+/** The delay after which a moment of the monotonic clock has come: a timer that fires a fraction early would find nothing due. */
+export function delayUntil(moment: number, clock: Clock): number {
+  return Math.max(0, Math.ceil(moment - clock.monotonic()))
+}
+
 /** setTimeout treats a longer delay as 1 ms. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 

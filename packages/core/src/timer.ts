@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, delayUntil } from './clock.ts'
 
 /** One timer that can be moved, by the monotonic clock. The process stays up for it. */
 export class Timer {
@@ -20,9 +20,7 @@ export class Timer {
       this.#cancel = undefined
       this.#run()
     }
-    // A timer that fires a fraction early would find nothing due.
-    const delayMs = Math.max(0, Math.ceil(moment - this.#clock.monotonic()))
-    this.#cancel = this.#clock.schedule(fire, delayMs, true)
+    this.#cancel = this.#clock.schedule(fire, delayUntil(moment, this.#clock), true)
   }
 
   noLaterThan(moment: number): void {
