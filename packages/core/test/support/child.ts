@@ -3,6 +3,7 @@
  * `node child.ts <what to do> <upstream> <app id> <app secret> [<ticket>]`; writes one line of JSON to its standard output for each thing
  * that happened, with the time. Its output goes to a file: a pipe would be a resource of its own.
  */
+import { subscribe } from 'node:diagnostics_channel'
 import { writeSync } from 'node:fs'
 import { memoryStore } from '../../../store-memory/src/index.ts'
 import { createFeishuTokens, type FeishuTokens } from '../../src/feishu/index.ts'
@@ -36,8 +37,9 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
   /** The same with a request that gets no reply and callers that wait for it. */
   async 'close-in-flight'() {
     const tokens = await open()
+    const sent = new Promise<void>((resolve) => subscribe('undici:request:bodySent', () => resolve()))
     const callers = Array.from({ length: 10 }, () => tokens.appAccessToken().catch(codeOf))
-    await new Promise<void>((resolve) => setTimeout(resolve, 300))
+    await sent
     const from = performance.now()
     await tokens.close()
     const outcomes = await Promise.all(callers)
