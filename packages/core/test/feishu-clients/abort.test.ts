@@ -1,7 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import { feishuAuth } from '@tokenwell/core/feishu'
-import { Agent } from 'undici'
+import { Agent, MockAgent } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { errorOf, eventually, listen, quiet } from '../support/world.ts'
 import { calls, createReadyWorld, everyClient, revoke, SCOPES, TENANT, tenantMints, textOf } from './support.ts'
@@ -113,4 +114,21 @@ test('a dispatcher that is closed meanwhile is an error like any other', async (
   await agent.close()
   const error = await errorOf(dispatcher.request({ origin: tokens.baseUrl, path: SCOPES, method: 'GET' }))
   expect(error).toMatchObject({ code: 'UND_ERR_DESTROYED' })
+})
+
+test('an error that quotes the request shows nothing of its token', async () => {
+  const { tokens } = await createReadyWorld()
+  // One that nothing matches quotes the headers.
+  const agent = new MockAgent()
+  onTestFinished(() => agent.close())
+  agent.disableNetConnect()
+  agent
+    .get(tokens.baseUrl)
+    .intercept({ path: SCOPES, headers: { expected: 'another' } })
+    .reply(200)
+  const dispatcher = agent.compose(feishuAuth(tokens, { tenantKey: TENANT }))
+  const error = await errorOf(dispatcher.request({ origin: tokens.baseUrl, path: SCOPES, method: 'GET' }))
+  const shown = inspect(error)
+  expect(shown).toContain('Bearer ***')
+  expect(shown).not.toContain((await tokens.tenantAccessToken(TENANT)).slice(0, 12))
 })
