@@ -11,6 +11,8 @@ export interface Manifest {
   readonly private?: boolean
   readonly exports?: Readonly<Record<string, unknown>>
   readonly engines?: Readonly<Record<string, string>>
+  readonly repository?: { readonly url?: string; readonly directory?: string }
+  readonly publishConfig?: { readonly provenance?: boolean }
   readonly scripts?: Readonly<Record<string, string>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
@@ -54,6 +56,9 @@ function manifestProblems(manifest: Manifest, siblings: readonly string[]): stri
     if (manifest.scripts?.[script] !== undefined) problems.push(`scripts: ${script} would run on a user's machine`)
   }
   if (manifest.engines?.node === undefined) problems.push('engines.node is missing')
+  if (manifest.publishConfig?.provenance !== true) problems.push('publishConfig.provenance: anybody could publish it from anywhere')
+  const folder = `packages/${manifest.name.split('/')[1]}`
+  if (manifest.repository?.directory !== folder) problems.push(`repository.directory is not ${folder}`)
   return problems
 }
 

@@ -8,9 +8,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { ROOT } from '../run/fetch.mjs'
+import ts from 'typescript'
+import { fetchPackage, ROOT } from '../run/fetch.mjs'
 import { provideNode } from '../run/node.mjs'
 import { contentProblems, type Manifest } from './contents.ts'
+import { licenceProblems } from './licences.ts'
 import { makeProject } from './project.ts'
 
 interface Package {
@@ -19,6 +21,9 @@ interface Package {
   readonly tarball: string
   readonly unpacked: string
 }
+
+/** Besides that of this repository: the oldest that is supported, and the last before 6. */
+const OLDER_TYPESCRIPTS = ['5.6.3', '5.9.3']
 
 const { values } = parseArgs({ options: { node: { type: 'string' }, keep: { type: 'boolean', default: false } } })
 const moreNodes = (values.node ?? process.env.TOKENWELL_PACKAGE_NODES ?? '').split(',').filter((version) => version !== '')
@@ -69,8 +74,15 @@ function checkAsUser(packages: readonly Package[]): void {
   const install = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', ...packages.map((each) => each.tarball)]
   if (!verdict('an empty project installs the tarballs', run('npm', install, project.folder))) return
 
-  const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-  const typed = verdict('a strict project gets types, as ESM and as CommonJS', run(process.execPath, [compiler, '-p', '.'], project.folder))
+  verdict('what comes with them may be given on', licenceProblems(project.folder).join('\n'))
+
+  const compile = (typescript: string, ...options: readonly string[]) =>
+    run(process.execPath, [join(typescript, 'bin', 'tsc'), '-p', '.', ...options], project.folder)
+  const strict = 'a strict project gets types, as ESM and as CommonJS'
+  for (const version of OLDER_TYPESCRIPTS) {
+    verdict(`TypeScript ${version}: ${strict}`, compile(fetchPackage('typescript', version), '--noEmit'))
+  }
+  const typed = verdict(`TypeScript ${ts.version}: ${strict}`, compile(join(ROOT, 'node_modules', 'typescript')))
 
   const nodes = [{ path: process.execPath, version: process.versions.node }, ...moreNodes.map((version) => provideNode(version))]
   const distinct = nodes.filter((node, at) => nodes.findIndex((other) => other.version === node.version) === at)

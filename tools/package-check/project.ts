@@ -25,6 +25,13 @@ function entries(manifests: readonly Manifest[]): string[] {
   )
 }
 
+/** The first program of the README. */
+function quickStart(): string {
+  const [, code] = /^## Use it$[\s\S]*?^```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? []
+  if (code === undefined) throw new Error('README.md has no TypeScript block under "Use it"')
+  return code
+}
+
 /** An empty project of a user, with the programs to try in it: the same sources as ESM and as CommonJS. */
 export function makeProject(folder: string, manifests: readonly Manifest[]): Project {
   mkdirSync(folder, { recursive: true })
@@ -61,7 +68,8 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
     write(`every-entry.${extension}`, everyEntry)
     copyFileSync(consumer('quick-start.ts'), join(folder, `quick-start.${extension}`))
   }
-  for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs']) copyFileSync(consumer(file), join(folder, file))
+  write('readme.mts', `${quickStart()}\nexport { token }\n`)
+  for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs', 'run-readme.mjs']) copyFileSync(consumer(file), join(folder, file))
 
   return {
     folder,
@@ -74,6 +82,7 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
       ['every entry can be required', join('out', 'every-entry.cjs')],
       ['the quick start runs as ESM', join('out', 'quick-start.mjs')],
       ['the quick start runs as CommonJS', join('out', 'quick-start.cjs')],
+      ['the quick start of the README runs as it is written', 'run-readme.mjs'],
     ],
   }
 }
