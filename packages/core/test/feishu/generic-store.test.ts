@@ -134,6 +134,17 @@ describe.each(nonsense)('a store that %s', (_, answer) => {
   })
 })
 
+test('a store whose answer to a publication is lost takes the repeat for the same publication', async () => {
+  const { clock, store, manager, events } = bench()
+  store.next('publish', { kind: 'drop-reply' })
+  const handle = manager.token({ key: 'k', fetch: source().fetch })
+  const { version } = await handle.get()
+  await clock.advance(10_000)
+  expect(store.calls.filter(({ operation }) => operation === 'publish')).toMatchObject([{ fault: 'drop-reply' }, {}])
+  expect(events.map(({ type }) => type)).not.toContain('superseded')
+  expect(manager.status()).toMatchObject([{ version, unpublished: false }])
+})
+
 describe('a store that is down', () => {
   test('gets the token that was fetched without it when it is back, and the fleet has it then', async () => {
     const { clock, store, manager, another } = bench()
