@@ -19,6 +19,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   sabotage  take the rules out of a copy of the code one by one, and show which checks notice; -- --help says how to choose
   mutation  change the machine in one small way after another, and list what no test notices; -- --mutate <file> for a part
   bench     measure what it costs next to what a user would pick instead; -- --help says which parts
+  changeset add one, or what else the program does; -- version and -- publish are for the release workflow
   nightly   test, check, simulate and proof with more runs and on every supported Node
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
@@ -53,7 +54,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, bench, nightly }
+  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, bench, nightly, changeset }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -189,6 +190,14 @@ async function bench(node, setting) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
   return aloud(node.path, [join('benchmarks', 'main.ts'), ...args], setting)
+}
+
+/**
+ * @param {Node} _node
+ * @param {Setting} setting
+ */
+function changeset(_node, setting) {
+  return aloud('changeset', args, setting)
 }
 
 /**
