@@ -64,11 +64,14 @@ export function storeWith(rules: Rules, { clock = { wall: Date.now } }: MemorySt
     }
   }
 
-  /** Tells every listener in a microtask of its own, after the operation: what one does concerns neither the operation nor the others. */
+  /**
+   * Tells every listener in a microtask of its own, after the operation: what one does concerns neither the operation nor the others. A job
+   * of a promise, since test runners put `queueMicrotask` under their fake timers.
+   */
   function announce(key: string): void {
     const change: StoreChange = { kind: 'changed', key, version: find(key).published?.version ?? 0 }
     for (const subscription of listeners) {
-      queueMicrotask(() => {
+      void Promise.resolve().then(() => {
         if (!listeners.has(subscription)) return
         try {
           subscription.listener(change)

@@ -1,7 +1,7 @@
 import type { Operation, PublishRequest, StoreChange, TokenStore } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const LIFE_MS = 2 * 60 * 60 * 1000
@@ -89,6 +89,19 @@ test('a listener that ends another subscription silences it at once', async () =
   await publish(store, 'key', now())
   await clock.advance(0)
   expect(told).toEqual(['first'])
+})
+
+test('listeners are told while a test runner fakes all that fake timers can', async () => {
+  const { store, now } = setup()
+  const changes: StoreChange[] = []
+  await store.subscribe?.((change) => changes.push(change))
+  vi.useFakeTimers({ toFake: ['queueMicrotask', 'setTimeout', 'setImmediate', 'Date', 'performance'] })
+  try {
+    await publish(store, 'key', now())
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(changes).toMatchObject([{ kind: 'changed', key: 'key' }])
 })
 
 test('the same listener can subscribe twice, and each subscription ends for itself', async () => {
