@@ -1,7 +1,7 @@
 import type { GivenOut, Surroundings, Worth } from '../simulation/scenario.ts'
 
 /** A quarter of what the platform gives: refreshes are what there is to go wrong. */
-const ACCESS_LIFE_S = 1_800
+const ACCESS_LIFE_MS = 30 * 60_000
 const REFRESH_LIFE_S = 7 * 24 * 3_600
 /** A process that takes over waits at least so long before it uses a refresh token again, milliseconds. */
 const TAKEOVER_DELAY_MS = 3_000
@@ -28,23 +28,31 @@ interface RefreshToken {
   spentAt?: number
 }
 
+type LoginSurroundings = Pick<Surroundings, 'now' | 'note' | 'violate' | 'watchStore'>
+
 /** What the platform answers: its code, and the tokens with code 0. */
 export type Granted = Readonly<Record<string, string | number>>
+
+/** An access token that is not as the others. */
+export interface AccessToken {
+  readonly value?: string | undefined
+  readonly lifeMs?: number | undefined
+}
 
 /**
  * Logins as the platform keeps them: refresh tokens that one request uses up, and a family of tokens that dies when one is used twice. Holds
  * the processes to what can be held: no refresh token is used again at once, and none whose successor is in the store.
  */
 export class LoginLedger {
-  readonly #surroundings: Surroundings
+  readonly #surroundings: LoginSurroundings
   /** Whose they are. */
   readonly #codes = new Map<string, string>()
-  readonly #access = new Map<string, { readonly family: Family; readonly givenOut: GivenOut }>()
+  readonly #access = new Map<string, { readonly family: Family; readonly givenOut: GivenOut; isRevoked: boolean }>()
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
   #lostAt = Number.NEGATIVE_INFINITY
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: LoginSurroundings) {
     this.#surroundings = surroundings
     surroundings.watchStore({
       published: (_, { value }) => this.#published(value),
@@ -65,11 +73,11 @@ export class LoginLedger {
     return code
   }
 
-  exchange(code: string): Granted {
+  exchange(code: string, access?: AccessToken): Granted {
     const userId = this.#codes.get(code)
     if (userId === undefined) return { code: 20_003, error_description: 'the code was used' }
     this.#codes.delete(code)
-    return this.#grant({ userId, isRevoked: false })
+    return this.#grant({ userId, isRevoked: false }, access)
   }
 
   /** Whose refresh token it is; the empty string for what was never given out. */
@@ -100,7 +108,7 @@ export class LoginLedger {
     if (token !== undefined) delete token.spentAt
   }
 
-  refresh(value: string): Granted {
+  refresh(value: string, access?: AccessToken): Granted {
     const { now, note } = this.#surroundings
     const token = this.#refresh.get(value)
     if (token === undefined) return { code: 20_026, error_description: 'an unknown refresh token' }
@@ -111,32 +119,40 @@ export class LoginLedger {
       return { code: 20_073, error_description: 'used before' }
     }
     if (now() >= token.endsAt) return { code: 20_037, error_description: 'expired' }
-    return this.#grant(token.family, token)
+    return this.#grant(token.family, access, token)
   }
 
   worth(access: string): Worth {
     const token = this.#access.get(access)
     if (token === undefined) return 'unknown'
     if (this.#surroundings.now() >= token.givenOut.endsAt) return 'ended'
-    return token.family.isRevoked ? 'revoked' : 'valid'
+    return token.family.isRevoked || token.isRevoked ? 'revoked' : 'valid'
+  }
+
+  /** From now on this access token is refused, and nothing else of its login. @returns whether there is such a one */
+  revoke(access: string): boolean {
+    const token = this.#access.get(access)
+    if (token !== undefined) token.isRevoked = true
+    return token !== undefined
   }
 
   givenOut(access: string): GivenOut | undefined {
     return this.#access.get(access)?.givenOut
   }
 
-  #grant(family: Family, from?: RefreshToken): Granted {
+  #grant(family: Family, given: AccessToken = {}, from?: RefreshToken): Granted {
     const { now } = this.#surroundings
     const number = ++this.#count
-    const [access, refresh] = [`access ${number}.`, `refresh ${number}.`]
-    this.#access.set(access, { family, givenOut: { endsAt: now() + ACCESS_LIFE_S * 1_000, at: now(), times: 1 } })
+    const { value: access = `access ${number}.`, lifeMs = ACCESS_LIFE_MS } = given
+    const refresh = `refresh ${number}.`
+    this.#access.set(access, { family, givenOut: { endsAt: now() + lifeMs, at: now(), times: 1 }, isRevoked: false })
     const token: RefreshToken = { family, endsAt: now() + REFRESH_LIFE_S * 1_000 }
     this.#refresh.set(refresh, token)
     if (from !== undefined) from.successor = token
     return {
       code: 0,
       access_token: access,
-      expires_in: ACCESS_LIFE_S,
+      expires_in: lifeMs / 1_000,
       refresh_token: refresh,
       refresh_token_expires_in: REFRESH_LIFE_S,
       token_type: 'Bearer',

@@ -3,17 +3,9 @@ import type { Surroundings } from '../simulation/scenario.ts'
 import { type Minted, TokenLedger } from '../simulation/token-ledger.ts'
 import { UpstreamFaults } from '../simulation/upstream-faults.ts'
 import { LoginLedger } from './login-ledger.ts'
+import { answer, LIFE, minted, PATHS } from './platform-answers.ts'
 import type { PlatformReply, PlatformRequest } from './simulated-dispatcher.ts'
 import { type Receiver, TICKET_FAULTS, type TicketFault, TicketPushes } from './ticket-pushes.ts'
-
-const MINUTE_MS = 60_000
-const LIFE = { lifeMs: 120 * MINUTE_MS, sameAboveMs: 30 * MINUTE_MS }
-const PATHS = {
-  app: '/open-apis/auth/v3/app_access_token',
-  tenant: '/open-apis/auth/v3/tenant_access_token',
-  resend: '/open-apis/auth/v3/app_ticket/resend',
-  user: '/open-apis/authen/v2/oauth/token',
-}
 
 const REQUEST_FAULTS = ['outage', 'hang', 'garbage', 'throttle', 'slow', 'short-life'] as const
 export const PLATFORM_FAULTS = [...REQUEST_FAULTS, 'revoke', 'revoke-same', 'revoke-tenants', ...TICKET_FAULTS] as const
@@ -89,7 +81,7 @@ export class SimulatedPlatform {
     return answer(this.#refusal(request) ?? this.#answer(askedBy(request), strikes === 'short-life' ? chance : undefined))
   }
 
-  #answer(asked: Asked, brief: Draws | undefined): Readonly<Record<string, string | number>> {
+  #answer(asked: Asked, brief: Draws | undefined): Readonly<Record<string, unknown>> {
     switch (asked.kind) {
       case 'resend': {
         const { now, at, draws } = this.#surroundings
@@ -108,7 +100,7 @@ export class SimulatedPlatform {
   }
 
   /** What a request is refused for, before anything else is looked at. */
-  #refusal({ path, fields }: PlatformRequest): Readonly<Record<string, string | number>> | undefined {
+  #refusal({ path, fields }: PlatformRequest): Readonly<Record<string, unknown>> | undefined {
     const { app_ticket = '', app_access_token = '' } = fields
     if (path === PATHS.app && !this.#tickets.isTaken(app_ticket)) return { code: 10012, msg: 'the ticket is invalid' }
     if (path === PATHS.tenant && this.app.worth(app_access_token) !== 'valid') return { code: 99991664, msg: 'the app token is invalid' }
@@ -152,13 +144,4 @@ export function askedBy({ path, fields }: PlatformRequest): Asked {
     default:
       throw new Error(`the platform has no ${path}`)
   }
-}
-
-function minted(field: string, { value, endsAt }: Minted, now: number): Readonly<Record<string, string | number>> {
-  return { code: 0, msg: 'ok', [field]: value, expire: (endsAt - now) / 1_000 }
-}
-
-function answer(body: Readonly<Record<string, string | number>>, headers: Readonly<Record<string, string>> = {}): PlatformReply {
-  const status = body.code === 0 ? 200 : body.code === 99991400 ? 429 : 400
-  return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }
 }

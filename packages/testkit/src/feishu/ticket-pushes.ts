@@ -1,6 +1,7 @@
 import type { FeishuTokens } from '@tokenwell/core/feishu'
 import type { Draws } from '../simulation/random.ts'
 import type { PlayedProcess, Surroundings } from '../simulation/scenario.ts'
+import { plainEvent } from './plain-event.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -123,9 +124,8 @@ export class TicketPushes {
   }
 
   #event({ ticket, uuid }: Pushed, madeAt: number): string {
-    const { appId, verificationToken } = this.#app
-    const ts = ((this.#surroundings.epochMs + madeAt) / 1_000).toFixed(6)
+    const { appId, verificationToken: token } = this.#app
     const event = { app_id: appId, app_ticket: ticket, type: 'app_ticket' }
-    return JSON.stringify({ ts, uuid, token: verificationToken, type: 'event_callback', event })
+    return plainEvent({ uuid, token, epochMs: this.#surroundings.epochMs + madeAt, event })
   }
 }

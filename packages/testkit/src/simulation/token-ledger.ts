@@ -7,6 +7,7 @@ export interface Minted {
 }
 
 export interface TokenLedgerOptions {
+  /** What its values begin with. */
   readonly name: string
   /** Life of a token, milliseconds. */
   readonly lifeMs: number
@@ -34,22 +35,23 @@ export class TokenLedger {
       newest !== undefined &&
       newest.endsAt - this.#now() >= this.#options.sameAboveMs &&
       (standsBy || this.worth(newest.value) !== 'revoked')
-    if (!isKept) return this.mintNew(this.#options.lifeMs)
+    if (!isKept) return this.mintNew()
     this.#givesOut(newest)
     return newest
   }
 
-  mintNew(lifeMs: number): Minted {
-    const minted = { value: `${this.#options.name} ${this.#givenOut.size + 1}`, endsAt: this.#now() + lifeMs }
+  mintNew(lifeMs = this.#options.lifeMs, value = `${this.#options.name}-${this.#givenOut.size + 1}`): Minted {
+    const minted = { value, endsAt: this.#now() + lifeMs }
     this.#givesOut(minted)
     this.#newest = minted
     return minted
   }
 
-  /** From now on the newest is refused. @returns whether there is one */
-  revoke(): boolean {
-    if (this.#newest !== undefined) this.#revoked.add(this.#newest.value)
-    return this.#newest !== undefined
+  /** From now on a token is refused, by default the newest. @returns whether there is one */
+  revoke(value = this.#newest?.value): boolean {
+    if (value === undefined || !this.#givenOut.has(value)) return false
+    this.#revoked.add(value)
+    return true
   }
 
   /** What was only said to be revoked is good again. */
