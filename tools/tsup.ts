@@ -2,13 +2,22 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, isAbsolute, relative } from 'node:path'
 import { defineConfig } from 'tsup'
 
-/** Every published package is built alike: each path its `exports` names, as ESM and CJS, with types for both. */
+/** Every published package is built alike: each path its `exports` names, as ESM and CJS, with types for both, and its programs beside them. */
 interface Manifest {
+  readonly engines: { readonly node: string }
   readonly exports: Readonly<Record<string, unknown>>
+  readonly bin?: Readonly<Record<string, string>>
 }
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest
 const paths = Object.keys(manifest.exports).filter((path) => path !== './package.json')
+
+const modules = Object.fromEntries(
+  paths.map((path) => (path === '.' ? ['index', 'src/index.ts'] : [`${path.slice(2)}/index`, `src/${path.slice(2)}/index.ts`])),
+)
+const programs = Object.fromEntries(
+  Object.values(manifest.bin ?? {}).map((file) => [basename(file, '.js'), `src/${basename(file, '.js')}.ts`]),
+)
 
 interface SourceMap {
   file?: string
@@ -32,16 +41,14 @@ const relativeMaps = {
 export default defineConfig({
   plugins: [relativeMaps],
   loader: { '.lua': 'text', '.sql': 'text' },
-  entry: Object.fromEntries(
-    paths.map((path) => (path === '.' ? ['index', 'src/index.ts'] : [`${path.slice(2)}/index`, `src/${path.slice(2)}/index.ts`])),
-  ),
+  entry: { ...modules, ...programs },
   // `sqlite` is no module: only `node:sqlite` is.
   removeNodeProtocol: false,
   format: ['esm', 'cjs'],
-  dts: true,
+  dts: { entry: modules },
   splitting: true,
   sourcemap: true,
   clean: true,
-  target: 'node22.19',
+  target: manifest.engines.node.replace('>=', 'node'),
   platform: 'node',
 })

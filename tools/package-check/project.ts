@@ -66,16 +66,19 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
   ].join('\n')
   for (const extension of ['mts', 'cts']) {
     write(`every-entry.${extension}`, everyEntry)
-    copyFileSync(consumer('quick-start.ts'), join(folder, `quick-start.${extension}`))
+    for (const name of ['quick-start', 'fake-tokens']) copyFileSync(consumer(`${name}.ts`), join(folder, `${name}.${extension}`))
   }
   write('readme.mts', `${quickStart()}\nexport { token }\n`)
-  for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs', 'run-readme.mjs']) copyFileSync(consumer(file), join(folder, file))
+  for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs', 'run-readme.mjs', 'simulator-program.mjs']) {
+    copyFileSync(consumer(file), join(folder, file))
+  }
 
   return {
     folder,
     programs: [
       ['imported core leaves undici alone', 'undici-stays-away.mjs'],
       ['required core leaves undici alone', 'undici-stays-away.cjs'],
+      ['the simulator runs as a program', 'simulator-program.mjs'],
     ],
     compiled: [
       ['every entry can be imported', join('out', 'every-entry.mjs')],
@@ -83,6 +86,8 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
       ['the quick start runs as ESM', join('out', 'quick-start.mjs')],
       ['the quick start runs as CommonJS', join('out', 'quick-start.cjs')],
       ['the quick start of the README runs as it is written', 'run-readme.mjs'],
+      ['fake tokens need no test runner, as ESM', join('out', 'fake-tokens.mjs')],
+      ['fake tokens need no test runner, as CommonJS', join('out', 'fake-tokens.cjs')],
     ],
   }
 }

@@ -199,7 +199,7 @@ export class Deliveries {
     try {
       return await postCallback(eventUrl, request, signal)
     } catch (error) {
-      return { body: '', error: String(signal.aborted ? signal.reason : error) }
+      return { body: '', error: reasonOf(signal.aborted ? signal.reason : error) }
     } finally {
       cancelDeadline()
     }
@@ -213,6 +213,11 @@ export class Deliveries {
     if (delayMs === undefined) delivery.state = 'given-up'
     else route.cancelRedelivery = this.#options.time.after(delayMs, () => void this.#attempt(route))
   }
+}
+
+/** A name with several addresses fails with one error for each, and no message of its own. */
+function reasonOf(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(String).join('; ') : String(error)
 }
 
 function echoes(body: string, challenge: string): boolean {

@@ -1,0 +1,36 @@
+import type { SimulatedApp } from '../options.ts'
+import type { ProgramOptions } from './program-options.ts'
+
+/** The same every time, so that what was copied once goes on to fit. None of it is worth anything elsewhere. */
+export const APP = {
+  appId: 'cli_simulated',
+  appSecret: 'simulated-app-secret',
+  verificationToken: 'simulated-verification-token',
+  encryptKey: 'simulated-encrypt-key',
+} satisfies SimulatedApp
+
+/** What is printed once it listens: what it does, and what a client has to be given. */
+export function greeting(url: string, { push, intervalMs, tenant }: ProgramOptions): string {
+  const { appId, appSecret, verificationToken, encryptKey } = APP
+  return `The simulator listens on ${url}
+and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl-C ends it.
+
+  import { createFeishuTokens } from '@tokenwell/core/feishu'
+  import { memoryStore } from '@tokenwell/store-memory'
+
+  const tokens = createFeishuTokens({
+    appId: '${appId}',
+    appSecret: '${appSecret}',
+    domain: '${url}',
+    events: { verificationToken: '${verificationToken}', encryptKey: '${encryptKey}' },
+    store: memoryStore(),
+  })
+  const token = await tokens.tenantAccessToken(${JSON.stringify(tenant)})
+
+  APP_ID=${appId}
+  APP_SECRET=${appSecret}
+  BASE_URL=${url}
+  VERIFICATION_TOKEN=${verificationToken}
+  ENCRYPT_KEY=${encryptKey}
+`
+}
