@@ -13,6 +13,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
   check     format, lint, types, unused code, and the packed packages as a user gets them
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
+  endpoint  an event endpoint of examples/ in its framework, and the platform's conversation with it: -- express
   simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
   proof     search the models of the protocol whole; -- --large for more nodes and faults
   chaos     a fleet on a real server, to which everything happens at once; -- --minutes 5 --store redis|postgres|sqlite [--seed 7]
@@ -54,7 +55,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, simulate, proof, chaos, sabotage, mutation, bench, nightly, changeset }
+  const tasks = { build, test, check, demo, endpoint, simulate, proof, chaos, sabotage, mutation, bench, nightly, changeset }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -136,6 +137,16 @@ async function demo(node, setting) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
   return aloud(node.path, [join('examples', 'demo', 'main.ts'), ...args], setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+async function endpoint(node, setting) {
+  const built = await build(node, setting, [])
+  if (built !== 0) return built
+  return aloud(node.path, [join('tools', 'endpoint', 'main.ts'), ...args], setting)
 }
 
 /**

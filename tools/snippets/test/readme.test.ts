@@ -11,15 +11,31 @@ const FOREIGN = {
   ioredis: ['./packages/store-redis/node_modules/ioredis/built/index.d.ts'],
 }
 
-/**
- * Every block marked `ts`, as a module of its own beside the file it is written in. What a block takes as given stands in a comment
- * right above it: `<!-- given: … -->`.
- */
-function snippetsOf(page: string): Map<string, string> {
+interface Block {
+  readonly page: string
+  /** What stands in a comment right above it: `<!-- given: … -->`, which it takes as given, or `<!-- file: … -->`, which it shows. */
+  readonly comment: 'given' | 'file' | undefined
+  readonly commented: string
+  readonly code: string
+}
+
+/** Every block marked `ts`. */
+function blocksOf(page: string): Block[] {
   const text = readFileSync(join(ROOT, page), 'utf8')
-  const pattern = /(?:^<!-- given:([\s\S]*?)-->\n+)?^```ts\n([\s\S]*?)^```$/gm
-  const blocks = [...text.matchAll(pattern)].map(([, given = '', code = '']) => `${given}\n${code}`)
-  return new Map(blocks.map((code, index) => [join(ROOT, dirname(page), `${basename(page, '.md')}-${index + 1}.ts`), code]))
+  const pattern = /(?:^<!-- (given|file):([\s\S]*?)-->\n+)?^```ts\n([\s\S]*?)^```$/gm
+  return [...text.matchAll(pattern)].map(([, comment, commented = '', code = '']) => ({
+    page,
+    comment: comment as Block['comment'],
+    commented,
+    code,
+  }))
+}
+
+/** The blocks that show no file, each as a module of its own beside the page. */
+function snippetsOf(page: string): Map<string, string> {
+  const blocks = blocksOf(page).filter(({ comment }) => comment !== 'file')
+  const modules = blocks.map(({ commented, code }) => `${commented}\n${code}`)
+  return new Map(modules.map((code, index) => [join(ROOT, dirname(page), `${basename(page, '.md')}-${index + 1}.ts`), code]))
 }
 
 /** The errors of all snippets under the repository's own compiler options. */
@@ -49,6 +65,12 @@ test('every TypeScript block of every README and of every page of docs/ compiles
   expect(errorsIn(snippets)).toEqual([])
   // The types of the official SDK take most of it.
 }, 120_000)
+
+test('every block that shows a file shows it as it is', () => {
+  const shown = PAGES.flatMap(blocksOf).filter(({ comment }) => comment === 'file')
+  expect(shown.length).toBeGreaterThan(5)
+  for (const { commented, code } of shown) expect(code).toBe(readFileSync(join(ROOT, commented.trim()), 'utf8'))
+})
 
 test('a block that uses a name that is not there is caught', () => {
   const code = "import { createFeishuToken } from '@tokenwell/core/feishu'\nconsole.log(createFeishuToken)\n"

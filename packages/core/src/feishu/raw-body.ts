@@ -4,6 +4,8 @@ import { types } from 'node:util'
 const HOW_TO_KEEP_IT_RAW = [
   "Express: mount express.raw({ type: '*/*' }) on this route, before any express.json().",
   "Fastify: addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body)).",
+  'NestJS: NestFactory.create(AppModule, { rawBody: true }), and pass request.rawBody.',
+  'Koa: mount createNodeEventHandler before any body parser, and pass context.req and context.res.',
   'Fetch API (Hono, Next.js route handlers, Deno, Bun): pass await request.text().',
   'Next.js API routes: export const config = { api: { bodyParser: false } } and read the request yourself.',
 ].join(' ')

@@ -34,7 +34,7 @@ describe('rawBytes', () => {
     expect(() => rawBytes(body)).toThrow(TypeError)
     expect(() => rawBytes(body)).toThrow(/signature is over the raw bytes/)
     expect(() => rawBytes(body)).toThrow(`got ${got}`)
-    for (const way of ["express.raw({ type: '*/*' })", 'addContentTypeParser', 'await request.text()', 'Next.js']) {
+    for (const way of ["express.raw({ type: '*/*' })", 'addContentTypeParser', 'await request.text()', 'Next.js', 'NestJS', 'Koa']) {
       expect(() => rawBytes(body)).toThrow(way)
     }
   })
