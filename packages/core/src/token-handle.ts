@@ -10,7 +10,10 @@ export interface GetOptions {
   readonly signal?: AbortSignal
   /** The longest this caller waits, milliseconds, 0 to 600,000. Default 15,000. */
   readonly timeoutMs?: number
-  /** Life the token must have left, milliseconds. Default 0; at most the policy's `renewWindowMs - renewJitterMs`. */
+  /**
+   * Life the token must have left, milliseconds. Default 0; at most the policy's `renewWindowMs - renewJitterMs`. Tokens that live shorter
+   * than twice the window may have less left when they are renewed: a caller who comes just before gets `LIFE_TOO_SHORT`.
+   */
   readonly minLifeMs?: number
 }
 

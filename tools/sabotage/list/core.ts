@@ -212,11 +212,19 @@ const claims: readonly Mutation[] = [
   {
     name: 'renewal-without-jitter',
     file: `${MACHINE}/policy.ts`,
-    find: 'lifeMs - policy.renewWindowMs + chance * policy.renewJitterMs',
-    replace: 'lifeMs - policy.renewWindowMs',
+    find: 'lifeMs - windowMs + chance * jitterMs',
+    replace: 'lifeMs - windowMs',
     breaks: 'Keys that were fetched together fall due together, for ever.',
     unit: machine,
     simulation: true,
+  },
+  {
+    name: 'short-lives-without-jitter',
+    file: `${MACHINE}/policy.ts`,
+    find: 'policy.renewJitterMs * (windowMs / policy.renewWindowMs)',
+    replace: '(windowMs < policy.renewWindowMs ? 0 : policy.renewJitterMs)',
+    breaks: 'Short-lived tokens that were fetched together fall due together, for ever.',
+    unit: machine,
   },
   {
     name: 'operation-without-deadline',

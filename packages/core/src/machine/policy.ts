@@ -1,8 +1,11 @@
 /** How one credential is renewed and how failures are spaced. Every field is in milliseconds. */
 export interface Policy {
-  /** Renewal begins inside this last part of a token's life. */
+  /** Renewal begins inside this last part of a token's life, and never in its first half. */
   readonly renewWindowMs: number
-  /** The renewal point is drawn from the first `renewJitterMs` of the window, so that many keys do not fall due together. */
+  /**
+   * The renewal point is drawn from the first `renewJitterMs` of the window, so that many keys do not fall due together. Where half a life is
+   * shorter than the window, this is shorter in proportion.
+   */
   readonly renewJitterMs: number
   /** With less life left than this a caller waits briefly for the next token before it gets the old one. */
   readonly floorMs: number
@@ -109,7 +112,10 @@ export function checkPolicy(given: Partial<Policy> | undefined, defaults: Policy
   }
 }
 
-/** The largest `minLifeMs` a caller may ask for: a token with less than this left is due for renewal whatever jitter it drew. */
+/**
+ * The largest `minLifeMs` a caller may ask for: a token with less than this left is due for renewal whatever jitter it drew, if it lives for
+ * two windows.
+ */
 export function longestMinLifeMs(policy: Policy): number {
   return policy.renewWindowMs - policy.renewJitterMs
 }
@@ -126,11 +132,14 @@ export function fetchDeadline(claimSentAt: number, leaseExpiresInMs: number): nu
 }
 
 /**
- * Milliseconds until a token that lives `lifeMs` is due. Half its life at least, so that a life shorter than the window
- * does not make it due on arrival.
+ * Milliseconds until a token that lives `lifeMs` is due. Half its life at least, so that a life shorter than the window does not make it
+ * due on arrival: of a life shorter than two windows the window is the second half, and the jitter shrinks with it. Without a jitter many
+ * short-lived tokens that were fetched together would be fetched together for ever.
  */
 export function renewInMs(lifeMs: number, chance: number, policy: Policy): number {
-  return Math.max(lifeMs - policy.renewWindowMs + chance * policy.renewJitterMs, lifeMs / 2)
+  const windowMs = Math.min(policy.renewWindowMs, lifeMs / 2)
+  const jitterMs = policy.renewJitterMs * (windowMs / policy.renewWindowMs)
+  return lifeMs - windowMs + chance * jitterMs
 }
 
 export interface FailureKind {

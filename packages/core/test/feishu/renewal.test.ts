@@ -127,6 +127,23 @@ describe('while the renewal hangs', () => {
   })
 })
 
+describe('an outage of a quarter of an hour', () => {
+  test('that begins with the last renewal that can be drawn leaves nobody without a token, and is over within a minute', async () => {
+    const world = await createWorld()
+    const node = world.node(withChance(0.999_999))
+    const old = await node.tokens.appAccessToken()
+    await pass(world.clock, SURELY_DUE - 2_000)
+    expect(world.mints()).toBe(1)
+    world.simulator.fault(MINT, { kind: 'status', status: 503 }, ALWAYS)
+    expect(await askAlong(world, [node], 15 * MINUTE, 1_000)).toEqual(new Set())
+    expect(world.mints()).toBeGreaterThan(1)
+    expect(await node.tokens.appAccessToken()).toBe(old)
+    world.simulator.clearFaults()
+    expect(await askAlong(world, [node], MINUTE, 1_000)).toEqual(new Set())
+    expect(await node.tokens.appAccessToken()).not.toBe(old)
+  })
+})
+
 describe('what stays warm', () => {
   test('a key that was read is renewed when it is due, with no caller at the time', async () => {
     const world = await createWorld()

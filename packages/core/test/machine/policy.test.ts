@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { feishuPolicy } from '../../src/feishu/feishu-policy.ts'
-import { backoffMs, checkPolicy, defaultPolicy, fetchDeadline, leaseMs, type Policy, renewInMs } from '../../src/machine/policy.ts'
+import {
+  backoffMs,
+  checkPolicy,
+  defaultPolicy,
+  fetchDeadline,
+  leaseMs,
+  longestMinLifeMs,
+  type Policy,
+  renewInMs,
+} from '../../src/machine/policy.ts'
 
 const HOUR = 3_600_000
 const retryable = { retryable: true }
@@ -44,6 +53,36 @@ test('keys that were fetched together fall due apart, as far as the policy says'
   const first = renewInMs(2 * HOUR, 0, defaultPolicy)
   expect(first).toBe(2 * HOUR - defaultPolicy.renewWindowMs)
   expect(renewInMs(2 * HOUR, 0.5, defaultPolicy)).toBe(first + defaultPolicy.renewJitterMs / 2)
+})
+
+test('of a life shorter than two windows the second half is the window, with a jitter in proportion', () => {
+  const { renewWindowMs, renewJitterMs } = feishuPolicy
+  for (const lifeMs of [30_000, 600_000, renewWindowMs, 1.5 * renewWindowMs, 2 * renewWindowMs]) {
+    expect(renewInMs(lifeMs, 0, feishuPolicy)).toBe(lifeMs / 2)
+    expect(renewInMs(lifeMs, 0.5, feishuPolicy)).toBeCloseTo((lifeMs / 2) * (1 + (0.5 * renewJitterMs) / renewWindowMs), 6)
+  }
+})
+
+test('the longer a token lives the later it is due, across the life at which half of it is the window', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 15_000, max: 4 * HOUR }), fc.double({ min: 0, max: 0.999_999, noNaN: true }), (lifeMs, chance) => {
+      const [shorter, longer] = [lifeMs, lifeMs + 1_000].map((each) => renewInMs(each, chance, feishuPolicy))
+      expect(longer).toBeGreaterThan(shorter as number)
+    }),
+  )
+})
+
+test('a caller of a token that lives for two windows can always be given the longest life that may be asked for', () => {
+  for (const policy of [defaultPolicy, feishuPolicy]) {
+    for (const lifeMs of [2 * policy.renewWindowMs, 2 * HOUR, 24 * HOUR]) {
+      expect(lifeMs - renewInMs(lifeMs, 1, policy)).toBe(longestMinLifeMs(policy))
+    }
+  }
+})
+
+test('a policy without a jitter has none for short lives either', () => {
+  const still: Policy = { ...defaultPolicy, renewJitterMs: 0 }
+  for (const lifeMs of [60_000, 2 * HOUR]) expect(renewInMs(lifeMs, 0.999, still)).toBe(renewInMs(lifeMs, 0, still))
 })
 
 test('Feishu tokens fall due after the point from which the platform gives out a new one', () => {
