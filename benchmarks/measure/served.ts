@@ -11,8 +11,12 @@ export interface Served<About, Question, Answer> {
 }
 
 /** Starts a program that calls {@link serve}. Resolves once it is ready. @throws Error when it ends before */
-export async function startServed<About, Question, Answer>(program: URL, given: unknown): Promise<Served<About, Question, Answer>> {
-  const { process: child, ended } = startChild(program, given)
+export async function startServed<About, Question, Answer>(
+  program: URL,
+  given: unknown,
+  execArgv: readonly string[] = [],
+): Promise<Served<About, Question, Answer>> {
+  const { process: child, ended } = startChild(program, given, execArgv)
   const next = async <T>(): Promise<T> => {
     const [{ value }] = (await Promise.race([once(child, 'message'), ended])) as [{ readonly value: T }]
     return value
@@ -37,8 +41,9 @@ export async function startFleet<About, Question, Answer>(
   program: URL,
   given: unknown,
   processes: number,
+  execArgv: readonly string[] = [],
 ): Promise<readonly Served<About, Question, Answer>[]> {
-  const starting = Array.from({ length: processes }, () => startServed<About, Question, Answer>(program, given))
+  const starting = Array.from({ length: processes }, () => startServed<About, Question, Answer>(program, given, execArgv))
   const started = await Promise.allSettled(starting)
   const fleet = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   if (fleet.length < processes) await Promise.all(fleet.map((each) => each.end()))

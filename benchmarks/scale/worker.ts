@@ -1,60 +1,60 @@
-// One process with so many tenants. Answers with what their tokens take in memory.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { createTokenManager } from '@tokenwell/core'
-import { createFeishuTokens } from '@tokenwell/core/feishu'
-import { redisStore } from '@tokenwell/store-redis'
-import { Redis } from 'ioredis'
+// One process of a fleet, each of which serves all tenants. It takes over their tokens; told when the first may be due, it answers when it has
+// a new one of each.
 import { argument } from '../measure/child.ts'
-import { answer } from '../measure/in-process.ts'
-import { APP } from './app.ts'
-import type { Address } from './platform.ts'
+import { heap } from '../measure/heap.ts'
+import { type LoopDelay, watchLoop } from '../measure/loop-delay.ts'
+import { moment, sharedNow } from '../measure/moment.ts'
+import { serve } from '../measure/served.ts'
+import { type Order, openTenants } from './tenants.ts'
 
-export interface Order {
-  readonly tenants: number
-  readonly redisUrl: string
+export interface About {
+  /** Of the heap, for all tokens, their values included. */
+  readonly heapBytes: number
+  /** Of the values. */
+  readonly characters: number
+  /** When all were taken over, by the clock that all processes share. */
+  readonly at: number
 }
 
-export interface Measured {
-  /** Of the heap, for each token, beyond the characters of its value and of the tenant's key. */
-  readonly bytesPerToken: number
-  readonly warmMs: number
+/** Moments of the clock that all processes share. */
+export interface Stretch {
+  readonly from: number
+  /** When all tokens have ended. */
+  readonly until: number
 }
 
-const CONCURRENCY = 100
-
-async function main(): Promise<void> {
-  const { tenants, redisUrl } = argument<Order>()
-  const platform = fork(fileURLToPath(new URL('platform.ts', import.meta.url)), { execArgv: ['--disable-warning=ExperimentalWarning'] })
-  const [address] = (await once(platform, 'message')) as [Address]
-  const client = new Redis(redisUrl)
-  const manager = createTokenManager({ store: redisStore({ client }), storeTimeoutMs: 10_000, maxEntries: 1_000_000 })
-  const { appId, appSecret } = APP
-  const tokens = createFeishuTokens({ appId, appSecret, manager, domain: address.url })
-  await tokens.acceptAppTicket({ ticket: address.ticket, eventTime: new Date() })
-  // Whatever is compiled and kept once is there before anything is counted.
-  await tokens.warm(['first', 'second'], { concurrency: 2 })
-
-  const names = Array.from({ length: tenants }, (_, index) => `tenant-${String(index).padStart(8, '0')}`)
-  const before = heap()
-  const begun = performance.now()
-  const { failed } = await tokens.warm(names, { concurrency: CONCURRENCY })
-  const warmMs = performance.now() - begun
-  if (failed.length > 0) throw new Error(`${failed.length} tenants have no token: ${failed[0]?.error.message}`)
-  const taken = heap() - before
-  const characters = names.reduce((sum, name) => sum + (tokens.tenant(name).peek()?.value.length ?? Number.NaN), 0)
-  answer({ bytesPerToken: (taken - characters) / tenants, warmMs } satisfies Measured)
-
-  await tokens.close()
-  await manager.close()
-  client.disconnect()
-  platform.disconnect()
+export interface Rotated {
+  readonly delay: LoopDelay
+  /** Of the store. */
+  readonly operations: number
+  /** When the last token was replaced. */
+  readonly at: number
 }
 
-function heap(): number {
-  for (let times = 0; times < 3; times++) globalThis.gc?.()
-  return process.memoryUsage().heapUsed
-}
+const order = argument<Order>()
+const awaited = new Set<string>()
+let done: (() => void) | undefined
 
-await main()
+const { tokens, names, handles, asked } = openTenants(order, ({ type, key }) => {
+  if (type === 'renewed' || type === 'adopted') awaited.delete(key)
+  if (awaited.size === 0) done?.()
+})
+const before = heap()
+await tokens.warm(names)
+await tokens.appAccessToken()
+const heapBytes = heap() - before
+// Whoever is read stays warm.
+const characters = handles().reduce((sum, handle) => sum + (handle.peek()?.value.length ?? Number.NaN), 0)
+for (const { key } of handles()) awaited.add(key)
+
+serve<Stretch, Rotated>({ heapBytes, characters, at: sharedNow() } satisfies About, async ({ from, until }) => {
+  const rotated = new Promise<void>((resolve, reject) => {
+    done = resolve
+    setTimeout(() => reject(new Error(`${awaited.size} tokens have ended before they were replaced`)), until - sharedNow())
+  })
+  await moment(from)
+  const before = asked()
+  const delay = watchLoop()
+  await rotated
+  return { delay: delay(), operations: asked() - before, at: sharedNow() }
+})

@@ -1,0 +1,72 @@
+// Makes the stored tokens of all tenants older than they are: each is published again, as if the time until it may be renewed had passed, and
+// as if the rest of its life went by faster.
+import { setTimeout as passed } from 'node:timers/promises'
+import { argument } from '../measure/child.ts'
+import { answer } from '../measure/in-process.ts'
+import { sharedNow } from '../measure/moment.ts'
+import { openStore } from './places.ts'
+import { aged } from './schedule.ts'
+import { type Order, openTenants } from './tenants.ts'
+
+export interface AgeOrder extends Order {
+  /** How many times as fast. */
+  readonly speed: number
+  /** Processes that are to take the tokens over before the first is due. */
+  readonly processes: number
+  /** How many times as long as it should take them they have. */
+  readonly patience: number
+}
+
+export interface Aged {
+  /** The moment at which the first token may be due, by the clock that all processes share. */
+  readonly from: number
+}
+
+const STARTING_MS = 2_000
+/** By what it takes to take all tokens over: two operations instead of a share of one. */
+const AGEING = 3
+const AT_ONCE = 64
+/** Of `createTokenManager`. */
+const NAMESPACE = 'tokenwell'
+const LEASE_MS = 8_000
+
+const { speed, processes, patience, ...order } = argument<AgeOrder>()
+const tenants = openTenants(order)
+const { store, close } = openStore(order.place)
+await tenants.tokens.warm(tenants.names)
+await tenants.tokens.appAccessToken()
+/** What one process takes to start and to take over all tokens, on this machine as it is. */
+const takingOverMs = performance.now()
+
+const status = new Map(tenants.manager.status().map((each) => [each.key, each]))
+const left = tenants.handles().values()
+const from = sharedNow() + STARTING_MS + takingOverMs * (AGEING + patience * processes)
+
+async function age(): Promise<void> {
+  for (const handle of left) {
+    const known = status.get(handle.key)
+    const token = handle.peek()
+    if (known === undefined || token === undefined) throw new Error(`"${handle.key}" has no token`)
+    const signal = AbortSignal.timeout(60_000)
+    const key = `${NAMESPACE}/${handle.key}`
+    const attempt = `age.${from}.${handle.key}`
+    const request = { leaseMs: LEASE_MS, seen: 0, rejected: known.version }
+    let claim = await store.claim(key, attempt, request, { signal })
+    // A process that was ended may have left its lease.
+    for (; claim.kind === 'held'; claim = await store.claim(key, attempt, request, { signal })) {
+      await passed(claim.snapshot.lease?.expiresInMs)
+    }
+    if (claim.kind !== 'granted') throw new Error(`"${handle.key}" is ${claim.kind}`)
+    const { dueAt, endsAt } = aged(known, from, speed)
+    const now = sharedNow()
+    const older = { value: token.value, renewInMs: dueAt - now, expiresInMs: endsAt - now }
+    const { kind } = await store.publish(key, attempt, claim.fence, older, { signal })
+    if (kind !== 'accepted') throw new Error(`a publication of "${handle.key}" was ${kind}`)
+  }
+}
+
+await Promise.all(Array.from({ length: AT_ONCE }, age))
+answer({ from } satisfies Aged)
+await store.close()
+await close()
+await tenants.close()

@@ -1,0 +1,138 @@
+import { expect, test } from 'vitest'
+import { feishuPolicy } from '../../packages/core/src/feishu/feishu-policy.ts'
+import { renewInMs } from '../../packages/core/src/machine/policy.ts'
+import { holds } from '../report/report.ts'
+import { evenness } from '../scale/evenness.ts'
+import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
+import { limits } from '../scale/index.ts'
+import { at, deviation, fit, needs, renewalsPerSecond } from '../scale/model.ts'
+import { startServer } from '../scale/places.ts'
+import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
+import { check, plan } from '../scale/tables.ts'
+
+const MINUTE = 60_000
+
+test('the schedule is that of the tokens of Feishu', () => {
+  expect(WINDOW_MINUTES * MINUTE).toBe(feishuPolicy.renewWindowMs)
+  expect(JITTER_MINUTES * MINUTE).toBe(feishuPolicy.renewJitterMs)
+  expect(CYCLE_MINUTES * MINUTE).toBe(renewInMs(LIFE_MINUTES * MINUTE, 0.5, feishuPolicy))
+})
+
+test('a token that is made older is due where its draw has put it, whenever it was fetched, and time goes by faster', () => {
+  for (const expiresInMs of [120 * MINUTE, 117 * MINUTE]) {
+    const first = aged({ renewInMs: expiresInMs - 29 * MINUTE, expiresInMs }, 1_000, 30)
+    expect(first).toEqual({ dueAt: 1_000, endsAt: 1_000 + 58_000 })
+    const late = aged({ renewInMs: expiresInMs - 23 * MINUTE, expiresInMs }, 1_000, 30)
+    expect(late).toEqual({ dueAt: 1_000 + 12_000, endsAt: 1_000 + 58_000 })
+  }
+})
+
+test('renewals spread evenly over the ten minutes they are drawn from have a busiest minute 2.9 times the mean of the whole window', () => {
+  const moments = Array.from({ length: 1_000 }, (_, index) => 5_000 + (index * JITTER_MINUTES * minuteMs(60)) / 1_000)
+  expect(evenness(moments, 5_000, 60)).toEqual({ busiest: 100, toDrawn: 1, toWindow: 2.9 })
+})
+
+test('renewals that all come at once, or half of them in one minute, are told', () => {
+  const once = Array.from({ length: 100 }, () => 5_000)
+  expect(evenness(once, 5_000, 60)).toMatchObject({ busiest: 100, toDrawn: 10, toWindow: 29 })
+  const half = Array.from({ length: 100 }, (_, index) => 5_000 + (index < 50 ? 0 : 1_000 + index * 80))
+  expect(evenness(half, 5_000, 60).toDrawn).toBe(5)
+})
+
+test('a line is found again from points on it, and lies between those that are not on one', () => {
+  const on = [1_000, 10_000, 100_000].map((tokens) => ({ tokens, measured: 3e6 + 970 * tokens }))
+  const line = fit(on)
+  expect(line.once).toBeCloseTo(3e6, 0)
+  expect(line.each).toBeCloseTo(970, 6)
+  const beside = on.map(({ tokens, measured }, index) => ({ tokens, measured: measured * (index === 1 ? 1.1 : 1) }))
+  const deviations = beside.map(({ tokens, measured }) => deviation(at(fit(beside), tokens), measured))
+  expect(Math.max(...deviations.map(Math.abs))).toBeLessThan(0.1)
+  expect(Math.min(...deviations)).toBeLessThan(0)
+  expect(Math.max(...deviations)).toBeGreaterThan(0)
+})
+
+test('ten million tokens are some 1,700 renewals a second in the mean, and ten times as many after a cold start', () => {
+  const { mean, busiest } = renewalsPerSecond(10_000_000)
+  expect(mean).toBeCloseTo(10_000_000 / 5_760, 6)
+  expect(busiest).toBeCloseTo(10_000_000 / 600, 6)
+})
+
+test('each process that serves a tenant asks the store once for a renewal, and one publishes', () => {
+  const measures = { heapBytes: { once: 0, each: 1_000 }, storeBytes: { once: 0, each: 500 }, serverMicroseconds: 20 }
+  const routed = needs(measures, { tenants: 6_000_000, processes: 20, holders: 2 })
+  expect(routed).toMatchObject({ heapBytes: 600e6, storeBytes: 3e9, operations: { busiest: 30_000 } })
+  expect(routed.cores.busiest).toBeCloseTo(0.6, 9)
+  const anywhere = needs(measures, { tenants: 6_000_000, processes: 8, holders: 8 })
+  expect(anywhere).toMatchObject({ heapBytes: 6e9, requests: { busiest: 10_000 }, operations: { busiest: 90_000 } })
+})
+
+test('a crowded minute, a second request for a renewal and a token that is too large break a limit each', () => {
+  const broken = (rotation: Partial<Rotation>, bytesPerToken = 1_000) =>
+    limits({ name: 'Redis', fillings: [filling(100_000, bytesPerToken)], rotations: [rotationOf(100_000, rotation)] })
+      .filter((limit) => !holds(limit))
+      .map(({ what }) => what)
+  expect(broken({})).toEqual([])
+  expect(broken({}, 1_100)).toEqual(['memory of a token to 1 KB, 100000 tenants'])
+  expect(broken({ evenness: { busiest: 16_000, toDrawn: 1.6, toWindow: 4.64 } })[0]).toContain('busiest minute')
+  expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
+  expect(limits({ name: 'Redis', fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
+})
+
+test('the deviation of the model from each measurement is shown, with its sign', () => {
+  const measured = {
+    name: 'Redis',
+    fillings: [1_000, 10_000, 100_000].map((tenants) => filling(tenants, 1_000)),
+    rotations: [rotationOf(1_000, { operations: 1_800, requests: 1_000, evenness: { busiest: 125, toDrawn: 1.25, toWindow: 3.6 } })],
+  }
+  const renewed = check([measured]).rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')
+  expect(renewed?.slice(3)).toEqual(['+11.1 %', '+0 %', '−20 %'])
+  const [row] = plan([measured], [{ tenants: 10_000_000, processes: 20, holders: 2 }]).rows
+  expect(row?.slice(1, 4)).toEqual(['1', '5', '1,736, at most 16,667'])
+})
+
+test.each(['redis', 'postgres'] as const)(
+  'on %s two processes renew every token, each with one request',
+  { timeout: 180_000 },
+  async (kind) => {
+    const server = await startServer(kind)
+    try {
+      const platform = await startPlatform()
+      try {
+        const tenants = 50
+        const filled = await fill(server, platform, tenants)
+        expect(filled.heapBytes).toBeGreaterThan(0)
+        expect(filled.storeBytes).toBeGreaterThan(0)
+        const rotation = await rotate(server, platform, { tenants, processes: 2, speed: 60 })
+        expect(rotation).toMatchObject({ requests: tenants, tenants, processes: 2 })
+        // What is renewed by one process may be known to the other before it asks.
+        expect(rotation.operations).toBeGreaterThan(2 * tenants)
+        expect(rotation.evenness.busiest).toBeLessThan(tenants)
+      } finally {
+        await platform.end()
+      }
+    } finally {
+      await server.stop()
+    }
+  },
+)
+
+function filling(tenants: number, bytesPerToken: number) {
+  return { tenants, heapBytes: tenants * bytesPerToken, bytesPerToken, perSecond: 1_000, storeBytes: tenants * 500 }
+}
+
+function rotationOf(tenants: number, given: Partial<Rotation>): Rotation {
+  return {
+    tenants,
+    processes: 1,
+    speed: 10,
+    heapBytes: tenants * 1_000,
+    bytesPerToken: 1_000,
+    delay: { p99Ms: 1, longestMs: 2 },
+    requests: tenants,
+    evenness: { busiest: tenants / 10, toDrawn: 1.05, toWindow: 3.05 },
+    operations: 2 * tenants,
+    tookMs: 10_000,
+    serverMicroseconds: 20,
+    ...given,
+  }
+}
