@@ -70,7 +70,7 @@ test('it prints the same as environment variables', async () => {
   expect(Object.fromEntries(variables)).toEqual({
     APP_ID: 'cli_simulated',
     APP_SECRET: 'simulated-app-secret',
-    BASE_URL: url,
+    DOMAIN: url,
     VERIFICATION_TOKEN: 'simulated-verification-token',
     ENCRYPT_KEY: 'simulated-encrypt-key',
   })

@@ -29,7 +29,7 @@ and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl
 
   APP_ID=${appId}
   APP_SECRET=${appSecret}
-  BASE_URL=${url}
+  DOMAIN=${url}
   VERIFICATION_TOKEN=${verificationToken}
   ENCRYPT_KEY=${encryptKey}
 `
