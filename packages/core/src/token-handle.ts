@@ -28,7 +28,7 @@ export interface TokenHandle {
   readonly key: string
   /**
    * A token that may be used now. Does no I/O while a valid one is in memory.
-   * @throws TokenError see {@link TokenError.code}; `TypeError` for options out of range.
+   * @throws TokenError whose `code` says why; `TypeError` for options out of range.
    */
   get(options?: GetOptions): Promise<Token>
   /** The token in memory, if it may be used now. No I/O; counts as a read, so that the token is kept warm. */

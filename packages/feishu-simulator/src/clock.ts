@@ -3,7 +3,7 @@
  * a test sets the clocks of the nodes: the platform's time does not depend on theirs.
  */
 export interface SimulatorClock {
-  /** Milliseconds since the Unix epoch. Must not go back; see {@link Timekeeper}. */
+  /** Milliseconds since the Unix epoch. Must not go back. */
   wall(): number
   /** Calls `run` once after `delayMs` (≥ 0) and returns a function that cancels it. */
   schedule(run: () => void, delayMs: number): () => void

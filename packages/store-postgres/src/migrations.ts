@@ -36,7 +36,8 @@ export const claimMigration = ({ schema }: Names, { id, lowest }: Migration): st
 /**
  * Everything that makes the tables and functions, as text for `psql` or for a migration tool of your own. Harmless twice.
  *
- * @param options.schema As for `postgresStore`. Default `tokenwell`.
+ * `schema` is as for `postgresStore`. Default `tokenwell`.
+ *
  * @throws TypeError for a schema that is no name.
  */
 export function migrationSql({ schema = 'tokenwell' }: { readonly schema?: string } = {}): string {

@@ -12,10 +12,10 @@ export interface Shrunk {
 }
 
 /**
- * Looks for the least that still goes wrong: fewer troubles, shorter ones, fewer processes, fewer hours.
+ * Looks for the least that still goes wrong: fewer troubles, shorter ones, fewer processes, fewer hours. At most `runs` worlds are played.
+ * Default 400.
  *
  * @param options of a simulation that reports violations
- * @param limits.runs at most so many worlds are played. Default 400
  * @throws RangeError when the simulation reports none
  */
 export async function shrink(options: SimulationOptions, { runs = 400 }: { readonly runs?: number } = {}): Promise<Shrunk> {
