@@ -11,7 +11,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
 
   build     build every package
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
-  check     format, lint, types, unused code, and the packed packages as a user gets them
+  check     format, lint, types, unused code, the packed packages as a user gets them, and the documentation site with all its links
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
   endpoint  an event endpoint of examples/ in its framework, and the platform's conversation with it: -- express
   simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
@@ -20,6 +20,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   sabotage  take the rules out of a copy of the code one by one, and show which checks notice; -- --help says how to choose
   mutation  change the machine in one small way after another, and list what no test notices; -- --mutate <file> for a part
   bench     measure what it costs next to what a user would pick instead; -- --help says which parts
+  docs      build the documentation site into docs/.vitepress/dist
   changeset add one, or what else the program does; -- version and -- publish are for the release workflow
   nightly   test, check, simulate and proof with more runs and on every supported Node
 
@@ -55,7 +56,7 @@ function environment(nodePath, pnpmFolder) {
 }
 
 async function main() {
-  const tasks = { build, test, check, demo, endpoint, simulate, proof, chaos, sabotage, mutation, bench, nightly, changeset }
+  const tasks = { build, test, check, demo, endpoint, simulate, proof, chaos, sabotage, mutation, bench, docs, nightly, changeset }
   if (!Object.hasOwn(tasks, task)) {
     console.error(USAGE)
     return 2
@@ -75,6 +76,8 @@ async function main() {
   }
   return tasks[/** @type {keyof typeof tasks} */ (task)](node, setting)
 }
+
+const SITE = join('docs', 'build.ts')
 
 /** @typedef {import('./run/node.mjs').Node} Node */
 /** @typedef {import('./run/step.mjs').Setting} Setting */
@@ -115,6 +118,7 @@ async function check(node, setting) {
     ['types', 'tsc', ['-p', '.']],
     ['unused code and dependencies', 'knip', ['--no-progress', '--no-config-hints']],
     ['packed packages', node.path, packages],
+    ['documentation site', node.path, [SITE]],
   ]
   /** @type {Array<{ name: string, passed: boolean }>} */
   const results = [{ name: 'build', passed: built === 0 }]
@@ -209,6 +213,14 @@ async function bench(node, setting) {
  */
 function changeset(_node, setting) {
   return aloud('changeset', args, setting)
+}
+
+/**
+ * @param {Node} node
+ * @param {Setting} setting
+ */
+function docs(node, setting) {
+  return aloud(node.path, [SITE], setting)
 }
 
 /**

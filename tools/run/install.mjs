@@ -11,7 +11,7 @@ function fingerprint() {
   const folders = ['packages', 'examples', 'tools'].flatMap((group) =>
     existsSync(join(ROOT, group)) ? readdirSync(join(ROOT, group)).map((name) => join(group, name)) : [],
   )
-  const manifests = ['.', 'benchmarks', ...folders].map((folder) => join(folder, 'package.json'))
+  const manifests = ['.', 'benchmarks', 'docs', ...folders].map((folder) => join(folder, 'package.json'))
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests.sort()]) {
     if (existsSync(join(ROOT, file))) hash.update(`\n${file}\n`).update(readFileSync(join(ROOT, file)))
   }
