@@ -3,7 +3,7 @@ import { type Credential, type Fetched, isFetched } from './credential.ts'
 import { TokenError } from './errors.ts'
 import { decodeFailure, encodeFailure, fetchFailure, isMissingDependency, isUnspent, type MissingDependency } from './failure.ts'
 import type { Kernel } from './kernel.ts'
-import type { Effect, Happening } from './machine/happenings.ts'
+import type { Effect, FetchFailure, Happening } from './machine/happenings.ts'
 import { QUIET_MS } from './machine/policy.ts'
 import type { Version } from './store.ts'
 
@@ -14,6 +14,8 @@ type Performed = Exclude<Effect, { type: 'notify' }>
 export interface EffectsOwner {
   /** Begins the names of its attempts: nobody else anywhere has it. */
   readonly attempts: string
+  /** Callers are served a valid token just now. */
+  readonly serving: boolean
   report(happening: Happening): void
   /** Nothing is under way any more. */
   performed(): void
@@ -130,6 +132,11 @@ export class Effects {
     this.#fetch = controller
     const sentAt = departure(clock)
     const startedAt = sentAt()
+    const ended = (outcome: 'fetched' | FetchFailure, failure?: TokenError) => {
+      const durationMs = clock.monotonic() - startedAt
+      const told = { type: 'fetch-ended', outcome, durationMs, serving: this.#owner.serving } as const
+      this.#kernel.tell(this.#key, failure === undefined ? told : { ...told, failure })
+    }
     const abort = () => controller.abort(this.#late())
     let cancel = clock.schedule(
       () => {
@@ -156,13 +163,16 @@ export class Effects {
       })
       const result: Fetched = await Promise.race([fetching, aborted])
       if (!isFetched(result)) throw this.#invalidResult()
+      ended('fetched')
       this.#report({ type: 'fetched', attempt, sentAt: sentAt(), value: result.value, expiresInMs: result.expiresInMs })
     } catch (thrown) {
       const blocked = isMissingDependency(thrown)
       if (blocked) this.#dependsOn(thrown)
       const unspent = isUnspent(thrown)
       const failure = blocked || unspent ? thrown.failure : fetchFailure(thrown, this.#key)
-      this.#report({ type: 'fetch-failed', attempt, failure, outcome: blocked ? 'blocked' : unspent ? 'unspent' : 'failed' })
+      const outcome = blocked ? 'blocked' : unspent ? 'unspent' : 'failed'
+      ended(outcome, failure)
+      this.#report({ type: 'fetch-failed', attempt, failure, outcome })
     } finally {
       cancel()
     }
@@ -188,6 +198,7 @@ export class Effects {
         ...(quiet ? { quietMs: QUIET_MS } : {}),
         ...(basedOn === undefined ? {} : { basedOn }),
       }))
+      if (answer.kind === 'accepted') this.#kernel.tell(this.#key, { type: 'published', version: fence })
       this.#report({ type: 'published', attempt, sentAt, publication: answer })
     } catch (error) {
       this.#report({ type: 'publish-failed', attempt, failure: error as TokenError })

@@ -1,7 +1,7 @@
 export { type Clock, systemClock } from './clock.ts'
 export type { FetchContext, Fetched } from './credential.ts'
 export { isTokenError, TokenError, type TokenErrorCode, type TokenErrorOptions, type UpstreamDetail } from './errors.ts'
-export type { MachineStep, RecordNotice, TicketNotice, TokenEvent } from './events.ts'
+export type { EndNotice, Listener, MachineStep, RecordNotice, StoreCall, TicketNotice, TokenEvent } from './events.ts'
 export type { Notice } from './machine/happenings.ts'
 export type { Policy } from './machine/policy.ts'
 export { type Random, systemRandom } from './random.ts'

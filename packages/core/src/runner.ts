@@ -90,6 +90,10 @@ export class Runner implements Alarm, EffectsOwner {
     return this.#state
   }
 
+  get serving(): boolean {
+    return usableToken(this.#state, this.#kernel.clock.monotonic()) !== undefined
+  }
+
   get waiting(): number {
     return this.#waiters?.size ?? 0
   }
@@ -115,7 +119,11 @@ export class Runner implements Alarm, EffectsOwner {
       this.#attend(now)
       if (served !== undefined) return served
     }
-    this.#waiters ??= new Waiters(clock, () => this.#reviewLater())
+    this.#waiters ??= new Waiters(
+      clock,
+      () => this.#reviewLater(),
+      (answered) => this.#kernel.tell(this.key, { type: 'waited', ...answered }),
+    )
     const answer = this.#waiters.add(need, signal, decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
     this.#dispatch({ type: 'wanted' })
     return answer

@@ -1,5 +1,6 @@
 import { type Clock, departure } from './clock.ts'
 import { TokenError } from './errors.ts'
+import type { StoreCall } from './events.ts'
 import { Gate } from './gate.ts'
 import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
@@ -24,13 +25,16 @@ export class StoreCalls {
   readonly #prefix: string
   readonly #timeoutMs: number
   readonly #clock: Clock
+  readonly #called: (call: StoreCall) => void
   readonly #gate = new Gate(QUESTIONS)
 
-  constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock) {
+  /** `called` is told of every try of an operation. */
+  constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock, called: (call: StoreCall) => void) {
     this.#store = store
     this.#prefix = `${namespace}/`
     this.#timeoutMs = timeoutMs
     this.#clock = clock
+    this.#called = called
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
@@ -42,14 +46,14 @@ export class StoreCalls {
   /** In the order of the keys. */
   async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
     const prefixed = keys.map((key) => this.#prefix + key)
-    const reply = await this.#ask('read', (operation) => this.#store.read(prefixed, operation))
+    const reply = await this.#ask('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
     const answer = understood('read', () => prefixed.map((key, index) => snapshotOf(key, reply.answer[index])))
     return { sentAt: () => reply.sentAt, answer }
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
     const prefixed = this.#prefix + key
-    const reply = await this.#ask('claim', (operation) => this.#store.claim(prefixed, attempt, request, operation))
+    const reply = await this.#ask('claim', key, (operation) => this.#store.claim(prefixed, attempt, request, operation))
     return checked('claim', reply, (answer) => claimOf(prefixed, answer))
   }
 
@@ -59,6 +63,7 @@ export class StoreCalls {
     const prefixed = this.#prefix + key
     const reply = await this.#send(
       'publish',
+      key,
       (operation, now) => {
         const asked = request(now)
         secrets.push(asked.value)
@@ -71,13 +76,13 @@ export class StoreCalls {
 
   async settle(key: string, attempt: string, fence: Version, request: SettleRequest): Promise<Answer<Snapshot>> {
     const prefixed = this.#prefix + key
-    const reply = await this.#send('settle', (operation) => this.#store.settle(prefixed, attempt, fence, request, operation))
+    const reply = await this.#send('settle', key, (operation) => this.#store.settle(prefixed, attempt, fence, request, operation))
     return checked('settle', reply, (answer) => snapshotOf(prefixed, answer))
   }
 
   async invalidate(key: string, version: Version): Promise<Answer<Snapshot>> {
     const prefixed = this.#prefix + key
-    const reply = await this.#send('invalidate', (operation) => this.#store.invalidate(prefixed, version, operation))
+    const reply = await this.#send('invalidate', key, (operation) => this.#store.invalidate(prefixed, version, operation))
     return checked('invalidate', reply, (answer) => snapshotOf(prefixed, answer))
   }
 
@@ -111,10 +116,10 @@ export class StoreCalls {
   }
 
   /** What begins something waits its turn; what ends it does not: others wait for that. */
-  async #ask<T>(name: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
+  async #ask<T>(name: StoreCall['operation'], key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
     return this.#gate.pass(async () => {
       try {
-        return await this.#send(name, call)
+        return await this.#send(name, key, call)
       } catch (error) {
         // The store is down: those who wait are to find that out together, not one after the other.
         this.#gate.open()
@@ -124,35 +129,50 @@ export class StoreCalls {
   }
 
   async #send<T>(
-    name: string,
+    name: StoreCall['operation'],
+    key: string,
     call: (operation: Operation, now: number) => Promise<T>,
     secrets: readonly string[] = [],
   ): Promise<Answer<T>> {
+    const once = () => {
+      const begun = this.#clock.monotonic()
+      return this.#within(name, call, secrets, (outcome) => {
+        this.#called({ operation: name, key, durationMs: this.#clock.monotonic() - begun, outcome })
+      })
+    }
     try {
-      return await this.#within(name, call, secrets)
+      return await once()
     } catch {
-      return await this.#within(name, call, secrets)
+      return await once()
     }
   }
 
   /** One try. A store that ignores the signal is left behind at the deadline; what it does later is fenced. */
-  #within<T>(name: string, call: (operation: Operation, now: number) => Promise<T>, secrets: readonly string[] = []): Promise<Answer<T>> {
+  #within<T>(
+    name: string,
+    call: (operation: Operation, now: number) => Promise<T>,
+    secrets: readonly string[] = [],
+    ended: (outcome: StoreCall['outcome']) => void = () => {},
+  ): Promise<Answer<T>> {
     const sentAt = departure(this.#clock)
     const controller = new AbortController()
     return new Promise((resolve, reject) => {
       const cancel = this.#clock.schedule(() => {
+        ended('timed-out')
         const late = unavailable(name, `gave no answer within ${this.#timeoutMs} ms`)
         reject(late)
         controller.abort(late)
       }, this.#timeoutMs)
       const fail = (cause: unknown) => {
         cancel()
+        if (!controller.signal.aborted) ended('failed')
         // Clients hang the command that failed on their errors, value and all.
         reject(unavailable(name, 'failed', scrubbedError(cause, secrets)))
       }
       try {
         call({ signal: controller.signal }, sentAt()).then((answer) => {
           cancel()
+          if (!controller.signal.aborted) ended('answered')
           resolve(answered(sentAt, answer))
         }, fail)
       } catch (cause) {

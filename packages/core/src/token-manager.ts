@@ -1,7 +1,7 @@
 import { Alarms } from './alarms.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { type Credential, type FetchContext, type Fetched, isUnauthorized } from './credential.ts'
-import { createTell, type TokenEvent } from './events.ts'
+import { checkListener, type Listener, Listeners, type TokenEvent } from './events.ts'
 import { Hints } from './hints.ts'
 import { attachInside, type Inside } from './inside.ts'
 import { checkPolicy, defaultPolicy, type Policy } from './machine/policy.ts'
@@ -63,6 +63,12 @@ export interface TokenManager {
   /** What is known about every key in memory; no secret. */
   status(): KeyStatus[]
   /**
+   * Calls the functions of a listener until the returned function is called. Takes nothing from calls for a token that is in memory: they are
+   * no event.
+   * @throws TypeError
+   */
+  listen(listener: Listener): () => void
+  /**
    * Settles every caller, lets go of leases, timers and the subscription, and closes the store unless another manager uses it.
    * Never closes a client the store was given. Safe to call more than once.
    */
@@ -108,14 +114,16 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   checkMethods(random, 'random', ['fraction', 'id'])
   if (onEvent !== undefined) checkFunction(onEvent, 'onEvent')
 
-  const tell = createTell(onEvent, () => clock.wall())
+  const listeners = new Listeners(() => clock.wall())
+  if (onEvent !== undefined) listeners.add({ onEvent })
+  const { tell } = listeners
   const sealing = options.encryption === undefined ? IN_CLEAR : new Keyring(options.encryption)
   const kept = sealedStore(store, sealing, unreadable)
   function unreadable(key: string, version: Version, why: Unreadable): void {
     const own = key.slice(namespace.length + 1)
     tell(own, { type: 'record-unreadable', version, failure: recordUnreadable(own, why) })
   }
-  const calls = new StoreCalls(kept, namespace, storeTimeoutMs, clock)
+  const calls = new StoreCalls(kept, namespace, storeTimeoutMs, clock, (call) => listeners.called(call))
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
   const underWay = new Set<Promise<void>>()
@@ -168,6 +176,10 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const manager: TokenManager = {
     token: (given) => inside.token(checkToken(given)),
     status: () => runners.list().map((runner) => keyStatus(runner, clock.monotonic())),
+    listen(listener) {
+      checkListener(listener)
+      return listeners.add(listener)
+    },
     async close(given = {}) {
       const graceMs = checkClose(given)
       closing ??= close(graceMs)

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import { TokenError } from './errors.ts'
+import { TokenError, type TokenErrorCode } from './errors.ts'
 import type { Need, Verdict } from './machine/verdict.ts'
 import { Timer } from './timer.ts'
 import type { Token } from './token.ts'
@@ -10,15 +10,30 @@ interface Waiter {
   reject(error: TokenError): void
 }
 
+/** Callers that have been answered together: how long each waited, milliseconds, and the code of the error if they got one. */
+export interface Answered {
+  readonly waitedMs: readonly number[]
+  readonly code?: TokenErrorCode
+}
+
 /** The callers of one key that could not be served at once. Each is settled exactly once. The process stays up for them. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>()
+  readonly #clock: Clock
   readonly #onChange: () => void
+  readonly #onAnswer: (answered: Answered) => void
   readonly #timer: Timer
+  /** Those who have been answered and are not yet told of, by the code of their error. */
+  readonly #answered = new Map<TokenErrorCode | undefined, number[]>()
 
-  /** `onChange` is called when a caller has given up by itself, and when time alone may have changed somebody's answer. */
-  constructor(clock: Clock, onChange: () => void) {
+  /**
+   * `onChange` is called when a caller has given up by itself, and when time alone may have changed somebody's answer; `onAnswer` for those
+   * who have been answered.
+   */
+  constructor(clock: Clock, onChange: () => void, onAnswer: (answered: Answered) => void) {
+    this.#clock = clock
     this.#onChange = onChange
+    this.#onAnswer = onAnswer
     this.#timer = new Timer(clock, onChange)
   }
 
@@ -32,11 +47,16 @@ export class Waiters {
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         waiter.reject(aborted(signal?.reason))
+        this.#tell()
         this.#onChange()
       }
-      const leave = () => {
+      const leave = (code?: TokenErrorCode) => {
         this.#waiting.delete(waiter)
         signal?.removeEventListener('abort', onAbort)
+        const waitedMs = this.#clock.monotonic() - need.since
+        const others = this.#answered.get(code)
+        if (others === undefined) this.#answered.set(code, [waitedMs])
+        else others.push(waitedMs)
       }
       const waiter: Waiter = {
         need,
@@ -45,7 +65,7 @@ export class Waiters {
           resolve(token)
         },
         reject(error) {
-          leave()
+          leave(error.code)
           reject(error)
         },
       }
@@ -70,11 +90,20 @@ export class Waiters {
     }
     if (next === undefined) this.#timer.cancel()
     else this.#timer.at(next)
+    this.#tell()
   }
 
   rejectAll(error: TokenError): void {
     for (const waiter of this.#waiting) waiter.reject(error)
     this.#timer.cancel()
+    this.#tell()
+  }
+
+  /** An observer may ask for a token itself, so this comes last. */
+  #tell(): void {
+    const answered = [...this.#answered]
+    this.#answered.clear()
+    for (const [code, waitedMs] of answered) this.#onAnswer(code === undefined ? { waitedMs } : { waitedMs, code })
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TokenError } from '../errors.ts'
+import { checkListener, type Listener } from '../events.ts'
 import { attachInside, type Inside, insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
@@ -103,6 +104,8 @@ export interface FeishuTokens {
   ready(): Promise<void>
   /** What this process knows of the app's credentials; no secret. */
   status(): KeyStatus[]
+  /** Calls the functions of a listener with what is about the app's credentials; see {@link TokenManager.listen}. @throws TypeError */
+  listen(listener: Listener): () => void
   /**
    * Settles every caller and lets go of everything; see {@link TokenManager.close}. A manager that was given stays open: its owner
    * closes it, and with it this app's connections.
@@ -134,6 +137,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
   const http = createHttp({ baseUrl, dispatcher })
   inside.onClose(() => http.close())
   const scope = `feishu/${encodeURIComponent(baseUrl.replace(/^https:\/\//, ''))}/${encodeURIComponent(appId)}`
+  const isOwn = ({ key }: { readonly key: string }) => key.startsWith(`${scope}/`)
   const config = createHash('sha256')
     .update(JSON.stringify([baseUrl, appId, appSecret]))
     .digest('hex')
@@ -216,7 +220,15 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
       assertOpen()
       await app.get()
     },
-    status: () => manager.status().filter(({ key }) => key.startsWith(`${scope}/`)),
+    status: () => manager.status().filter(isOwn),
+    listen(listener) {
+      checkListener(listener)
+      const { onEvent, onStoreCall } = listener
+      return manager.listen({
+        ...(onEvent && { onEvent: (event) => (isOwn(event) ? onEvent(event) : undefined) }),
+        ...(onStoreCall && { onStoreCall: (call) => (isOwn(call) ? onStoreCall(call) : undefined) }),
+      })
+    },
     async close(given = {}) {
       checkClose(given)
       closed = true

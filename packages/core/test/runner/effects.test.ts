@@ -24,7 +24,7 @@ function pausable() {
 /** One attempt to fetch, whose process is paused for so long, or its machine sleeps, before its request is sent. */
 function fetching(pausedMs: number, sleptMs = 0) {
   const { clock, pause, sleep } = pausable()
-  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock)
+  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, () => {})
   const kernel = {
     clock,
     calls,
@@ -50,6 +50,7 @@ function fetching(pausedMs: number, sleptMs = 0) {
   }
   const effects = new Effects(kernel, credential, {
     attempts: 'process.0',
+    serving: false,
     report: (happening) => happened.push(happening),
     performed() {},
   })
