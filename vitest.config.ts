@@ -15,6 +15,7 @@ export default defineConfig({
       '@tokenwell/store-postgres': source('./packages/store-postgres/src/index.ts'),
       '@tokenwell/testkit/feishu': source('./packages/testkit/src/feishu/index.ts'),
       '@tokenwell/testkit': source('./packages/testkit/src/index.ts'),
+      '@tokenwell/otel': source('./packages/otel/src/index.ts'),
       '@tokenwell/lark-sdk': source('./packages/lark-sdk/src/index.ts'),
       '@tokenwell/feishu-simulator': source('./packages/feishu-simulator/src/index.ts'),
     },

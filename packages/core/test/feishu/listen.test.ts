@@ -181,7 +181,7 @@ describe('a listener', () => {
     const { manager } = bench()
     const world = await createWorld()
     for (const { listen } of [manager, world.node().tokens]) {
-      const error = await errorOf(Promise.try(listen, listener as Listener))
+      const error = await errorOf((async () => listen(listener as Listener))())
       expect(error).toBeInstanceOf(TypeError)
       expect((error as Error).message).toMatch(message)
     }

@@ -1,0 +1,1 @@
+export { type Observed, type ObserveOptions, observe } from './observe.ts'
