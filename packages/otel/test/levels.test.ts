@@ -44,6 +44,7 @@ test('the life left is that of the token that ends first', async () => {
 test('a token that nobody asks for is left to end without lowering it, and is seen no more when it has gone', async () => {
   const { clock, token, scrape } = await start()
   await token('idle').get()
+  expect((await scrape()).sum('token_time_to_expiry')).toBe(3_600)
   // It has been asked for once, so it is renewed once.
   await clock.advance(108 * MINUTE)
   const due = await scrape()
