@@ -21,6 +21,7 @@ const OURS: readonly Subject[] = [
   { contender: 'tokenwell', way: 'peek()', isOurs: true, base: 'lookup' },
   { contender: 'bare', way: 'async lookup', base: 'async lookup' },
   { contender: 'tokenwell', way: 'get()', isOurs: true, base: 'async lookup' },
+  { contender: 'tokenwell-observed', way: 'get(), observed', isOurs: true, base: 'async lookup' },
   { contender: 'tokenwell-feishu', way: 'appAccessToken()', isOurs: true, base: 'async lookup', onlyOne: true },
   { contender: 'tokenwell-feishu', way: 'tenantAccessToken(key)', isOurs: true, base: 'async lookup' },
 ]
@@ -115,6 +116,7 @@ class Results {
     const limits: Limit[] = [
       { what: `peek() to a bare lookup, ${of}`, ratio: this.#ratio('peek()', 'lookup'), most: 1.5 },
       { what: `get() to a bare async lookup, ${of}`, ratio: this.#ratio('get()', 'async lookup'), most: 1.3 },
+      { what: `get() with OpenTelemetry to get() without, ${of}`, ratio: this.#ratio('get(), observed', 'get()'), most: 1.1 },
     ]
     if (ownOnly) return limits
     for (const way of ['get(key)', 'getOrSet(key)']) {
