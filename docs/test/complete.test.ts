@@ -64,6 +64,7 @@ test.each([
   ['redisStore', 'packages/store-redis/src/redis-store.ts', 'RedisStoreOptions'],
   ['postgresStore', 'packages/store-postgres/src/postgres-store.ts', 'PostgresStoreOptions'],
   ['larkCache', 'packages/lark-sdk/src/lark-cache.ts', 'LarkCacheOptions'],
+  ['observe', 'packages/otel/src/observe.ts', 'ObserveOptions'],
 ])('the options under "%s" are those of %s: %s', (heading, file, type) => {
   const listed = section(read('docs/OPTIONS.md'), heading)
   const options = members(file, type)
