@@ -15,7 +15,8 @@ function titleOf(file: string): string {
   return title?.replaceAll('`', '') ?? basename(file, '.md')
 }
 
-const all = (pattern: string) => globSync(pattern, { cwd: ROOT }).sort()
+const bare = (file: string) => file.replace(/\.md$/, '')
+const all = (pattern: string) => globSync(pattern, { cwd: ROOT }).sort((a, b) => (bare(a) < bare(b) ? -1 : 1))
 
 export const sidebar: DefaultTheme.SidebarItem[] = [
   {
@@ -24,7 +25,9 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       page('docs/START.md'),
       page('docs/HOW-IT-WORKS.md'),
       page('docs/STORES.md'),
+      page('docs/EVENT-ENDPOINTS.md'),
       page('docs/USER-TOKENS.md'),
+      page('docs/TESTING.md'),
       page('docs/MIGRATING-FROM-THE-SDK.md', 'Moving from the official SDK'),
       page('docs/FAQ.md'),
     ],
@@ -56,3 +59,6 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
     ],
   },
 ]
+
+const listed = new Set(sidebar.flatMap(({ items = [] }) => items.map(({ link }) => link)))
+for (const file of all('docs/*.md')) if (!listed.has(urlOf(file))) throw new Error(`${file} is in no group of the sidebar`)
