@@ -5,6 +5,7 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Tests read the sources of the packages, not their builds; the builds are tested as packed tarballs. */
 export default defineConfig({
+  define: { PACKAGE_VERSION: JSON.stringify('0.0.0-test') },
   resolve: {
     alias: {
       '@tokenwell/core/feishu': source('./packages/core/src/feishu/index.ts'),

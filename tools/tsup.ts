@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup'
 
 /** Every published package is built alike: each path its `exports` names, as ESM and CJS, with types for both, and its programs beside them. */
 interface Manifest {
+  readonly version: string
   readonly engines: { readonly node: string }
   readonly exports: Readonly<Record<string, unknown>>
   readonly bin?: Readonly<Record<string, string>>
@@ -40,6 +41,7 @@ const relativeMaps = {
 
 export default defineConfig({
   plugins: [relativeMaps],
+  define: { PACKAGE_VERSION: JSON.stringify(manifest.version) },
   loader: { '.lua': 'text', '.sql': 'text' },
   entry: { ...modules, ...programs },
   // `sqlite` is no module: only `node:sqlite` is.

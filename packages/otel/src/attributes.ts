@@ -14,12 +14,27 @@ export const OPERATION = 'tokenwell.store.operation'
 export const ERROR_TYPE = 'error.type'
 export const HTTP_STATUS = 'http.response.status_code'
 
-/** What says whose something is. */
-export type Whose = (key: string) => Attributes
+/** Whose something is. */
+export interface Owner {
+  /** No two owners have the same. */
+  readonly id: string
+  readonly attributes: Attributes
+}
 
-/** With `keys` the key itself; it holds the names of tenants and users. */
+export type Whose = (key: string) => Owner
+
+/** All credentials of a kind together, or with `keys` each by itself, under its key; that holds the names of tenants and users. */
 export function whose(keys: boolean): Whose {
-  return keys ? (key) => ({ [CREDENTIAL]: credentialKind(key), [KEY]: key }) : (key) => ({ [CREDENTIAL]: credentialKind(key) })
+  if (keys) return (key) => ({ id: key, attributes: { [CREDENTIAL]: credentialKind(key), [KEY]: key } })
+  const kinds = new Map<string, Owner>()
+  return (key) => {
+    const id = credentialKind(key)
+    const known = kinds.get(id)
+    if (known !== undefined) return known
+    const owner = { id, attributes: { [CREDENTIAL]: id } }
+    kinds.set(id, owner)
+    return owner
+  }
 }
 
 export function errorType(code: string | undefined): Attributes {

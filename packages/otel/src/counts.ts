@@ -22,7 +22,7 @@ export class Counts {
   }
 
   event(event: TokenEvent): void {
-    const own = this.#whose(event.key)
+    const { attributes: own } = this.#whose(event.key)
     if (event.type === 'fetch-ended') {
       const { outcome, serving, failure, durationMs } = event
       this.#durations.fetch.record(durationMs / 1_000, { ...own, [OUTCOME]: outcome, [SERVING]: serving, ...errorType(failure?.code) })

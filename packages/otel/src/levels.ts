@@ -5,7 +5,10 @@ import { errorType, STATE, TOKEN, type Whose } from './attributes.ts'
 /** Versions below are no time: they count on from none, as of a token that was fetched without a store. Microseconds, the year 2001. */
 const FIRST_TIME = 1e15
 
-/** Values of one instrument by attributes. Those that were reported once are reported as 0 from then on: an SDK keeps the last value for ever. */
+/**
+ * Values of one instrument by attributes. Those that were reported once are reported as 0 from then on: an SDK keeps the last value for ever.
+ * There may be a hundred thousand keys, so attributes are made only for what has not been there before.
+ */
 class Level {
   readonly instrument: Observable
   readonly #reported = new Map<string, Attributes>()
@@ -16,11 +19,10 @@ class Level {
   }
 
   /** `combine`: with what is there already. */
-  add(attributes: Attributes, value: number, combine: (before: number, value: number) => number): void {
-    const id = JSON.stringify(attributes)
-    this.#reported.set(id, attributes)
+  add(id: string, attributes: () => Attributes, value: number, combine: (before: number, value: number) => number): void {
     const before = this.#values.get(id)
     this.#values.set(id, before === undefined ? value : combine(before, value))
+    if (before === undefined && !this.#reported.has(id)) this.#reported.set(id, attributes())
   }
 
   report(result: BatchObservableResult): void {
@@ -65,17 +67,18 @@ export function observeLevels(meter: Meter, whose: Whose, observed: () => readon
     const now = Date.now()
     for (const status of observed()) {
       const { key, state, version, expiresInMs, renewInMs } = status
-      const own = whose(key)
+      const { id, attributes } = whose(key)
+      const own = () => attributes
       const token = version === 0 ? 'none' : renewInMs > 0 ? 'fresh' : 'due'
       // At rest, what has failed before is of no interest any more.
-      const error = errorType(state === 'idle' ? undefined : status.lastError?.code)
-      keys.add({ ...own, [STATE]: state, [TOKEN]: token, ...error }, 1, sum)
-      waiting.add(own, status.waiting, sum)
-      unpublished.add(own, status.unpublished ? 1 : 0, sum)
-      backoff.add(own, (status.retryInMs ?? 0) / 1_000, Math.max)
+      const code = state === 'idle' ? undefined : status.lastError?.code
+      keys.add(`${state} ${token} ${code} ${id}`, () => ({ ...attributes, [STATE]: state, [TOKEN]: token, ...errorType(code) }), 1, sum)
+      waiting.add(id, own, status.waiting, sum)
+      unpublished.add(id, own, status.unpublished ? 1 : 0, sum)
+      backoff.add(id, own, (status.retryInMs ?? 0) / 1_000, Math.max)
       // One that is due while nothing goes on is asked for by nobody, and left to end.
-      if (token === 'fresh' || (token === 'due' && state !== 'idle')) timeToExpiry.add(own, expiresInMs / 1_000, Math.min)
-      if (version >= FIRST_TIME) age.add(own, Math.max(0, now - version / 1_000) / 1_000, Math.max)
+      if (token === 'fresh' || (token === 'due' && state !== 'idle')) timeToExpiry.add(id, own, expiresInMs / 1_000, Math.min)
+      if (version >= FIRST_TIME) age.add(id, own, Math.max(0, now - version / 1_000) / 1_000, Math.max)
     }
     for (const each of levels) each.report(result)
   }

@@ -1,10 +1,14 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from '@opentelemetry/api'
 import type { TokenManager } from '@tokenwell/core'
-import manifest from '../package.json' with { type: 'json' }
 import { whose } from './attributes.ts'
 import { Counts } from './counts.ts'
 import { observeLevels } from './levels.ts'
 import { fetchSpans } from './spans.ts'
+
+/** Put in by the build. */
+declare const PACKAGE_VERSION: string
+
+const SCOPE = '@tokenwell/otel'
 
 /** What can be observed: what `createTokenManager` or `createFeishuTokens` returns. */
 export type Observed = Pick<TokenManager, 'listen' | 'status'>
@@ -37,11 +41,10 @@ export function observe(observed: Observed, options: ObserveOptions = {}): () =>
   }
   checkOptions(options)
   const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider(), keys = false } = options
-  const { name, version } = manifest
-  const meter = meterProvider.getMeter(name, version)
+  const meter = meterProvider.getMeter(SCOPE, PACKAGE_VERSION)
   const own = whose(keys)
   const counts = new Counts(meter, own)
-  const span = fetchSpans(tracerProvider.getTracer(name, version), own)
+  const span = fetchSpans(tracerProvider.getTracer(SCOPE, PACKAGE_VERSION), own)
   const endLevels = observeLevels(meter, own, () => observed.status())
   const endEvents = observed.listen({
     onEvent(event) {

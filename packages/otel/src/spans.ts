@@ -14,7 +14,7 @@ export function fetchSpans(tracer: Tracer, whose: Whose): (event: FetchEnded) =>
   return ({ key, time, outcome, durationMs, serving, failure }) => {
     const isOfCaller = !serving && trace.getActiveSpan()?.isRecording() === true
     const attributes = {
-      ...whose(key),
+      ...whose(key).attributes,
       [OUTCOME]: outcome,
       [SERVING]: serving,
       ...errorType(failure?.code),

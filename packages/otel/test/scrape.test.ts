@@ -35,7 +35,7 @@ test('what a first caller sets off can be scraped: ticket, claim, fetch, wait, p
   expect(scrape.sum('fetch_duration_sum', { credential: APP })).toBeLessThanOrEqual(
     scrape.sum('wait_duration_sum', { credential: APP }) ?? 0,
   )
-  expect(scrape.text).toContain('otel_scope_name="@tokenwell/otel"')
+  expect(scrape.text).toContain('otel_scope_name="@tokenwell/otel",otel_scope_version="0.0.0-test"')
 })
 
 test('over Redis one process fetches and the other adopts, and the token that one rejects is fetched anew once', async () => {
