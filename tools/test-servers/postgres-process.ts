@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
-import type { Identity } from './postgres-engine.ts'
+import { isAlive } from './is-alive.ts'
+import type { Identity } from './machine.ts'
 import { guard } from './wards.ts'
 
 /** How long a server may take to answer, and how long to end when asked to, milliseconds. */
@@ -120,14 +121,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name)
   } catch {
     // It has ended by itself.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
 

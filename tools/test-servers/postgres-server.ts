@@ -1,14 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as passed } from 'node:timers/promises'
 import { Client } from 'pg'
+import { finish } from './finish.ts'
 import { freePorts } from './free-port.ts'
-import { identity, type PostgresVersion, providePostgresEngine } from './postgres-engine.ts'
+import { identity } from './machine.ts'
+import { type PostgresVersion, providePostgresEngine } from './postgres-engine.ts'
 import { launchFamily, type ProcessFamily } from './postgres-process.ts'
 import { guard } from './wards.ts'
 
@@ -186,13 +186,6 @@ function removeSharedMemory(folder: string): void {
   if (!existsSync(file)) return
   const [, id] = /^\s*\d+\s+(\d+)\s*$/.exec(readFileSync(file, 'utf8').split('\n')[6] ?? '') ?? []
   if (id !== undefined) spawnSync('sh', ['-c', 'ipcrm -m "$0"', id], { stdio: 'ignore' })
-}
-
-/** Runs a program of the server to its end, as the user that owns the files. */
-async function finish(command: string, args: readonly string[]): Promise<void> {
-  const child = spawn(command, args, { cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'], ...identity() })
-  const [[status], said] = await Promise.all([once(child, 'close'), text(child.stderr)])
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${said}`)
 }
 
 /** Copies the files of a running server into this folder, as those of a standby. By hand, because not every package has `pg_basebackup`. */

@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { installPackages, type Machine, thisMachine } from './machine.ts'
 
 /** How to run a Redis server on this machine. */
 export interface RedisEngine {
@@ -13,43 +11,8 @@ export interface RedisEngine {
   ): { readonly command: string; readonly args: readonly string[]; readonly container?: string }
 }
 
-/** What of this machine decides which engine there is. */
-export interface Machine {
-  /** Full path of a program on the PATH. */
-  find(program: string): string | undefined
-  /** Runs a program to its end; whether it succeeded. */
-  run(command: string, args: readonly string[]): boolean
-  readonly isRoot: boolean
-  say(line: string): void
-}
-
 const IMAGE = 'redis:8'
 const SERVERS = ['redis-server', 'valkey-server']
-
-const thisMachine: Machine = {
-  find: (program) =>
-    (process.env.PATH ?? '')
-      .split(delimiter)
-      .map((folder) => join(folder, program))
-      .find(isExecutable),
-  run: (command, args) =>
-    spawnSync(command, args, {
-      stdio: 'ignore',
-      timeout: 600_000,
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-    }).status === 0,
-  isRoot: process.getuid?.() === 0,
-  say: (line) => console.error(line),
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** A server on the PATH, else a container, else what Debian and Ubuntu have, else the sentence that says what to do. */
 export function provideRedisEngine(machine: Machine = thisMachine): RedisEngine {
@@ -80,14 +43,7 @@ function docker(machine: Machine): RedisEngine | undefined {
 }
 
 function debian(machine: Machine): RedisEngine | undefined {
-  const aptGet = machine.find('apt-get')
-  if (aptGet === undefined || !machine.isRoot) return undefined
-  const install = ['install', '--yes', '--no-install-recommends', '--option', 'DPkg::Lock::Timeout=300', 'redis-server']
-  machine.say(`There is no Redis on this machine: apt-get ${install.join(' ')}`)
-  if (!machine.run(aptGet, install)) {
-    machine.run(aptGet, ['update'])
-    machine.run(aptGet, install)
-  }
+  installPackages(['redis-server'], machine)
   return installed(machine)
 }
 

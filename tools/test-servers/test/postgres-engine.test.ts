@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { installedPostgres, type Machine, providePgbouncer } from '../postgres-engine.ts'
+import type { Machine } from '../machine.ts'
+import { installedPostgres, providePgbouncer } from '../postgres-engine.ts'
 
 interface Fake {
   readonly isRoot: boolean

@@ -5,14 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPgbouncer, startPostgres, startPostgresReplica } from '../index.ts'
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
+import { isAlive } from '../is-alive.ts'
 
 async function clientOf({ url }: { readonly url: string }): Promise<Client> {
   const client = new Client({ connectionString: url })

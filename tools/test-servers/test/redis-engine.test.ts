@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Machine, provideRedisEngine } from '../redis-engine.ts'
+import type { Machine } from '../machine.ts'
+import { provideRedisEngine } from '../redis-engine.ts'
 
 /** A machine with these programs, and a record of what was run on it. `apt-get install` puts a Redis there. */
 function machine({ programs, isRoot = false, dockerRuns = true, aptInstalls = 1 }: Partial<Fake> & { programs: string[] }) {
@@ -54,7 +55,7 @@ describe('a Redis for the tests', () => {
     const { fake, ran, said } = machine({ programs: ['docker', 'apt-get'], isRoot: true, dockerRuns: false })
     expect(provideRedisEngine(fake).name).toBe('/bin/redis-server')
     expect(ran).toEqual(['/bin/docker version', '/bin/apt-get install'])
-    expect(said.join()).toMatch(/^There is no Redis on this machine: apt-get install --yes .* redis-server$/)
+    expect(said.join()).toMatch(/^There is no redis-server on this machine: apt-get install --yes .* redis-server$/)
   })
 
   test('is looked for anew when the list of packages was old', () => {

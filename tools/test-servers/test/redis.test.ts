@@ -5,14 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { startRedis, startRedisCluster, startRedisSentinel } from '../index.ts'
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
+import { isAlive } from '../is-alive.ts'
 
 test('a server answers, and is gone with its files when it is stopped', async () => {
   const server = await startRedis()
