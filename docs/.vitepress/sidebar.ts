@@ -29,6 +29,7 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       page('docs/USER-TOKENS.md'),
       page('docs/TESTING.md'),
       page('docs/MIGRATING-FROM-THE-SDK.md', 'Moving from the official SDK'),
+      page('docs/WRITING-A-STORE.md'),
       page('docs/FAQ.md'),
     ],
   },

@@ -9,6 +9,9 @@
  * its own clock, counted from the moment it sent the request. A store keeps every deadline together with its length and treats one
  * that is further away than its length as passed: otherwise a clock stepped back an hour blocks everybody for an hour.
  *
+ * Each moment of a record comes from the store's clock, in microseconds since the Unix epoch, and so do fences: the two are compared. An
+ * operation that waits for a lock reads the clock once it has it. `docs/WRITING-A-STORE.md` of the repository says what that takes.
+ *
  * The record: `fence` last granted · `version` fence of the published value, 0 for none · `publishedBy` attempt that published it ·
  * `value` · `renewAt` · `expiresAt` · `rejectedUpTo` · `quietUntil` · `owner` attempt, `leaseFence`, `leaseUntil`, `takeover` ·
  * `retryAt`, `failure`, `failures`, `config`.
@@ -16,11 +19,19 @@
  * @module
  */
 
-/** Order of grants, in microseconds of the store's clock where possible: a safe integer, 0 for "nothing". */
+/**
+ * Order of grants, in microseconds of the store's clock since the Unix epoch where possible: a safe integer, 0 for "nothing". Up to
+ * 2^53 - 1 each is told from its neighbours. What would go beyond is refused: the operation rejects and changes nothing.
+ */
 export type Version = number
 
-/** What a record says at one moment. Every duration is in milliseconds, counted by the store's clock when it answered. */
+/**
+ * What a record says at one moment. Every duration is in milliseconds, which may have fractions, counted by the store's clock when it
+ * answered. A deadline that is further away than its length has passed: its duration is 0 or less. Of a key that has no record: version,
+ * durations and `rejectedUpTo` are 0, and nothing else is there.
+ */
 export interface Snapshot {
+  /** The key that was asked for: the answer is not believed otherwise. */
   readonly key: string
   /** Version of the published value; 0 when nothing was ever published. */
   readonly version: Version
@@ -41,7 +52,10 @@ export interface Snapshot {
   readonly backoff?: { readonly retryInMs: number; readonly failure: string; readonly failures: number }
 }
 
-/** Every operation carries the caller's deadline as a signal. The effect of an aborted operation may still happen later. */
+/**
+ * Every operation carries the caller's deadline as a signal. When it is aborted the operation rejects at once, with its reason: nobody
+ * waits for the answer any more. What was sent may still happen, later; what was not is not sent.
+ */
 export interface Operation {
   readonly signal: AbortSignal
 }
@@ -53,18 +67,18 @@ export interface ClaimRequest {
   readonly seen: Version
   /** The highest version this process knows to be rejected or ended; a value up to it is not fresh. */
   readonly rejected: Version
-  /** Digest of the caller's configuration. A backoff written under another digest does not hold this caller back. */
+  /** Digest of the caller's configuration, up to 100 ASCII characters. A backoff written under another does not hold this caller back. */
   readonly config?: string
 }
 
 /**
  * Answer to a claim.
- * - `fresh`: the record holds a usable value that is not due for renewal.
+ * - `fresh`: the record holds a usable value that is not due for renewal. Its end is not looked at.
  * - `held`: another attempt holds a live lease.
  * - `backoff`: a shared failure says to wait `snapshot.backoff.retryInMs`.
- * - `granted`: the caller holds the lease. `snapshot.lease` says how long. `takeover` is true when the previous lease ran out without
- *   being released, so that its holder may have died between its request and its publication. It is kept in the record: a claim sent
- *   again answers the same.
+ * - `granted`: the caller holds the lease. `snapshot.lease` says how long. `takeover` is true when the previous lease ended without being
+ *   released, so that its holder may have died between its request and its publication: the record keeps the owner of a lease that has
+ *   ended until it is released or another is granted. `takeover` is kept, too: a claim sent again answers the same.
  */
 export type Claim =
   | { readonly kind: 'fresh' | 'held' | 'backoff'; readonly snapshot: Snapshot }
@@ -98,7 +112,7 @@ export interface Publication {
 export interface SettleRequest {
   /** 0 releases the lease; more also shares a failure and asks everybody to wait this many milliseconds. */
   readonly backoffMs: number
-  /** What failed, opaque to the store; kept with the backoff. */
+  /** What failed, opaque to the store, no longer than a value; kept with the backoff. Left out it is told as `''`. */
   readonly failure?: string
   /** Digest of the configuration that failed; see {@link ClaimRequest.config}. */
   readonly config?: string
@@ -113,13 +127,18 @@ export type StoreChange = { readonly kind: 'changed'; readonly key: string; read
 /**
  * Where a fleet keeps its shared records. Implementations are proven with `describeTokenStore` from `@tokenwell/testkit`.
  *
- * An operation that cannot be carried out rejects with any error; core turns it into a `STORE_UNAVAILABLE` with that error as its cause.
+ * An operation that cannot be carried out rejects with any error; core turns it into a `STORE_UNAVAILABLE` with that error as its cause, so
+ * it must hold no value: drivers put statements and parameters into theirs. Core sends an operation that failed once more. A store may
+ * do so, too, as long as the signal allows: each is harmless twice.
  * One whose signal is aborted already rejects with the signal's reason and does nothing. Core uses an attempt for one claim and what
  * follows from it, and never again.
- * Keys have 1 to 1,000 characters, values up to 64 KiB of UTF-8; both are well-formed Unicode without U+0000, and otherwise anything.
+ * Keys have up to 1,000 characters (UTF-16 code units, so up to 3,000 bytes of UTF-8), values up to 64 KiB (65,536 bytes) of UTF-8, attempts
+ * up to 100 ASCII characters. All text is well-formed Unicode without U+0000, and otherwise anything. Two texts are the same if all
+ * their code points are: case, accents and a space at the end count.
  *
- * A store may forget a record once its last write and its end both lie 30 days back, not sooner: a value can hold the secret that renews
- * it, which outlives it, and a forgotten rejection or fence is a step back for whoever still holds the token.
+ * A store may forget a record once its last write, whose moment it must keep for that, and its end both lie 30 days back, not sooner: a value
+ * can hold the secret that renews it, which outlives it, and a forgotten rejection or fence is a step back for whoever still holds the
+ * token.
  */
 export interface TokenStore {
   readonly contractVersion: 1
@@ -132,7 +151,10 @@ export interface TokenStore {
     readonly push: boolean
   }
 
-  /** Snapshots of several records, in the order asked for. Never waits for a writer; never changes a record. */
+  /**
+   * Snapshots of several records, up to some hundreds, in the order asked for: one for each key, also for one asked for twice. None for no
+   * keys. Each is of one moment; together they need not be. Never waits for a writer; never changes a record.
+   */
   read(keys: readonly string[], operation: Operation): Promise<Snapshot[]>
 
   /**
@@ -142,7 +164,7 @@ export interface TokenStore {
    * 3. a backoff in force whose `config` equals the caller's, or either is absent → `backoff`;
    * 4. another's live lease → `held`;
    * 5. else a grant. The fence is the larger of max(last fence, `seen`, `rejected`) + 1 and the store's clock in microseconds:
-   *    the clock alone repeats after a step back, a counter alone repeats after a failover that lost writes.
+   *    the clock alone repeats after a step back, a counter alone repeats after a failover that lost writes. The backoff stays as it is.
    */
   claim(key: string, attempt: string, request: ClaimRequest, operation: Operation): Promise<Claim>
 
@@ -156,13 +178,14 @@ export interface TokenStore {
    * 5. else `accepted`: value, version and deadlines are written, `quietUntil` is set or cleared, the backoff is cleared, `fence` is
    *    raised to this one, and the change is announced. `rejectedUpTo` stays: a value may be born rejected.
    *
-   * Accepted (5) and superseded release the lease if this attempt owns it.
+   * Accepted (5) and superseded release the lease if this attempt owns it, also one that has run out: its holder is alive. The first test
+   * and `refused` leave it alone. The fence is a positive safe integer: with any other the operation rejects.
    */
   publish(key: string, attempt: string, fence: Version, request: PublishRequest, operation: Operation): Promise<Publication>
 
   /**
-   * Releases a lease, and with `backoffMs` > 0 counts and shares a failure. Changes the record only if this attempt owns the lease, with
-   * this fence, and the lease is alive; then it is announced.
+   * Releases a lease, and with `backoffMs` > 0 counts and shares a failure; with 0 the last backoff stays as it is. Changes the record
+   * only if this attempt owns the lease, with this fence, and the lease is alive; then it is announced.
    */
   settle(key: string, attempt: string, fence: Version, request: SettleRequest, operation: Operation): Promise<Snapshot>
 
@@ -176,6 +199,6 @@ export interface TokenStore {
   /** Reports changes until the returned function is called. Resolves once changes made from now on are reported. */
   subscribe?(listener: (change: StoreChange) => void): Promise<() => Promise<void>>
 
-  /** Releases the store's own resources, never the client it was given. Safe to call more than once. */
+  /** Releases the store's own resources, never the client it was given. Safe to call more than once. Operations afterwards may reject. */
   close(): Promise<void>
 }

@@ -4,10 +4,11 @@ import ts from 'typescript'
 import { expect, test } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const PAGES = ['README.md', ...globSync(['packages/*/README.md', 'docs/*.md'], { cwd: ROOT })]
+const PAGES = ['README.md', ...globSync(['packages/*/README.md', 'examples/*/README.md', 'docs/*.md'], { cwd: ROOT })]
 /** What pages outside of packages import besides Tokenwell. */
 const FOREIGN = {
   '@larksuiteoapi/node-sdk': ['./packages/lark-sdk/node_modules/@larksuiteoapi/node-sdk/types/index.d.ts'],
+  'mysql2/promise': ['./examples/mysql-store/node_modules/mysql2/promise.d.ts'],
   ioredis: ['./packages/store-redis/node_modules/ioredis/built/index.d.ts'],
 }
 
