@@ -2,8 +2,8 @@ import type { Attributes } from '@opentelemetry/api'
 import { credentialKind } from './credential-kind.ts'
 
 /** Names of attributes. Part of what dashboards and alerts are written against. */
-export const CREDENTIAL = 'tokenwell.credential'
-export const KEY = 'tokenwell.key'
+const CREDENTIAL = 'tokenwell.credential'
+const KEY = 'tokenwell.key'
 export const OUTCOME = 'tokenwell.outcome'
 export const SERVING = 'tokenwell.serving'
 export const SHARED = 'tokenwell.shared'
@@ -11,7 +11,7 @@ export const STATE = 'tokenwell.state'
 export const TOKEN = 'tokenwell.token'
 export const OPERATION = 'tokenwell.store.operation'
 /** Of OpenTelemetry's semantic conventions. */
-export const ERROR_TYPE = 'error.type'
+const ERROR_TYPE = 'error.type'
 export const HTTP_STATUS = 'http.response.status_code'
 
 /** Whose something is. */
