@@ -149,6 +149,7 @@ const breaks: Readonly<Record<string, Break>> = {
       'claim: a fresh value comes before a backoff',
       "claim: a fresh value comes before another attempt's live lease",
       'takeover: the lease after one whose holder published late is no takeover',
+      'fence: a fence is above one before, also when a smaller one was published since',
       'durable: records outlive the instances that wrote them',
     ],
   },
