@@ -11,7 +11,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
 
   build     build every package
   test      build, then run every test; arguments go to vitest: npm test -- packages/core
-  check     format, lint, types, unused code, the packed packages as a user gets them, and the documentation site with all its links
+  check     format, lint, types, unused code, bundle sizes, the packed packages as a user gets them, and the documentation site with all its links
   demo      the main job on one machine: no server, no account; -- --store redis|postgres|memory for another store
   endpoint  an event endpoint of examples/ in its framework, and the platform's conversation with it: -- express
   simulate  plays fleets of the real core in one process, a seed each; -- --help says how to choose and replay seeds
@@ -117,6 +117,7 @@ async function check(node, setting) {
     ['format and lint', 'biome', ['check', '--error-on-warnings', '.']],
     ['types', 'tsc', ['-p', '.']],
     ['unused code and dependencies', 'knip', ['--no-progress', '--no-config-hints']],
+    ['bundle sizes', 'size-limit', []],
     ['packed packages', node.path, packages],
     ['documentation site', node.path, [SITE]],
   ]
