@@ -10,9 +10,10 @@ import { holds } from './report/report.ts'
 import { rotation } from './rotation/index.ts'
 import { scale } from './scale/index.ts'
 import { coldStampede } from './stampede/index.ts'
+import { startUp } from './start-up/index.ts'
 import { storeOperations } from './store-operations/index.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [hotPath, coldStampede, rotation, storeOperations, scale]
+const BENCHMARKS: readonly Benchmark[] = [hotPath, coldStampede, rotation, storeOperations, scale, startUp]
 
 const USAGE = `usage: npm run bench [-- <name> …] [--rounds 7] [--gate]
 

@@ -2,7 +2,7 @@ import { startRedis } from '@tokenwell/test-servers'
 import type { Benchmark } from '../benchmark.ts'
 import { inProcess } from '../measure/in-process.ts'
 import { median, quantile, ratio } from '../measure/statistics.ts'
-import { figure, times } from '../report/figure.ts'
+import { figure, timesOf } from '../report/figure.ts'
 import type { Chart, Limit, Table } from '../report/report.ts'
 import type { Measured, Order } from './worker.ts'
 
@@ -88,14 +88,13 @@ class Results {
     const rows = [...this.#measured].map(([subject, measured]) => {
       const medians = this.#medians(subject)
       const all = measured.flatMap(({ nanoseconds }) => nanoseconds)
-      const { median: compared, least, greatest } = ratio(medians, this.#base(subject))
       return [
         nameOf(subject, measured),
         figure(median(medians)),
         figure(quantile(all, 0.99)),
         `${figure(Math.min(...medians))} to ${figure(Math.max(...medians))}`,
         figure(median(measured.map(({ bytes }) => bytes))),
-        `${times(compared)} (${figure(least)} to ${figure(greatest)})`,
+        timesOf(ratio(medians, this.#base(subject))),
       ]
     })
     return { title, columns, rows }

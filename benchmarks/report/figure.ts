@@ -1,3 +1,5 @@
+import type { Spread } from '../measure/statistics.ts'
+
 /** Three figures are as many as a measurement is worth. */
 export function figure(value: number): string {
   if (value === 0) return '0'
@@ -7,4 +9,9 @@ export function figure(value: number): string {
 
 export function times(ratio: number): string {
   return `${figure(ratio)} ×`
+}
+
+/** The median of ratios, and between what they were. */
+export function timesOf({ median, least, greatest }: Spread): string {
+  return `${times(median)} (${figure(least)} to ${figure(greatest)})`
 }

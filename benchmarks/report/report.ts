@@ -1,4 +1,5 @@
 import type { Machine } from '../measure/machine.ts'
+import type { Spread } from '../measure/statistics.ts'
 
 /** What came of one benchmark: kept as JSON, and shown in docs/BENCHMARKS.md. */
 export interface Report {
@@ -36,10 +37,17 @@ export interface Chart {
 /** A ratio that must not be greater than this. */
 export interface Limit {
   readonly what: string
+  /** The median of the rounds', where each of them has one. */
   readonly ratio: number
+  /** Of those of the rounds. */
+  readonly greatest?: number
   readonly most: number
   /** Of the slowest among millions: too different from run to run to be compared with what was recorded. */
   readonly isTail?: true
+}
+
+export function limit(what: string, { median, greatest }: Spread, most: number): Limit {
+  return { what, ratio: median, greatest, most }
 }
 
 export function holds({ ratio, most }: Limit): boolean {

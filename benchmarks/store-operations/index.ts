@@ -1,7 +1,7 @@
 import type { Benchmark } from '../benchmark.ts'
 import { inProcess } from '../measure/in-process.ts'
 import { median, ratio } from '../measure/statistics.ts'
-import { figure, times } from '../report/figure.ts'
+import { figure, times, timesOf } from '../report/figure.ts'
 import type { Limit, Table } from '../report/report.ts'
 import { type Measured, OPERATIONS, type Order } from './measured.ts'
 
@@ -37,12 +37,11 @@ export const storeOperations: Benchmark = {
 function oneAtATime({ name, bareName, microseconds }: Measured): Table {
   const rows = OPERATIONS.map((operation) => {
     const taken = microseconds[operation]
-    const { median: compared, least, greatest } = ratio(taken, microseconds.bare)
     return [
       operation === 'bare' ? bareName : operation,
       figure(median(taken)),
       `${figure(Math.min(...taken))} to ${figure(Math.max(...taken))}`,
-      `${times(compared)} (${figure(least)} to ${figure(greatest)})`,
+      timesOf(ratio(taken, microseconds.bare)),
     ]
   })
   return { title: `${name}, one at a time`, columns: ['', 'µs', 'rounds', `ratio to ${bareName}`], rows }

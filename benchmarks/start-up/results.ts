@@ -1,0 +1,88 @@
+import { median, ratio, type Spread } from '../measure/statistics.ts'
+import { figure, times, timesOf } from '../report/figure.ts'
+import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
+import type { Measured } from './measured.ts'
+import { BARE, CACHES, CORE, FEISHU, FLEET, OTHERS, SDK, type Subject } from './subjects.ts'
+
+const OURS = [CORE, FEISHU, FLEET]
+/** Most that the imports and their heap may take, by what the start of node takes. */
+const MOST = new Map([
+  [CORE, { imports: 0.75, heap: 0.35 }],
+  [FEISHU, { imports: 4, heap: 1.8 }],
+  [FLEET, { imports: 3, heap: 0.8 }],
+])
+const MEBIBYTE = 2 ** 20
+
+/** What came of some rounds. */
+export class Results {
+  readonly #measured: ReadonlyMap<Subject, readonly Measured[]>
+
+  constructor(measured: ReadonlyMap<Subject, readonly Measured[]>) {
+    this.#measured = measured
+  }
+
+  table(): Table {
+    const columns = ['', 'imports to the start of node', 'ms', 'rounds', 'heap to that of node', 'MiB of heap', 'MiB of RSS']
+    const subjects = [...this.#measured.keys()].filter((subject) => subject !== BARE)
+    const rows = subjects.map((subject) => {
+      const importMs = this.#each(subject, 'importMs')
+      return [
+        subject.name,
+        timesOf(this.#imports(subject)),
+        figure(median(importMs)),
+        `${figure(Math.min(...importMs))} to ${figure(Math.max(...importMs))}`,
+        times(this.#heap(subject).median),
+        figure(median(this.#beyond(subject, 'heapBytes')) / MEBIBYTE),
+        figure(median(this.#beyond(subject, 'rssBytes')) / MEBIBYTE),
+      ]
+    })
+    return { title: '', columns, rows }
+  }
+
+  chart(): Chart {
+    const bars = [...OURS, ...OTHERS].map((subject) => ({
+      name: subject.name,
+      value: median(this.#each(subject, 'importMs')),
+      isOurs: OURS.includes(subject),
+    }))
+    return { name: 'start-up', title: 'Imports', unit: 'ms', bars: bars.sort((a, b) => a.value - b.value) }
+  }
+
+  /** Of our own imports, by what the start of node takes. */
+  ownLimits(): Limit[] {
+    return Array.from(MOST, ([subject, most]) => [
+      limit(`imports to the start of node, ${subject.name}`, this.#imports(subject), most.imports),
+      limit(`heap to that of node, ${subject.name}`, this.#heap(subject), most.heap),
+    ]).flat()
+  }
+
+  /** With what a user would pick instead. */
+  comparisons(): Limit[] {
+    const time = (subject: Subject) => this.#each(subject, 'importProcessorMs')
+    const heap = (subject: Subject) => this.#beyond(subject, 'heapBytes')
+    return [
+      limit(`imports, ${FEISHU.name} to ${SDK.name}`, ratio(time(FEISHU), time(SDK)), 0.75),
+      limit(`heap, ${FEISHU.name} to ${SDK.name}`, ratio(heap(FEISHU), heap(SDK)), 1),
+      ...CACHES.map((cache) => limit(`imports, ${FLEET.name} to ${cache.name}`, ratio(time(FLEET), time(cache)), 1)),
+    ]
+  }
+
+  #imports(subject: Subject): Spread {
+    return ratio(this.#each(subject, 'importProcessorMs'), this.#each(BARE, 'startProcessorMs'))
+  }
+
+  #heap(subject: Subject): Spread {
+    return ratio(this.#beyond(subject, 'heapBytes'), this.#each(BARE, 'heapBytes'))
+  }
+
+  /** Beyond the process that imports nothing, of each round. */
+  #beyond(subject: Subject, what: 'heapBytes' | 'rssBytes'): number[] {
+    const bare = this.#each(BARE, what)
+    return this.#each(subject, what).map((bytes, round) => bytes - (bare[round] ?? Number.NaN))
+  }
+
+  /** Of each round. */
+  #each(subject: Subject, what: keyof Measured): number[] {
+    return (this.#measured.get(subject) ?? []).map((measured) => measured[what])
+  }
+}

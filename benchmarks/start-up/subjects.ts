@@ -1,0 +1,54 @@
+import { BENTOCACHE } from '../measure/bentocache.ts'
+
+/** What a program imports before it does anything. */
+export interface Subject {
+  readonly name: string
+  /** In this order. */
+  readonly modules: readonly string[]
+}
+
+export const BARE: Subject = { name: 'node, nothing imported', modules: [] }
+
+export const CORE: Subject = { name: 'core', modules: ['@tokenwell/core'] }
+
+/** A Feishu app of one process. */
+export const FEISHU: Subject = {
+  name: 'core/feishu, store-memory',
+  modules: ['@tokenwell/core/feishu', '@tokenwell/store-memory'],
+}
+
+/** A fleet that shares a token of any kind, with the client of Redis that it needs. */
+export const FLEET: Subject = {
+  name: 'core, store-redis, ioredis 5.11',
+  modules: ['@tokenwell/core', '@tokenwell/store-redis', 'ioredis'],
+}
+
+/** The other entries of the packages, one by one. */
+export const ENTRIES: readonly Subject[] = [
+  'core/feishu',
+  'store-memory',
+  'store-sqlite',
+  'store-redis',
+  'store-postgres',
+  'lark-sdk',
+  'otel',
+  'testkit',
+  'testkit/feishu',
+  'feishu-simulator',
+].map((entry) => ({ name: entry, modules: [`@tokenwell/${entry}`] }))
+
+export const SDK: Subject = { name: 'the official node-sdk 1.74', modules: ['@larksuiteoapi/node-sdk'] }
+
+/** With the client of Redis that each of them needs. */
+export const CACHES: readonly Subject[] = [
+  { name: `${BENTOCACHE}, its drivers, ioredis 5.11`, modules: ['bentocache', 'bentocache/drivers/memory', 'bentocache/drivers/redis'] },
+  { name: 'cacheable 2.5, @keyv/redis 5.1', modules: ['cacheable', '@keyv/redis'] },
+  { name: 'keyv 6.1, @keyv/redis 5.1', modules: ['keyv', '@keyv/redis'] },
+]
+
+export const OTHERS: readonly Subject[] = [
+  SDK,
+  ...CACHES,
+  { name: 'msal-node 7.2', modules: ['@azure/msal-node'] },
+  { name: 'google-auth-library 11.3', modules: ['google-auth-library'] },
+]
