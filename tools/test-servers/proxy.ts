@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface ProxyOptions {
   /** Of the server behind it, on this machine. */
   readonly port: number
+  /** How long everything is under way, each way, as on a network. Default: 0. */
+  readonly delayMs?: number
 }
 
 /**
@@ -37,7 +39,7 @@ export interface TcpProxy {
 type Fault = 'none' | 'swallow-replies' | 'hold-requests' | 'hold-replies' | 'cut'
 
 /** A proxy in front of a server, on a port of its own. Carries everything as it is until it is told otherwise. */
-export async function startProxy({ port }: ProxyOptions): Promise<TcpProxy> {
+export async function startProxy({ port, delayMs = 0 }: ProxyOptions): Promise<TcpProxy> {
   const links = new Set<Link>()
   let fault: Fault = 'none'
   let target = port
@@ -48,7 +50,7 @@ export async function startProxy({ port }: ProxyOptions): Promise<TcpProxy> {
       client.destroy()
       return
     }
-    const link = new Link(client, connect(target, '127.0.0.1'), () => fault)
+    const link = new Link(client, connect(target, '127.0.0.1'), () => fault, delayMs)
     links.add(link)
     link.ended.then(() => links.delete(link))
   })
@@ -103,26 +105,34 @@ class Link {
   #hasLost = false
   #isLeft = false
 
-  constructor(client: Socket, server: Socket, fault: () => Fault) {
+  constructor(client: Socket, server: Socket, fault: () => Fault, delayMs: number) {
     this.#client = client
     this.#server = server
     this.#fault = fault
     this.ended = Promise.all([closed(client), closed(server)])
     for (const socket of [client, server]) socket.setNoDelay().on('error', () => {})
-    client.on('data', (bytes) => {
-      this.#requests.push(bytes)
-      this.flush()
-    })
-    server.on('data', (bytes) => {
-      this.#replies.push(bytes)
-      this.flush()
-    })
-    client.on('close', () => {
-      this.#isLeft = true
-      this.flush()
-    })
+    // Timers of one length fire in the order in which they were set.
+    const arrives = (what: () => void) => (delayMs === 0 ? what() : setTimeout(what, delayMs))
+    client.on('data', (bytes) =>
+      arrives(() => {
+        this.#requests.push(bytes)
+        this.flush()
+      }),
+    )
+    server.on('data', (bytes) =>
+      arrives(() => {
+        this.#replies.push(bytes)
+        this.flush()
+      }),
+    )
+    client.on('close', () =>
+      arrives(() => {
+        this.#isLeft = true
+        this.flush()
+      }),
+    )
     // An answer that is kept back does not hide that the server has gone.
-    server.on('close', () => client.destroy())
+    server.on('close', () => arrives(() => client.destroy()))
   }
 
   /** Something that was sent on it was not delivered, and never will be. */

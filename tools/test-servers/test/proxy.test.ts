@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startProxy } from '../index.ts'
 
 /** A server that remembers what it is told and answers `re: ` and the same, and a proxy in front of it. */
-async function proxied(name = 're') {
+async function proxied(name = 're', delayMs = 0) {
   const heard: string[] = []
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -17,7 +17,7 @@ async function proxied(name = 're') {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const proxy = await startProxy({ port })
+  const proxy = await startProxy({ port, delayMs })
   onTestFinished(async () => {
     await proxy.stop()
     server.close()
@@ -56,6 +56,22 @@ test('without a fault everything is carried', async () => {
   await expect.poll(() => someone.told).toEqual(['re: hello'])
   expect(proxy.connections).toBe(1)
   someone.leave()
+  await expect.poll(() => proxy.connections).toBe(0)
+})
+
+test('with a delay everything takes that long each way, in its order, also the end of a connection', async () => {
+  const { proxy, heard } = await proxied('re', 50)
+  const someone = await client(proxy.port)
+  const begun = performance.now()
+  someone.say('first')
+  await expect.poll(() => heard, { interval: 1 }).toEqual(['first'])
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(49)
+  someone.say('second')
+  await expect.poll(() => someone.told.join(), { interval: 1 }).toMatch(/^re: first.*re: second$/)
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(147)
+  someone.say('last words')
+  someone.leave()
+  await expect.poll(() => heard).toEqual(['first', 'second', 'last words'])
   await expect.poll(() => proxy.connections).toBe(0)
 })
 
