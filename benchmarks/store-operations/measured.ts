@@ -1,18 +1,31 @@
 export interface Order {
   readonly place: string
   readonly rounds: number
+  /** Nothing but what the limits are about. */
+  readonly limitsOnly: boolean
 }
 
 export const OPERATIONS = ['bare', 'claim', 'publish', 'read', 'read 100'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
+/** What is done with many under way at any time. */
+export type Crowded = 'bare' | 'claim' | 'read'
+
+/** Of each operation, round by round. */
+export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[]>>
+
 export interface Measured {
   readonly name: string
   readonly bareName: string
-  /** The median of each round, microseconds. */
-  readonly microseconds: Readonly<Record<Operation, readonly number[]>>
-  /** Operations a second with 64 under way, of each round. */
-  readonly throughput: Readonly<Record<'bare' | 'claim' | 'read', readonly number[]>>
-  /** Of the server's processors, microseconds an operation with 64 under way. */
-  readonly server?: Readonly<Record<'bare' | 'claim' | 'read', number>>
+  /** One at a time: the medians, microseconds. */
+  readonly microseconds: Rounds<Operation>
+  /** The same over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
+  readonly distantMicroseconds?: Rounds<Operation>
+  /** Operations a second with 64 under way. Absent with `limitsOnly`. */
+  readonly throughput?: Rounds<Crowded>
+  /** Of the server's processors, microseconds an operation with 64 under way. Absent with `limitsOnly`, and where there is no server. */
+  readonly server?: Readonly<Record<Crowded, number>>
 }
+
+/** A round trip between two zones of a cloud, and more than what any operation takes over loopback. */
+export const WIRE_MS = 10

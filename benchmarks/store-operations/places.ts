@@ -6,57 +6,42 @@ import type { TokenStore } from '@tokenwell/core'
 import { postgresStore } from '@tokenwell/store-postgres'
 import { redisStore } from '@tokenwell/store-redis'
 import { sqliteStore } from '@tokenwell/store-sqlite'
-import { startPostgres, startRedis } from '@tokenwell/test-servers'
+import { startPostgres, startProxy, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
+import { WIRE_MS } from './measured.ts'
 
-/** A store on a server of its own, and the least that the same server can be asked over the same client. */
+/** A store on a server of its own. */
 export interface Place {
   readonly name: string
   readonly bareName: string
-  readonly store: TokenStore
-  bare(): Promise<unknown>
+  readonly near: Way
+  /** To the same server, over a wire with a round trip of {@link WIRE_MS}; absent where the process itself does the work. */
+  readonly distant?: Way
   /** Of the server and whatever it has started; absent where the process itself does the work. */
   readonly pid?: number
+  close(): Promise<void>
+}
+
+/** A store, and the least that its server can be asked over the same client. */
+export interface Way {
+  readonly store: TokenStore
+  bare(): Promise<unknown>
+}
+
+interface OpenWay extends Way {
   close(): Promise<void>
 }
 
 export const places: { readonly [name: string]: () => Promise<Place> } = {
   async redis() {
     const server = await startRedis()
-    const client = new Redis(server.url)
-    const store = redisStore({ client })
-    return {
-      name: 'Redis',
-      bareName: 'PING',
-      store,
-      bare: () => client.ping(),
-      pid: server.pid,
-      async close() {
-        await store.close()
-        client.disconnect()
-        await server.stop()
-      },
-    }
+    return { name: 'Redis', bareName: 'PING', pid: server.pid, ...(await nearAndDistant(server, overRedis)) }
   },
 
   async postgres() {
     const server = await startPostgres({ settings: { shared_buffers: '128MB' } })
-    const pool = new Pool({ connectionString: server.url, max: 64 })
-    pool.on('error', () => {})
-    const store = postgresStore({ pool })
-    return {
-      name: 'PostgreSQL',
-      bareName: 'select 1',
-      store,
-      bare: () => pool.query('select 1'),
-      pid: server.pid,
-      async close() {
-        await store.close()
-        await pool.end()
-        await server.stop()
-      },
-    }
+    return { name: 'PostgreSQL', bareName: 'select 1', pid: server.pid, ...(await nearAndDistant(server, overPostgres)) }
   },
 
   async sqlite() {
@@ -68,8 +53,7 @@ export const places: { readonly [name: string]: () => Promise<Place> } = {
     return {
       name: 'SQLite',
       bareName: 'select 1',
-      store,
-      bare: async () => one.get(),
+      near: { store, bare: async () => one.get() },
       async close() {
         await store.close()
         beside.close()
@@ -77,4 +61,52 @@ export const places: { readonly [name: string]: () => Promise<Place> } = {
       },
     }
   },
+}
+
+interface Server {
+  readonly port: number
+  readonly url: string
+  stop(): Promise<void>
+}
+
+async function nearAndDistant(server: Server, open: (url: string) => OpenWay): Promise<Pick<Place, 'near' | 'distant' | 'close'>> {
+  const wire = await startProxy({ port: server.port, delayMs: WIRE_MS / 2 })
+  const near = open(server.url)
+  const distant = open(server.url.replace(`:${server.port}`, `:${wire.port}`))
+  return {
+    near,
+    distant,
+    async close() {
+      await Promise.all([near.close(), distant.close()])
+      await wire.stop()
+      await server.stop()
+    },
+  }
+}
+
+function overRedis(url: string): OpenWay {
+  const client = new Redis(url)
+  const store = redisStore({ client })
+  return {
+    store,
+    bare: () => client.ping(),
+    async close() {
+      await store.close()
+      client.disconnect()
+    },
+  }
+}
+
+function overPostgres(url: string): OpenWay {
+  const pool = new Pool({ connectionString: url, max: 64 })
+  pool.on('error', () => {})
+  const store = postgresStore({ pool })
+  return {
+    store,
+    bare: () => pool.query('select 1'),
+    async close() {
+      await store.close()
+      await pool.end()
+    },
+  }
 }
