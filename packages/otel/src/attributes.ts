@@ -16,7 +16,7 @@ export const HTTP_STATUS = 'http.response.status_code'
 
 /** Whose something is. */
 export interface Owner {
-  /** No two owners have the same. */
+  /** No two have the same. */
   readonly id: string
   readonly attributes: Attributes
 }
@@ -25,7 +25,7 @@ export type Whose = (key: string) => Owner
 
 /** All credentials of a kind together, or with `keys` each by itself, under its key; that holds the names of tenants and users. */
 export function whose(keys: boolean): Whose {
-  if (keys) return (key) => ({ id: key, attributes: { [CREDENTIAL]: credentialKind(key), [KEY]: key } })
+  if (keys) return (key) => ({ id: `key ${key}`, attributes: { [CREDENTIAL]: credentialKind(key), [KEY]: key } })
   const kinds = new Map<string, Owner>()
   return (key) => {
     const id = credentialKind(key)

@@ -1,6 +1,6 @@
-import type { Attributes, BatchObservableCallback, BatchObservableResult, Meter, Observable } from '@opentelemetry/api'
+import type { Attributes, BatchObservableCallback, BatchObservableResult, Meter, MeterProvider, Observable } from '@opentelemetry/api'
 import type { KeyStatus } from '@tokenwell/core'
-import { errorType, STATE, TOKEN, type Whose } from './attributes.ts'
+import { errorType, type Owner, STATE, TOKEN, type Whose } from './attributes.ts'
 
 /** Versions below are no time: they count on from none, as of a token that was fetched without a store. Microseconds, the year 2001. */
 const FIRST_TIME = 1e15
@@ -33,56 +33,78 @@ class Level {
 
 const sum = (before: number, value: number) => before + value
 
-/**
- * What there is at the moment of a collection, from one look at all keys.
- * @returns what ends it
- */
-export function observeLevels(meter: Meter, whose: Whose, observed: () => readonly KeyStatus[]): () => void {
-  const level = (make: 'createObservableUpDownCounter' | 'createObservableGauge', name: string, unit: string, description: string) =>
-    new Level(meter[make](name, { description, unit }))
-  const keys = level('createObservableUpDownCounter', 'tokenwell.keys', '{key}', 'Keys in memory.')
-  const waiting = level('createObservableUpDownCounter', 'tokenwell.callers.waiting', '{caller}', 'Callers that wait for a token.')
-  const unpublished = level(
-    'createObservableUpDownCounter',
-    'tokenwell.tokens.unpublished',
-    '{token}',
-    'Tokens that the store has not got yet.',
-  )
-  const timeToExpiry = level(
-    'createObservableGauge',
-    'tokenwell.token.time_to_expiry',
-    's',
-    'Least life left of a token that is kept warm; 0 when there is none.',
-  )
-  const age = level('createObservableGauge', 'tokenwell.token.age', 's', 'Time since the oldest token in memory was claimed.')
-  const backoff = level(
-    'createObservableGauge',
-    'tokenwell.backoff.remaining',
-    's',
-    'Longest wait left before the next try after a failure.',
-  )
-  const levels = [keys, waiting, unpublished, timeToExpiry, age, backoff]
+/** What is looked at, and whose it is. */
+interface Source {
+  readonly whose: Whose
+  status(): readonly KeyStatus[]
+}
 
-  const look: BatchObservableCallback = (result) => {
-    const now = Date.now()
-    for (const status of observed()) {
-      const { key, state, version, expiresInMs, renewInMs } = status
-      const { id, attributes } = whose(key)
-      const own = () => attributes
-      const token = version === 0 ? 'none' : renewInMs > 0 ? 'fresh' : 'due'
-      // At rest, what has failed before is of no interest any more.
-      const code = state === 'idle' ? undefined : status.lastError?.code
-      keys.add(`${state} ${token} ${code} ${id}`, () => ({ ...attributes, [STATE]: state, [TOKEN]: token, ...errorType(code) }), 1, sum)
-      waiting.add(id, own, status.waiting, sum)
-      unpublished.add(id, own, status.unpublished ? 1 : 0, sum)
-      backoff.add(id, own, (status.retryInMs ?? 0) / 1_000, Math.max)
-      // One that is due while nothing goes on is asked for by nobody, and left to end.
-      if (token === 'fresh' || (token === 'due' && state !== 'idle')) timeToExpiry.add(id, own, expiresInMs / 1_000, Math.min)
-      if (version >= FIRST_TIME) age.add(id, own, Math.max(0, now - version / 1_000) / 1_000, Math.max)
-    }
-    for (const each of levels) each.report(result)
+/**
+ * What there is at the moment of a collection, in all that is observed with one provider: of two callbacks that report the same attributes, one
+ * would be lost.
+ */
+class Levels {
+  readonly #meter: Meter
+  readonly #sources = new Set<Source>()
+  readonly #keys: Level
+  readonly #waiting: Level
+  readonly #unpublished: Level
+  readonly #timeToExpiry: Level
+  readonly #age: Level
+  readonly #backoff: Level
+  readonly #all: readonly Level[]
+
+  constructor(meter: Meter) {
+    const count = (name: string, unit: string, description: string) =>
+      new Level(meter.createObservableUpDownCounter(name, { description, unit: `{${unit}}` }))
+    const seconds = (name: string, description: string) => new Level(meter.createObservableGauge(name, { description, unit: 's' }))
+    this.#meter = meter
+    this.#keys = count('tokenwell.keys', 'key', 'Keys in memory.')
+    this.#waiting = count('tokenwell.callers.waiting', 'caller', 'Callers that wait for a token.')
+    this.#unpublished = count('tokenwell.tokens.unpublished', 'token', 'Tokens that the store has not got yet.')
+    this.#timeToExpiry = seconds('tokenwell.token.time_to_expiry', 'Least life left of a token that is kept warm; 0 when there is none.')
+    this.#age = seconds('tokenwell.token.age', 'Time since the oldest token in memory was claimed; 0 when there is none.')
+    this.#backoff = seconds('tokenwell.backoff.remaining', 'Longest wait left before the next try after a failure.')
+    this.#all = [this.#keys, this.#waiting, this.#unpublished, this.#timeToExpiry, this.#age, this.#backoff]
   }
-  const instruments = levels.map(({ instrument }) => instrument)
-  meter.addBatchObservableCallback(look, instruments)
-  return () => meter.removeBatchObservableCallback(look, instruments)
+
+  /** @returns what ends it */
+  add(source: Source): () => void {
+    const instruments = this.#all.map(({ instrument }) => instrument)
+    if (this.#sources.size === 0) this.#meter.addBatchObservableCallback(this.#report, instruments)
+    this.#sources.add(source)
+    return () => {
+      if (this.#sources.delete(source) && this.#sources.size === 0) this.#meter.removeBatchObservableCallback(this.#report, instruments)
+    }
+  }
+
+  #report: BatchObservableCallback = (result) => {
+    const now = Date.now()
+    for (const { whose, status } of this.#sources) for (const each of status()) this.#look(each, whose(each.key), now)
+    for (const level of this.#all) level.report(result)
+  }
+
+  #look(status: KeyStatus, { id, attributes }: Owner, now: number): void {
+    const { state, version, expiresInMs, renewInMs } = status
+    const own = () => attributes
+    const token = version === 0 ? 'none' : renewInMs > 0 ? 'fresh' : 'due'
+    // At rest, what has failed before is of no interest any more.
+    const code = state === 'idle' ? undefined : status.lastError?.code
+    this.#keys.add(`${state} ${token} ${code} ${id}`, () => ({ ...attributes, [STATE]: state, [TOKEN]: token, ...errorType(code) }), 1, sum)
+    this.#waiting.add(id, own, status.waiting, sum)
+    this.#unpublished.add(id, own, status.unpublished ? 1 : 0, sum)
+    this.#backoff.add(id, own, (status.retryInMs ?? 0) / 1_000, Math.max)
+    // One that is due while nothing goes on is asked for by nobody, and left to end.
+    if (token === 'fresh' || (token === 'due' && state !== 'idle')) this.#timeToExpiry.add(id, own, expiresInMs / 1_000, Math.min)
+    if (version >= FIRST_TIME) this.#age.add(id, own, Math.max(0, now - version / 1_000) / 1_000, Math.max)
+  }
+}
+
+const ofProviders = new WeakMap<MeterProvider, Levels>()
+
+/** @returns what ends it */
+export function observeLevels(provider: MeterProvider, meter: Meter, source: Source): () => void {
+  const levels = ofProviders.get(provider) ?? new Levels(meter)
+  ofProviders.set(provider, levels)
+  return levels.add(source)
 }

@@ -45,7 +45,7 @@ export function observe(observed: Observed, options: ObserveOptions = {}): () =>
   const own = whose(keys)
   const counts = new Counts(meter, own)
   const span = fetchSpans(tracerProvider.getTracer(SCOPE, PACKAGE_VERSION), own)
-  const endLevels = observeLevels(meter, own, () => observed.status())
+  const endLevels = observeLevels(meterProvider, meter, { whose: own, status: () => observed.status() })
   const endEvents = observed.listen({
     onEvent(event) {
       counts.event(event)

@@ -84,3 +84,24 @@ test('callers that wait are counted while they do', async () => {
   await Promise.all(callers)
   expect((await scrape()).sum('callers_waiting')).toBe(0)
 })
+
+test('two managers that report to one provider are added up, until one is stopped', async () => {
+  const { meterProvider, tracerProvider, scrape } = await startTelemetry()
+  const [one, other] = [createTokenManager({ store: memoryStore() }), createTokenManager({ store: memoryStore() })]
+  const stops = [one, other].map((manager) => observe(manager, { meterProvider, tracerProvider }))
+  for (const [manager, lifeMs] of [
+    [one, HOUR],
+    [other, 30 * MINUTE],
+  ] as const) {
+    onTestFinished(() => manager.close())
+    await manager.token({ key: 'k', fetch: async () => ({ value: randomSecret('token'), expiresInMs: lifeMs }) }).get()
+  }
+  const both = await scrape()
+  expect([both.sum('keys', { token: 'fresh' }), both.sum('fetch_duration_count')]).toEqual([2, 2])
+  expect(both.sum('token_time_to_expiry')).toBeLessThanOrEqual(30 * 60)
+  stops[1]?.()
+  stops[1]?.()
+  const left = await scrape()
+  expect(left.sum('keys', { token: 'fresh' })).toBe(1)
+  expect(left.sum('token_time_to_expiry')).toBeGreaterThan(30 * 60)
+})
