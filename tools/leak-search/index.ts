@@ -63,3 +63,14 @@ export function record(source: string, value: unknown): true {
   append('transcript', { source, test: currentTest(), text: render(value) })
   return true
 }
+
+/** The error a promise rejects with, recorded; fails when it resolves. */
+export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise
+  } catch (error) {
+    record('error', error)
+    return error
+  }
+  throw new Error('expected a rejection')
+}

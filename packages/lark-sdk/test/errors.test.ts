@@ -3,9 +3,9 @@ import { isTokenError } from '@tokenwell/core'
 import type { FeishuTokens } from '@tokenwell/core/feishu'
 import { larkCache } from '@tokenwell/lark-sdk'
 import { describe, expect, test } from 'vitest'
-import { randomSecret } from '../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret } from '../../../tools/leak-search/index.ts'
 import { SDKS } from './support/sdks.ts'
-import { createWorld, errorOf, giveTicket, settle, type World } from './support/world.ts'
+import { createWorld, giveTicket, settle, type World } from './support/world.ts'
 
 describe.each(SDKS)('an error of Tokenwell comes out of a call of SDK %s as it is', (_, sdk) => {
   test.each([

@@ -3,8 +3,7 @@ import { observe } from '@tokenwell/otel'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, onTestFinished, test } from 'vitest'
-import { randomSecret } from '../../../tools/leak-search/index.ts'
-import { errorOf } from './support/app.ts'
+import { errorOf, randomSecret } from '../../../tools/leak-search/index.ts'
 import { startTelemetry } from './support/telemetry.ts'
 
 const MINUTE = 60_000

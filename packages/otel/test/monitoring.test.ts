@@ -6,8 +6,8 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { secret } from '../../../tools/leak-search/index.ts'
-import { errorOf, startApp, until } from './support/app.ts'
+import { errorOf, secret } from '../../../tools/leak-search/index.ts'
+import { startApp, until } from './support/app.ts'
 
 interface Query {
   /** Where it stands. */

@@ -5,8 +5,8 @@ import { observe } from '@tokenwell/otel'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { randomSecret } from '../../../tools/leak-search/index.ts'
-import { errorOf, startApp, until } from './support/app.ts'
+import { errorOf, randomSecret } from '../../../tools/leak-search/index.ts'
+import { startApp, until } from './support/app.ts'
 import { startTelemetry } from './support/telemetry.ts'
 
 const HOUR = 3_600_000

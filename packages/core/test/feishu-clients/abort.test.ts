@@ -4,7 +4,8 @@ import { inspect } from 'node:util'
 import { feishuAuth } from '@tokenwell/core/feishu'
 import { Agent, MockAgent } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { errorOf, eventually, listen, quiet } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { eventually, listen, quiet } from '../support/world.ts'
 import { calls, createReadyWorld, everyClient, revoke, SCOPES, TENANT, tenantMints, textOf } from './support.ts'
 
 describe.each(everyClient)('%s', (_, client) => {

@@ -4,8 +4,8 @@ import { createFeishuTokens, type FeishuTokens, feishuAuth, feishuFetch, type Ou
 import { memoryStore } from '@tokenwell/store-memory'
 import { Agent, type Dispatcher } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, withChance } from '../support/world.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
+import { createWorld, withChance } from '../support/world.ts'
 import { calls, createReadyWorld, everyClient, jsonOf, revoke, SCOPES, TENANT } from './support.ts'
 
 const [, client] = everyClient[0] ?? []

@@ -4,7 +4,8 @@ import { feishuAuth, feishuFetch } from '@tokenwell/core/feishu'
 import { Agent, Pool, request } from 'undici'
 import * as undici7 from 'undici-7'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { errorOf, listen } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { listen } from '../support/world.ts'
 import { calls, createReadyWorld, everyClient, jsonOf, revoke, SCOPES, TENANT, tenantMints, textOf } from './support.ts'
 
 /** Another origin: says what it was sent, and calls every token dead. */

@@ -1,6 +1,7 @@
 import type { FeishuTokens } from '@tokenwell/core/feishu'
 import { describe, expect, test } from 'vitest'
-import { errorOf, listen, pass, quiet, watched } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { listen, pass, quiet, watched } from '../support/world.ts'
 import { calls, createReadyWorld, everyClient, jsonOf, revoke, SCOPES, TENANT, tenantMints, textOf } from './support.ts'
 
 describe.each(everyClient)('%s', (_, client) => {

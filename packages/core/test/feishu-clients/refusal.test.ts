@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { errorOf } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
 import { calls, createReadyWorld, everyClient, jsonOf, revoke, SCOPES, TENANT, tenantMints } from './support.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }

@@ -9,10 +9,9 @@ import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { memoryStore } from '@tokenwell/store-memory'
 import { flaky } from '@tokenwell/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
 import {
   createWorld,
-  errorOf,
   eventually,
   HOUR,
   MINT,

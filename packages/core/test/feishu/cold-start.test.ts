@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { createWorld, errorOf, eventually, MINT } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { createWorld, eventually, MINT } from '../support/world.ts'
 
 test('10,000 concurrent callers share one token request', async () => {
   const world = await createWorld()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { callApi, createWorld, errorOf, HOUR, MINUTE, pass, quiet, settlesInOneTurn, withChance } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { callApi, createWorld, HOUR, MINUTE, pass, quiet, settlesInOneTurn, withChance } from '../support/world.ts'
 
 const BOTH = 'app_access_token_internal'
 

@@ -2,21 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createNodeEventHandler, createWebEventHandler, type EventHandlerOptions, type FeishuTokens } from '@tokenwell/core/feishu'
 import type { CallbackRequest } from '@tokenwell/feishu-simulator'
 import { describe, expect, test } from 'vitest'
-import { randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
 import { encrypt, sign } from '../feishu-wire/pushed.ts'
-import {
-  createWorld,
-  errorOf,
-  HOUR,
-  listen,
-  MINUTE,
-  type Node,
-  type Posted,
-  post,
-  recordOf,
-  ticketsSent,
-  type World,
-} from '../support/world.ts'
+import { createWorld, HOUR, listen, MINUTE, type Node, type Posted, post, recordOf, ticketsSent, type World } from '../support/world.ts'
 
 type Kind = 'node' | 'web'
 const KINDS: readonly Kind[] = ['node', 'web']

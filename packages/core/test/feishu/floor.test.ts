@@ -1,9 +1,8 @@
 import type { Token } from '@tokenwell/core'
 import { describe, expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import {
   createWorld,
-  errorOf,
   HOUR,
   MINT,
   MINUTE,

@@ -1,8 +1,8 @@
 import { type Fetched, isTokenError, TokenError, type TokenOptions } from '@tokenwell/core'
 import { describe, expect, test } from 'vitest'
-import { record } from '../../../../tools/leak-search/index.ts'
+import { errorOf, record } from '../../../../tools/leak-search/index.ts'
 import { bench, hostile, source, symbolic, unreadable } from '../support/bench.ts'
-import { errorOf, HOUR, MINUTE, watched } from '../support/world.ts'
+import { HOUR, MINUTE, watched } from '../support/world.ts'
 
 describe('a fetch that throws', () => {
   test.each([

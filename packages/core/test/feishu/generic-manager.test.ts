@@ -9,10 +9,10 @@ import {
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { describe, expect, test } from 'vitest'
-import { randomSecret, record } from '../../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret, record } from '../../../../tools/leak-search/index.ts'
 import { insideOf } from '../../src/inside.ts'
 import { bench, source } from '../support/bench.ts'
-import { errorOf, HOUR, MINUTE, quiet, watched } from '../support/world.ts'
+import { HOUR, MINUTE, quiet, watched } from '../support/world.ts'
 
 describe('an option', () => {
   const store = memoryStore()

@@ -1,6 +1,7 @@
 import { signJsapi } from '@tokenwell/core/feishu'
 import { describe, expect, test } from 'vitest'
-import { createWorld, errorOf, eventually, quiet } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { createWorld, eventually, quiet } from '../support/world.ts'
 
 describe('a jsapi ticket', () => {
   test('is fetched once for the fleet, with the tenant’s token', async () => {

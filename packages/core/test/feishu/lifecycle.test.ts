@@ -4,8 +4,8 @@ import { createFeishuTokens } from '@tokenwell/core/feishu'
 import { memoryStore } from '@tokenwell/store-memory'
 import { flaky, virtualClock } from '@tokenwell/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { randomSecret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, eventually, pass, quiet, recordOf } from '../support/world.ts'
+import { errorOf, randomSecret } from '../../../../tools/leak-search/index.ts'
+import { createWorld, eventually, pass, quiet, recordOf } from '../support/world.ts'
 
 const HOUR = 3_600_000
 

@@ -2,9 +2,9 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Listener, StoreCall, TokenEvent, TokenManager } from '@tokenwell/core'
 import { createFeishuTokens } from '@tokenwell/core/feishu'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { randomSecret, record } from '../../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret, record } from '../../../../tools/leak-search/index.ts'
 import { bench, source } from '../support/bench.ts'
-import { createWorld, errorOf, HOUR, MINUTE, quiet, watched } from '../support/world.ts'
+import { createWorld, HOUR, MINUTE, quiet, watched } from '../support/world.ts'
 
 interface Heard {
   readonly events: TokenEvent[]

@@ -3,9 +3,10 @@ import { createTokenManager, TokenError } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, onTestFinished, test } from 'vitest'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
 import { MissingDependency } from '../../src/failure.ts'
 import { MintedFrom } from '../../src/feishu/minted-from.ts'
-import { errorOf, MINUTE, pass, quiet } from '../support/world.ts'
+import { MINUTE, pass, quiet } from '../support/world.ts'
 
 /** A source that is fetched anew whenever it is rejected, and something that is minted from it. */
 async function chain() {

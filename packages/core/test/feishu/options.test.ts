@@ -7,8 +7,8 @@ import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { memoryStore } from '@tokenwell/store-memory'
 import { Agent } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, MINT, MINUTE, pass } from '../support/world.ts'
+import { errorOf, randomSecret, record, secret } from '../../../../tools/leak-search/index.ts'
+import { createWorld, MINT, MINUTE, pass } from '../support/world.ts'
 
 const APP_SECRET = randomSecret('app secret')
 const VERIFICATION_TOKEN = randomSecret('verification token')

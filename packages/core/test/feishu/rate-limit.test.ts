@@ -1,6 +1,7 @@
 import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
-import { createWorld, errorOf, pass, quiet, settlesInOneTurn, type World } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { createWorld, pass, quiet, settlesInOneTurn, type World } from '../support/world.ts'
 
 const TENANT = 'tenant_access_token'
 

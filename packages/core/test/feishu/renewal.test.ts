@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
 import {
   createWorld,
-  errorOf,
   eventually,
   HOUR,
   MINT,

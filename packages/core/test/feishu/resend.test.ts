@@ -1,8 +1,8 @@
 import type { TokenEvent } from '@tokenwell/core'
 import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, HOUR, MINUTE, type Node, pass, RESEND, type World } from '../support/world.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
+import { createWorld, HOUR, MINUTE, type Node, pass, RESEND, type World } from '../support/world.ts'
 
 const many = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 

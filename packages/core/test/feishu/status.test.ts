@@ -1,7 +1,7 @@
 import type { KeyStatus } from '@tokenwell/core'
 import { expect, test } from 'vitest'
-import { record } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, HOUR, MINT, MINUTE, type Node, pass, quiet, recordOf } from '../support/world.ts'
+import { errorOf, record } from '../../../../tools/leak-search/index.ts'
+import { createWorld, HOUR, MINT, MINUTE, type Node, pass, quiet, recordOf } from '../support/world.ts'
 
 /** The status of the only credential a node has, recorded for the leak search. */
 function statusOf({ tokens }: Node): KeyStatus {

@@ -1,9 +1,8 @@
 import { isTokenError, systemRandom, type TokenStore } from '@tokenwell/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import {
   createWorld,
-  errorOf,
   eventually,
   HOUR,
   MINT,

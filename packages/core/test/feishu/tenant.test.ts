@@ -1,19 +1,8 @@
 import { isTokenError, type TokenError } from '@tokenwell/core'
 import type { FeishuTokens } from '@tokenwell/core/feishu'
 import { describe, expect, test } from 'vitest'
-import {
-  callApi,
-  createWorld,
-  errorOf,
-  eventually,
-  HOUR,
-  MINUTE,
-  mostInAMinute,
-  pass,
-  quiet,
-  type World,
-  withChance,
-} from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { callApi, createWorld, eventually, HOUR, MINUTE, mostInAMinute, pass, quiet, type World, withChance } from '../support/world.ts'
 
 const TENANT = 'tenant_access_token'
 

@@ -1,10 +1,9 @@
 import type { TokenEvent } from '@tokenwell/core'
 import { createNodeEventHandler } from '@tokenwell/core/feishu'
 import { describe, expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import {
   createWorld,
-  errorOf,
   giveTicket,
   HOUR,
   listen,

@@ -1,8 +1,8 @@
 import { isTokenError, type TokenError } from '@tokenwell/core'
 import type { Fault } from '@tokenwell/feishu-simulator'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, errorOf, listen, MINT, MINUTE, pass, quiet, recordOf, type World } from '../support/world.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
+import { createWorld, listen, MINT, MINUTE, pass, quiet, recordOf, type World } from '../support/world.ts'
 
 const unhandled: unknown[] = []
 const remember = (reason: unknown) => void unhandled.push(reason)

@@ -1,6 +1,7 @@
 import type { Token } from '@tokenwell/core'
 import { describe, expect, test } from 'vitest'
-import { createWorld, errorOf, type Node, pass, type World, watched, withChance } from '../support/world.ts'
+import { errorOf } from '../../../../tools/leak-search/index.ts'
+import { createWorld, type Node, pass, type World, watched, withChance } from '../support/world.ts'
 
 /** Codes by which the platform refuses an app or tenant token. */
 const REFUSALS = [99991663, 99991664, 99991671, 99991665, 10013]

@@ -3,10 +3,10 @@ import { createTokenManager, type EncryptionOptions, type TokenEvent, type Token
 import { memoryStore } from '@tokenwell/store-memory'
 import { describeTokenStore, type VirtualClock, virtualClock } from '@tokenwell/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { randomSecret, record } from '../../../../tools/leak-search/index.ts'
+import { errorOf, randomSecret, record } from '../../../../tools/leak-search/index.ts'
 import { Keyring } from '../../src/seal/keyring.ts'
 import { sealedStore } from '../../src/seal/sealed-store.ts'
-import { createWorld, errorOf, MINUTE, pass } from '../support/world.ts'
+import { createWorld, MINUTE, pass } from '../support/world.ts'
 
 const newKey = () => randomBytes(32).toString('base64')
 const HOUR = 60 * MINUTE

@@ -1,8 +1,8 @@
 import { isTokenError, type TokenError } from '@tokenwell/core'
-import { secret } from '../../../../tools/leak-search/index.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
 import { leaseMs } from '../../src/machine/policy.ts'
-import { errorOf, HOUR, MINUTE, type Node, pass, type World } from './world.ts'
+import { HOUR, MINUTE, type Node, pass, type World } from './world.ts'
 
 export const OAUTH = 'oauth_token'
 export const DAY = 24 * HOUR

@@ -155,17 +155,6 @@ export async function giveTicket(world: World): Promise<string> {
   return value
 }
 
-/** The error a promise rejects with, recorded for the leak search; fails when it resolves. */
-export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    record('error', error)
-    return error
-  }
-  throw new Error('expected a rejection')
-}
-
 /** Whether a promise has settled after one turn of the event loop. */
 export async function settlesInOneTurn(promise: Promise<unknown>): Promise<boolean> {
   let settled = false

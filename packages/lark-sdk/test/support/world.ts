@@ -125,17 +125,6 @@ export async function receiveWithDispatcher(world: World, cache: Cache, sdk: Sdk
   return dispatcher
 }
 
-/** The error a promise rejects with, recorded for the leak search; fails when it resolves. */
-export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    record('error', error)
-    return error
-  }
-  throw new Error('expected a rejection')
-}
-
 /** The warnings of the process from now on until the test ends. */
 export function warnings(): readonly Error[] {
   const seen: Error[] = []

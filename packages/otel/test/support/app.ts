@@ -58,17 +58,6 @@ export async function startApp(store: TokenStore = memoryStore()): Promise<App> 
   }
 }
 
-/** The error a promise rejects with, recorded for the leak search; fails when it resolves. */
-export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    record('error', error)
-    return error
-  }
-  throw new Error('expected a rejection')
-}
-
 /** Lets the I/O that is under way come to its end. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let turn = 0; turn < 20_000; turn += 1) {
