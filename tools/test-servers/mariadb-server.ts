@@ -6,7 +6,7 @@ import { finish } from './finish.ts'
 import { freePorts } from './free-port.ts'
 import { identity } from './machine.ts'
 import { type MariadbEngine, provideMariadbEngine } from './mariadb-engine.ts'
-import { launchFamily, type ProcessFamily } from './postgres-process.ts'
+import { launchFamily, type ProcessFamily } from './process-family.ts'
 import { guard } from './wards.ts'
 
 /** A server that the test may do anything to. */

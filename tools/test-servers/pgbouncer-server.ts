@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import { freePorts } from './free-port.ts'
 import { identity } from './machine.ts'
 import { providePgbouncer } from './postgres-engine.ts'
-import { launchFamily } from './postgres-process.ts'
+import { launchFamily } from './process-family.ts'
 import { guard } from './wards.ts'
 
 export interface PgbouncerOptions {

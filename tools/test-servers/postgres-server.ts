@@ -9,7 +9,7 @@ import { finish } from './finish.ts'
 import { freePorts } from './free-port.ts'
 import { identity } from './machine.ts'
 import { type PostgresVersion, providePostgresEngine } from './postgres-engine.ts'
-import { launchFamily, type ProcessFamily } from './postgres-process.ts'
+import { launchFamily, type ProcessFamily } from './process-family.ts'
 import { guard } from './wards.ts'
 
 export interface PostgresServerOptions {

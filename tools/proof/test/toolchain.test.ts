@@ -1,33 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type Machine, provideToolchain } from '../toolchain.ts'
+import { type FakeMachineOptions, fakeMachine } from '../../test-servers/test/support/fake-machine.ts'
+import { provideToolchain } from '../toolchain.ts'
 
-interface Fake {
-  readonly programs: readonly string[]
-  readonly isRoot: boolean
-  /** The attempt to install that succeeds. */
-  readonly aptInstalls: number
-}
-
-/** A machine with these programs, and a record of what was run on it. */
-function machine({ programs, isRoot = true, aptInstalls = 1 }: Partial<Fake> & Pick<Fake, 'programs'>) {
-  const found = new Set(programs)
-  const ran: string[] = []
-  const said: string[] = []
-  let installs = 0
-  const fake: Machine = {
-    find: (program) => (found.has(program) ? `/bin/${program}` : undefined),
-    run(command, [first = '', ...rest]) {
-      ran.push(`${command} ${first}`)
-      if (first !== 'install') return true
-      if (++installs < aptInstalls) return false
-      for (const name of rest) if (!name.startsWith('-')) found.add(name)
-      return true
-    },
-    isRoot,
-    say: (line) => said.push(line),
-  }
-  return { fake, ran, said }
-}
+const machine = (given: Partial<FakeMachineOptions> & Pick<FakeMachineOptions, 'programs'>) => fakeMachine({ isRoot: true, ...given })
 
 describe('Spin and a compiler', () => {
   test('are those on the PATH, before anything else', () => {

@@ -1,34 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import type { Machine } from '../machine.ts'
 import { installedPostgres, providePgbouncer } from '../postgres-engine.ts'
+import { type FakeMachineOptions, fakeMachine } from './support/fake-machine.ts'
 
-interface Fake {
-  readonly isRoot: boolean
-  /** The attempt that succeeds. */
-  readonly aptInstalls: number
-}
-
-/** A machine with these programs, and a record of what was run on it. `apt-get install` puts what it is asked for where Debian has it. */
-function machine({ programs, isRoot = false, aptInstalls = 1 }: Partial<Fake> & { programs: string[] }) {
-  const found = new Set(programs.map((program) => (program.includes('/') ? program : `/bin/${program}`)))
-  const ran: string[] = []
-  const said: string[] = []
-  let installs = 0
-  const fake: Machine = {
-    find: (program, folders = []) => ['/bin', ...folders].map((folder) => `${folder}/${program}`).find((path) => found.has(path)),
-    run(command, args) {
-      ran.push(`${command} ${args[0]}`)
-      if (args[0] !== 'install') return true
-      if (++installs < aptInstalls) return false
-      const debian = ['/usr/lib/postgresql/15/bin/postgres', '/usr/lib/postgresql/15/bin/initdb']
-      for (const path of args.at(-1) === 'pgbouncer' ? ['/usr/sbin/pgbouncer'] : debian) found.add(path)
-      return true
-    },
-    isRoot,
-    say: (line) => said.push(line),
-  }
-  return { fake, ran, said }
-}
+const DEBIAN = ['/usr/lib/postgresql/15/bin/postgres', '/usr/lib/postgresql/15/bin/initdb']
+/** Packages put their programs where Debian has them. */
+const brings = (packages: readonly string[]) => (packages.includes('pgbouncer') ? ['/usr/sbin/pgbouncer'] : DEBIAN)
+const machine = (given: Partial<FakeMachineOptions> & Pick<FakeMachineOptions, 'programs'>) =>
+  fakeMachine({ isRoot: false, brings, ...given })
 
 describe('a second PostgreSQL for the tests', () => {
   test('is the one on the PATH, before anything else', () => {

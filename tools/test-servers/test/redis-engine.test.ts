@@ -1,34 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { Machine } from '../machine.ts'
 import { provideRedisEngine } from '../redis-engine.ts'
+import { type FakeMachineOptions, fakeMachine } from './support/fake-machine.ts'
 
-/** A machine with these programs, and a record of what was run on it. `apt-get install` puts a Redis there. */
-function machine({ programs, isRoot = false, dockerRuns = true, aptInstalls = 1 }: Partial<Fake> & { programs: string[] }) {
-  const found = new Set(programs)
-  const ran: string[] = []
-  const said: string[] = []
-  let installs = 0
-  const fake: Machine = {
-    find: (program) => (found.has(program) ? `/bin/${program}` : undefined),
-    run(command, [first = '']) {
-      ran.push(`${command} ${first}`)
-      if (command === '/bin/docker') return dockerRuns
-      if (first !== 'install') return true
-      if (++installs < aptInstalls) return false
-      found.add('redis-server')
-      return true
-    },
-    isRoot,
-    say: (line) => said.push(line),
-  }
-  return { fake, ran, said }
+interface Fake extends FakeMachineOptions {
+  readonly dockerRuns: boolean
 }
 
-interface Fake {
-  readonly isRoot: boolean
-  readonly dockerRuns: boolean
-  /** The attempt that succeeds. */
-  readonly aptInstalls: number
+function machine({ dockerRuns = true, ...given }: Partial<Fake> & Pick<Fake, 'programs'>) {
+  return fakeMachine({ isRoot: false, succeeds: (command) => command !== '/bin/docker' || dockerRuns, ...given })
 }
 
 describe('a Redis for the tests', () => {
