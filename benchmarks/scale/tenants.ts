@@ -1,7 +1,6 @@
 import { createTokenManager, type TokenEvent, type TokenHandle, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import { APP } from './app.ts'
-import { countedStore } from './counted-store.ts'
 import { openStore, type Place } from './places.ts'
 
 /** What every process of a fleet is told. */
@@ -24,9 +23,10 @@ export interface Tenants {
 }
 
 export function openTenants({ place, platformUrl, tenants }: Order, onEvent?: (event: TokenEvent) => void): Tenants {
-  const opened = openStore(place)
-  const { store, asked } = countedStore(opened.store)
-  const manager = createTokenManager({ store, storeTimeoutMs: 10_000, maxEntries: 1_000_000, ...(onEvent && { onEvent }) })
+  const { store, close } = openStore(place)
+  const manager = createTokenManager({ store, storeTimeoutMs: 10_000, maxEntries: 1_000_000 })
+  let asked = 0
+  manager.listen({ ...(onEvent && { onEvent }), onStoreCall: () => asked++ })
   const { appId, appSecret } = APP
   const tokens = createFeishuTokens({ appId, appSecret, manager, domain: platformUrl })
   const names = Array.from({ length: tenants }, (_, index) => `tenant-${String(index).padStart(8, '0')}`)
@@ -35,11 +35,11 @@ export function openTenants({ place, platformUrl, tenants }: Order, onEvent?: (e
     tokens,
     names,
     handles: () => [tokens.app, ...names.map((name) => tokens.tenant(name))],
-    asked,
+    asked: () => asked,
     async close() {
       await tokens.close()
       await manager.close()
-      await opened.close()
+      await close()
     },
   }
 }
