@@ -2,12 +2,12 @@
 import { createFeishuTokens, feishuFetch } from '@tokenwell/core/feishu'
 import { memoryStore } from '@tokenwell/store-memory'
 
-const { APP_ID = '', APP_SECRET = '', VERIFICATION_TOKEN = '', ENCRYPT_KEY = '', FEISHU_URL = 'https://open.feishu.cn' } = process.env
+const { APP_ID = '', APP_SECRET = '', VERIFICATION_TOKEN = '', ENCRYPT_KEY = '', DOMAIN = 'feishu' } = process.env
 
 export const tokens = createFeishuTokens({
   appId: APP_ID,
   appSecret: APP_SECRET,
-  domain: FEISHU_URL,
+  domain: DOMAIN,
   store: memoryStore(),
   events: { verificationToken: VERIFICATION_TOKEN, encryptKey: ENCRYPT_KEY },
 })

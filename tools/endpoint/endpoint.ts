@@ -41,7 +41,7 @@ export async function startEndpoint({ folder, args = ['--run', 'start'], secret 
         APP_SECRET: appSecret,
         VERIFICATION_TOKEN: verificationToken,
         ENCRYPT_KEY: encryptKey,
-        FEISHU_URL: platform.url,
+        DOMAIN: platform.url,
       },
     })
     const eventUrl = `${server.url}/feishu/events`

@@ -189,6 +189,7 @@ export class FakePlatform {
     if (typeof scripted === 'object' && 'status' in scripted) return { status: scripted.status, headers: {}, body: '' }
     return this.#answer(request, fields, scripted === 'timeout' ? undefined : scripted)
   }
+
   #answer(request: FakeRequest, fields: PlatformRequest['fields'], token: FakeToken | undefined): PlatformReply | Promise<PlatformReply> {
     switch (request.endpoint) {
       case 'app_access_token':
