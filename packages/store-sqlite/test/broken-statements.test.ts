@@ -182,6 +182,7 @@ const breaks: Readonly<Record<string, Break>> = {
     rule: "when lease_in > 0 then 'held'",
     fails: [
       'read: reading changes nothing',
+      'claim: attempts that differ by case are different attempts',
       "claim: another attempt's live lease is answered with the time it has left",
       'concurrency: of many claims at once exactly one is granted, the others are held',
     ],

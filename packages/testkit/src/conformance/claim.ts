@@ -13,6 +13,11 @@ export const claimCases: Cases = {
     same(await subject.grant('a'), fence, 'fence of the second claim')
   },
 
+  'attempts that differ by case are different attempts': async (subject) => {
+    await subject.grant('attempt')
+    same((await subject.claim('Attempt')).kind, 'held', 'claim by the other')
+  },
+
   'a lease granted again is not extended': async (subject) => {
     await subject.grant('a')
     const { snapshot } = await subject.claim('a', { leaseMs: 3 * LONG_MS })

@@ -70,6 +70,12 @@ export const claimDefects: Defects = {
   },
   "claim: an attempt's own live lease comes before a fresh value": { rules: { claim: preferring('fresh', without('lease')) } },
   "claim: an attempt's own live lease comes before a backoff": { rules: { claim: preferring('backoff', without('lease')) } },
+  'claim: attempts that differ by case are different attempts': {
+    around: (instance) => ({
+      ...instance,
+      claim: (key, attempt, ...args) => instance.claim(key, attempt.toLowerCase(), ...args),
+    }),
+  },
   'claim: a value that is not due for renewal is fresh': {
     around: (instance) => ({
       ...instance,
