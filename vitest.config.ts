@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
+/** Fleets of processes, whose leases run in real time: each file has the machine for itself, after all others have run. */
+const FLEETS = ['tools/fleet/test/**/*.test.ts', 'tools/chaos/test/**/*.test.ts']
+
 /** Tests read the sources of the packages, not their builds; the builds are tested as packed tarballs. */
 export default defineConfig({
   define: { PACKAGE_VERSION: JSON.stringify('0.0.0-test') },
@@ -22,20 +25,31 @@ export default defineConfig({
     },
   },
   test: {
-    include: [
-      'packages/*/test/**/*.test.ts',
-      'tools/*/test/**/*.test.ts',
-      'examples/*/test/**/*.test.ts',
-      'benchmarks/test/**/*.test.ts',
-      'docs/test/**/*.test.ts',
-    ],
     globalSetup: ['tools/leak-search/global-setup.ts'],
     setupFiles: ['tools/leak-search/setup.ts'],
     testTimeout: 60_000,
-    // Most tests of the stores wait for a server, a lease or another process: more of them than cores can do so at once.
-    maxWorkers: 3,
     // Each of those that run together has processes and a server of its own.
     maxConcurrency: 4,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'side by side',
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'tools/*/test/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+            'benchmarks/test/**/*.test.ts',
+            'docs/test/**/*.test.ts',
+          ],
+          exclude: FLEETS,
+          // Most tests of the stores wait for a server, a lease or another process: more of them than cores can do so at once.
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { name: 'fleets', include: FLEETS, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 })

@@ -390,10 +390,11 @@ describe('a server that receives events', () => {
       collectGarbage()
       return process.memoryUsage().heapUsed
     }
-    const before = await flood(500)
-    const after = await flood(2_000)
-    // A hundred bytes kept of each would show.
-    expect(after - before).toBeLessThan(150_000)
+    const sizes = [await flood(500)]
+    for (let round = 0; round < 4; round += 1) sizes.push(await flood(1_000))
+    const growths = sizes.slice(1).map((size, index) => size - (sizes[index] ?? 0))
+    // A hundred bytes kept of each would show in every round; what the engine compiles and caches shows in one or the other.
+    expect(Math.min(...growths)).toBeLessThan(80_000)
     expect(tokens.status()).toEqual([])
   })
 })

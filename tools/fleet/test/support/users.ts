@@ -127,14 +127,14 @@ async function refreshed(fleet: Fleet, stage: ServerStage, fault: Fault): Promis
 
   const { accessToken, isAlive } = fleet.platform.login(fleet.app.appId, USER) ?? {}
   if (isAlive) {
-    expect(outcomes, fault.name).toEqual([accessToken])
+    expect(outcomes, account(fleet, fault, reports, from)).toEqual([accessToken])
     return 0
   }
-  expect(mayBeLost, `${fault.name}: the login is lost; ${outcomes}`).toBe(true)
+  expect(mayBeLost, `the login is lost; ${account(fleet, fault, reports, from)}`).toBe(true)
   // Callers are served before the token is published: those of the process that died then were.
   expect(
     outcomes.filter((outcome) => outcome !== accessToken),
-    fault.name,
+    account(fleet, fault, reports, from),
   ).toEqual(['REAUTHORIZATION_REQUIRED'])
   await authorize(fleet)
   return 1
@@ -179,6 +179,15 @@ function diedHolding({ history }: Fleet, { name }: FleetNode, from: number): boo
 function outcomesOf(reports: readonly TokensReport[]): string[] {
   const all = reports.flatMap(({ results }) => results.map((result) => ('value' in result ? result.value : result.code)))
   return [...new Set(all)]
+}
+
+/** What a round looked like, for whoever has to find out why it was not as it should be. */
+function account({ history }: Fleet, { name }: Fault, reports: readonly TokensReport[], from: number): string {
+  const failures = reports.flatMap(({ results }) =>
+    results.flatMap((result) => ('code' in result ? [`${result.code}: ${result.message}`] : [])),
+  )
+  const entries = history.slice(from).map((entry) => JSON.stringify(entry))
+  return [name, ...failures, ...entries].join('\n')
 }
 
 type Arrival = { readonly receivedAtMs: number; readonly machineMs: number }
