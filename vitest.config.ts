@@ -3,8 +3,10 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-/** Fleets of processes, whose leases run in real time: each file has the machine for itself, after all others have run. */
+/** Fleets of processes, whose leases run in real time: they have the machine for themselves after all others have run. */
 const FLEETS = ['tools/fleet/test/**/*.test.ts', 'tools/chaos/test/**/*.test.ts']
+/** Those that keep every core busy for long: one at a time, or leases end under their holders. */
+const CROWDS = ['tools/fleet/test/*-chain.test.ts', 'tools/fleet/test/*-users.test.ts']
 
 /** Tests read the sources of the packages, not their builds; the builds are tested as packed tarballs. */
 export default defineConfig({
@@ -49,7 +51,8 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'fleets', include: FLEETS, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'fleets', include: FLEETS, exclude: CROWDS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'crowds', include: CROWDS, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 })

@@ -1,4 +1,4 @@
 import { postgresStage } from './support/postgres.ts'
-import { describeUsers } from './support/users.ts'
+import { describeUsers, ROUNDS } from './support/users.ts'
 
-describeUsers(postgresStage, 60)
+describeUsers(postgresStage, ROUNDS)

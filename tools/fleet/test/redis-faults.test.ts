@@ -3,7 +3,7 @@ import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, type TestContext, test } from 'vitest'
 import { machineNow } from '../index.ts'
-import { MOMENTS } from './support/fault.ts'
+import { MOMENTS, type Moment } from './support/fault.ts'
 import { FaultTable } from './support/fault-table.ts'
 import { Ordeal, type Place } from './support/ordeal.ts'
 import { passOver } from './support/redis.ts'
@@ -25,6 +25,11 @@ async function onRedis(context: Pick<TestContext, 'onTestFinished'>): Promise<{ 
     passInStore: passOver(() => new Redis(server.url)),
   }
   return { server, admin, ordeal: await Ordeal.start(context, place) }
+}
+
+/** A lease is lost with the rest: who looks before the first request is published, by its timer or for a gap, may be granted another. */
+function expectFewRequests(moment: Moment, requests: number): void {
+  expect([moment, ...(moment === 'claim' ? [1] : [1, 2])]).toContain(requests)
 }
 
 describe.concurrent('a server that stands still', () => {
@@ -56,8 +61,7 @@ describe.concurrent('a server that stands still', () => {
       },
     })
     // Longer than a lease: the publication and the claims of the others race when the server goes on.
-    if (moment === 'claim') expect(requests).toBe(1)
-    else expect([1, 2]).toContain(requests)
+    expectFewRequests(moment, requests)
     await ordeal.rotate()
     await ordeal.endLoad()
     table.add(await ordeal.end(`SIGSTOP 10 s, ${moment}`))
@@ -78,9 +82,7 @@ describe.concurrent('a server that forgets', () => {
           await server.restart()
         },
       })
-      // The lease is lost with the rest: who hears of the gap may be granted another while the first request is not yet published.
-      if (moment === 'claim') expect(requests).toBe(1)
-      else expect([1, 2]).toContain(requests)
+      expectFewRequests(moment, requests)
     }
     await ordeal.rotate()
     await ordeal.endLoad()
@@ -92,7 +94,7 @@ describe.concurrent('a server that forgets', () => {
     await ordeal.begin()
     for (const moment of MOMENTS) {
       const strike = async () => void (await admin.flushall())
-      expect([moment, await ordeal.rotateThrough({ moment, losesData: true, strike })]).toEqual([moment, 1])
+      expectFewRequests(moment, await ordeal.rotateThrough({ moment, losesData: true, strike }))
     }
     await ordeal.rotate()
     await ordeal.endLoad()
@@ -104,7 +106,7 @@ describe.concurrent('a server that forgets', () => {
     await ordeal.begin(1)
     for (const moment of MOMENTS) {
       const strike = async () => void (await admin.flushall())
-      expect([moment, await ordeal.rotateThrough({ moment, losesData: true, strike })]).toEqual([moment, 1])
+      expectFewRequests(moment, await ordeal.rotateThrough({ moment, losesData: true, strike }))
     }
     await ordeal.rotate()
     await ordeal.endLoad()

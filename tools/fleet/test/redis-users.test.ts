@@ -1,4 +1,4 @@
 import { redisStage } from './support/redis.ts'
-import { describeUsers } from './support/users.ts'
+import { describeUsers, ROUNDS } from './support/users.ts'
 
-describeUsers(redisStage, 200)
+describeUsers(redisStage, ROUNDS)

@@ -10,6 +10,8 @@ import type { ServerStage } from './stage.ts'
 const USER = 'ann'
 const PROCESSES = 8
 
+export const ROUNDS = process.env.TOKENWELL_NIGHTLY === undefined ? 60 : 200
+
 /** By the clocks of the processes, which are moved on while they wait for a lease to end. */
 const PATIENCE_MS = 120_000
 
