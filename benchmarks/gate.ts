@@ -1,25 +1,48 @@
 import type { Benchmark } from './benchmark.ts'
 import { times } from './report/figure.ts'
 import { recorded } from './report/records.ts'
-import { holds } from './report/report.ts'
+import { holds, type Limit } from './report/report.ts'
 
 const ROUNDS = 3
+/** A busy machine makes a ratio greater now and then, a change that costs something makes it greater each time. */
+const ATTEMPTS = 3
 /** A ratio this much greater than the recorded one is no noise, but for the tails, which need only hold. */
 const ROOM = 1.6
 
-/** Measures the ratios of our own again, quickly. @returns whether none of them is much greater than it was */
-export async function gate(benchmarks: readonly Benchmark[], progress: (what: string) => void): Promise<boolean> {
+/**
+ * Measures the ratios of our own again, quickly.
+ * @param known the ratios that were recorded of a benchmark, by what they are of
+ * @returns whether none of them is much greater than it was, in every attempt
+ */
+export async function gate(
+  benchmarks: readonly Benchmark[],
+  progress: (what: string) => void,
+  known: (benchmark: string) => ReadonlyMap<string, number> = recordedRatios,
+): Promise<boolean> {
   let isHeld = true
   for (const { name, measure } of benchmarks) {
-    const known = new Map(recorded(name)?.limits.map(({ what, ratio }) => [what, ratio]))
-    const { limits } = await measure({ rounds: ROUNDS, ownOnly: true, progress: () => {} })
-    for (const limit of limits) {
-      const { what, ratio, isTail } = limit
-      const before = known.get(what)
-      const isGreater = before === undefined || (isTail ? !holds(limit) : ratio > before * ROOM)
-      if (isGreater) isHeld = false
-      progress(`${isGreater ? '✗' : '✓'} ${name}: ${what}: ${times(ratio)}, recorded ${before === undefined ? 'nothing' : times(before)}`)
+    const before = known(name)
+    const least = new Map<string, Limit>()
+    const isGreater = (limit: Limit) => isMuchGreater(limit, before.get(limit.what))
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      const { limits } = await measure({ rounds: ROUNDS, ownOnly: true, progress: () => {} })
+      for (const limit of limits) if (limit.ratio <= (least.get(limit.what)?.ratio ?? limit.ratio)) least.set(limit.what, limit)
+      if (![...least.values()].some(isGreater)) break
+    }
+    for (const limit of least.values()) {
+      const { what, ratio } = limit
+      const was = before.get(what)
+      if (isGreater(limit)) isHeld = false
+      progress(`${isGreater(limit) ? '✗' : '✓'} ${name}: ${what}: ${times(ratio)}, recorded ${was === undefined ? 'nothing' : times(was)}`)
     }
   }
   return isHeld
+}
+
+function isMuchGreater(limit: Limit, before: number | undefined): boolean {
+  return before === undefined || (limit.isTail ? !holds(limit) : limit.ratio > before * ROOM)
+}
+
+function recordedRatios(benchmark: string): ReadonlyMap<string, number> {
+  return new Map(recorded(benchmark)?.limits.map(({ what, ratio }) => [what, ratio]))
 }

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import type { Benchmark } from '../benchmark.ts'
+import { gate } from '../gate.ts'
+import type { Limit } from '../report/report.ts'
+
+/** A benchmark of one ratio, measured as these in turn. */
+function measuring(ratios: readonly number[], limit: Partial<Limit> = {}): { benchmark: Benchmark; attempts: () => number } {
+  let attempts = 0
+  const benchmark: Benchmark = {
+    name: 'a benchmark',
+    async measure({ ownOnly }) {
+      expect(ownOnly).toBe(true)
+      const ratio = ratios[attempts++] ?? Number.NaN
+      return { title: '', how: '', tables: [], charts: [], limits: [{ what: 'one to another', most: 10, ...limit, ratio }] }
+    },
+  }
+  return { benchmark, attempts: () => attempts }
+}
+
+async function pass(ratios: readonly number[], was: number | undefined, limit: Partial<Limit> = {}) {
+  const { benchmark, attempts } = measuring(ratios, limit)
+  const said: string[] = []
+  const known = new Map(was === undefined ? [] : [['one to another', was]])
+  const isHeld = await gate(
+    [benchmark],
+    (what) => said.push(what),
+    () => known,
+  )
+  return { isHeld, attempts: attempts(), said }
+}
+
+test('what is as it was passes at the first attempt', async () => {
+  expect(await pass([1.5], 1)).toEqual({ isHeld: true, attempts: 1, said: ['✓ a benchmark: one to another: 1.5 ×, recorded 1 ×'] })
+})
+
+test('what is much greater is measured again, and passes if that was noise', async () => {
+  expect(await pass([3, 1.2], 1)).toMatchObject({ isHeld: true, attempts: 2 })
+})
+
+test('what is much greater each time does not pass', async () => {
+  expect(await pass([3, 1.7, 2], 1)).toEqual({ isHeld: false, attempts: 3, said: ['✗ a benchmark: one to another: 1.7 ×, recorded 1 ×'] })
+})
+
+test('what was never recorded does not pass', async () => {
+  expect(await pass([1, 1, 1], undefined)).toMatchObject({ isHeld: false })
+})
+
+test('a tail need only hold', async () => {
+  expect(await pass([9], 1, { isTail: true })).toMatchObject({ isHeld: true, attempts: 1 })
+  expect(await pass([11, 12, 11], 1, { isTail: true })).toMatchObject({ isHeld: false })
+})
