@@ -132,7 +132,7 @@ export class Listeners {
 }
 
 /** An observer that throws does not disturb what it observes. */
-function undisturbed<T>(observer: ((seen: T) => void) | undefined, seen: T): void {
+export function undisturbed<T>(observer: ((seen: T) => void) | undefined, seen: T): void {
   try {
     // Declared to return nothing, which an async function satisfies.
     const outcome: unknown = observer?.(seen)

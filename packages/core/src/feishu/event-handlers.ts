@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Clock, systemClock } from '../clock.ts'
+import { undisturbed } from '../events.ts'
+import { checkFunction, checkMethods, checkObject } from '../options.ts'
 import { MAX_EVENT_BYTES } from './event.ts'
 import type { AnyHeaders } from './headers.ts'
 import { rawBodyNeeded, rawBytes } from './raw-body.ts'
@@ -26,7 +28,10 @@ export interface EventHandlerOptions {
    * answered, so that the platform delivers the event again.
    */
   readonly onEvent?: (event: unknown) => unknown
-  /** Told why 500 was answered: `onEvent` or `receiveEvent` failed. Without it the 500 is the only trace. */
+  /**
+   * Told why 500 was answered: `onEvent` or `receiveEvent` failed, or the body was parsed before it came here. What it throws is ignored.
+   * Without it a 500 for a failed event leaves no other trace.
+   */
   readonly onError?: (error: unknown) => void
   /** Times the reading of the body. Default: the machine's clock. */
   readonly clock?: Clock
@@ -39,9 +44,11 @@ const READ_TIMEOUT_MS = 10_000
  * A handler for frameworks that speak the Fetch API.
  *
  * @example app.post('/feishu/events', (c) => handle(c.req.raw))   // Hono, with handle = createWebEventHandler(tokens)
- * @returns a function that rejects with a TypeError if the body of the request was read already, and else answers whatever happens
+ * @returns a function that answers whatever happens. Without `onError` it rejects with a TypeError if the body of the request was read already.
+ * @throws TypeError for `tokens` that cannot receive events, and for an option that is out of range
  */
 export function createWebEventHandler(tokens: EventReceiver, options: EventHandlerOptions = {}): (request: Request) => Promise<Response> {
+  checkHandler('createWebEventHandler', tokens, options)
   const { clock = systemClock } = options
   return async (request) => {
     const { status, headers, body } = await answer(tokens, options, request, () => readWebBody(request, clock))
@@ -54,12 +61,15 @@ export function createWebEventHandler(tokens: EventReceiver, options: EventHandl
  * A handler for `node:http` and for frameworks built on it.
  *
  * @example app.post('/feishu/events', createNodeEventHandler(tokens))   // Express
- * @returns a function that answers whatever happens; it rejects with a TypeError, after answering 500, if the body was parsed already
+ * @returns a function that answers whatever happens. Without `onError` it rejects with a TypeError, after answering 500, if the body was parsed
+ *   already: a framework that does not look at promises, and `node:http` itself, let that end the process.
+ * @throws TypeError for `tokens` that cannot receive events, and for an option that is out of range
  */
 export function createNodeEventHandler(
   tokens: EventReceiver,
   options: EventHandlerOptions = {},
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  checkHandler('createNodeEventHandler', tokens, options)
   const { clock = systemClock } = options
   return async (request, response) => {
     try {
@@ -78,16 +88,29 @@ async function answer(
   read: () => Promise<Uint8Array | EventReply>,
 ): Promise<EventReply> {
   if (request.method !== 'POST') return plain(405, 'events are sent with POST', { allow: 'POST' })
-  const body = await read()
-  if (!(body instanceof Uint8Array)) return body
+  let isRead = false
   try {
+    const body = await read()
+    isRead = true
+    if (!(body instanceof Uint8Array)) return body
     const reply = await tokens.receiveEvent({ headers: request.headers, body })
     if (reply.event !== undefined) await onEvent?.(reply.event)
     return reply
   } catch (error) {
-    onError?.(error)
+    // The handler is mounted in the wrong place. If nobody is to be told, it has to be seen all the same.
+    if (!isRead && onError === undefined) throw error
+    undisturbed(onError, error)
     return failed
   }
+}
+
+function checkHandler(where: string, tokens: EventReceiver, options: EventHandlerOptions): void {
+  checkMethods(tokens, 'tokens', ['receiveEvent'])
+  checkObject(options, where, ['onEvent', 'onError', 'clock'])
+  const { onEvent, onError, clock } = options
+  if (onEvent !== undefined) checkFunction(onEvent, 'onEvent')
+  if (onError !== undefined) checkFunction(onError, 'onError')
+  if (clock !== undefined) checkMethods(clock, 'clock', ['wall', 'monotonic', 'schedule'])
 }
 
 async function readWebBody(request: Request, clock: Clock): Promise<Uint8Array | EventReply> {

@@ -22,7 +22,23 @@ const both: [
   ],
 ]
 
-describe.each(both)('%s', (_, start) => {
+describe.each(both)('%s', (name, start) => {
+  test('refuses what cannot receive events, and options that are none', async () => {
+    const wrong: [unknown, unknown, string][] = [
+      [undefined, {}, 'tokens: expected an object with receiveEvent()'],
+      [{}, {}, 'tokens: expected an object with receiveEvent()'],
+      [receiver(), null, `${name}: expected an object`],
+      [receiver(), { onevent() {} }, `${name}: there is no option "onevent"`],
+      [receiver(), { onEvent: 'log' }, 'onEvent: expected a function'],
+      [receiver(), { onError: {} }, 'onError: expected a function'],
+      [receiver(), { clock: {} }, 'clock: expected an object with wall()'],
+    ]
+    for (const [tokens, options, message] of wrong) {
+      // As a program in JavaScript may call it.
+      await expect(async () => (await start(tokens as EventReceiver, options as EventHandlerOptions))('{}')).rejects.toThrow(message)
+    }
+  })
+
   test('passes the raw body and the headers on, and the reply back', async () => {
     const tokens = receiver()
     const response = await (await start(tokens))('{"é": 1}\n')

@@ -95,12 +95,25 @@ describe('createNodeEventHandler', () => {
     expect([await outcomes[0], tokens.received]).toEqual(['resolved', []])
   })
 
-  test('answers 500 even when onError fails', async () => {
-    const onError = () => {
-      throw new Error('logger down')
-    }
+  test.for([
+    [
+      'throws',
+      () => {
+        throw new Error('logger down')
+      },
+    ],
+    ['rejects', async () => Promise.reject(new Error('logger down'))],
+  ] as const)('answers 500 when onError %s, and does not fail itself', async ([, onError]) => {
     const { port, outcomes } = await serve(createNodeEventHandler(receiver(new Error('store down')), { onError }))
     expect((await push(port, '{}')).status).toBe(500)
-    expect(String(await outcomes[0])).toContain('logger down')
+    expect(await outcomes[0]).toBe('resolved')
+  })
+
+  test('tells onError of a body that was parsed before it came here, and does not fail itself', async () => {
+    const told: unknown[] = []
+    const handle = createNodeEventHandler(receiver(), { onError: (error) => void told.push(error) })
+    const { port, outcomes } = await serve((request, response) => handle(Object.assign(request, { body: { parsed: true } }), response))
+    expect((await push(port, '{}')).status).toBe(500)
+    expect([await outcomes[0], String(told)]).toEqual(['resolved', expect.stringContaining('raw body')])
   })
 })

@@ -29,6 +29,14 @@ describe('createWebEventHandler', () => {
     }
   })
 
+  test('tells onError of a body that was read, and answers 500', async () => {
+    const told: unknown[] = []
+    const request = post('{}')
+    await request.json()
+    const response = await createWebEventHandler(receiver(), { onError: (error) => void told.push(error) })(request)
+    expect([response.status, String(told)]).toEqual([500, expect.stringContaining('signature is over the raw bytes')])
+  })
+
   test('stops reading a body without end at the limit', async () => {
     let pulled = 0
     let cancelled = false
