@@ -68,7 +68,7 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
     write(`every-entry.${extension}`, everyEntry)
     for (const name of ['quick-start', 'fake-tokens']) copyFileSync(consumer(`${name}.ts`), join(folder, `${name}.${extension}`))
   }
-  write('readme.mts', `${quickStart()}\nexport { token }\n`)
+  write('readme.mts', quickStart())
   for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs', 'run-readme.mjs', 'simulator-program.mjs']) {
     copyFileSync(consumer(file), join(folder, file))
   }

@@ -5,7 +5,7 @@ import { attachInside, type Inside, insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
-import type { TokenHandle } from '../token-handle.ts'
+import type { GetOptions, TokenHandle } from '../token-handle.ts'
 import { type CloseOptions, checkClose, createTokenManager, type TokenManager } from '../token-manager.ts'
 import { customApp, storeApp } from './app-credentials.ts'
 import { LONGEST_ID, LONGEST_TICKET, microsecondsOf, readEvent } from './event.ts'
@@ -100,8 +100,12 @@ export interface FeishuTokens {
    * @throws TokenError `STORE_UNAVAILABLE`: it is kept in this process only
    */
   acceptAppTicket(ticket: AppTicketInput): Promise<'accepted' | 'ignored' | 'refused'>
-  /** Resolves when a token can be had now. @throws TokenError that says what is missing */
-  ready(): Promise<void>
+  /**
+   * Resolves when a token can be had now. With `timeoutMs` below the probe's own limit it answers a readiness probe.
+   * @param options `timeoutMs` and `signal` as for `app.get()`
+   * @throws TokenError that says what is missing
+   */
+  ready(options?: Pick<GetOptions, 'timeoutMs' | 'signal'>): Promise<void>
   /** What this process knows of the app's credentials; no secret. */
   status(): KeyStatus[]
   /** Calls the functions of a listener with what is about the app's credentials; see {@link TokenManager.listen}. @throws TypeError */
@@ -216,9 +220,10 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
       if (acceptTicket === undefined) throw new TypeError("acceptAppTicket: a custom app needs no ticket; it is for appType 'store'")
       return inside.track(acceptTicket(ticket))
     },
-    async ready() {
+    async ready(given = {}) {
+      checkObject(given, 'ready', ['timeoutMs', 'signal'])
       assertOpen()
-      await app.get()
+      await app.get(given)
     },
     status: () => manager.status().filter(isOwn),
     listen(listener) {
