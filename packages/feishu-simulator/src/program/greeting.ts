@@ -15,7 +15,8 @@ export function greeting(url: string, { push, intervalMs, tenant }: ProgramOptio
   return `The simulator listens on ${url}
 and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl-C ends it.
 
-  import { createFeishuTokens } from '@tokenwell/core/feishu'
+  import { createServer } from 'node:http'
+  import { createFeishuTokens, createNodeEventHandler } from '@tokenwell/core/feishu'
   import { memoryStore } from '@tokenwell/store-memory'
 
   const tokens = createFeishuTokens({
@@ -25,6 +26,7 @@ and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl
     events: { verificationToken: '${verificationToken}', encryptKey: '${encryptKey}' },
     store: memoryStore(),
   })
+  createServer(createNodeEventHandler(tokens)).listen(${portOf(push)})
   const token = await tokens.tenantAccessToken(${JSON.stringify(tenant)})
 
   APP_ID=${appId}
@@ -33,4 +35,9 @@ and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl
   VERIFICATION_TOKEN=${verificationToken}
   ENCRYPT_KEY=${encryptKey}
 `
+}
+
+function portOf(url: string): string {
+  const { port, protocol } = new URL(url)
+  return port || (protocol === 'https:' ? '443' : '80')
 }
