@@ -4,6 +4,7 @@
  * @module
  */
 export { freePorts } from './free-port.ts'
+export { isAlive } from './is-alive.ts'
 export { type MariadbServer, startMariadb } from './mariadb-server.ts'
 export { type Pgbouncer, type PgbouncerOptions, startPgbouncer } from './pgbouncer-server.ts'
 export type { PostgresVersion } from './postgres-engine.ts'
