@@ -55,7 +55,10 @@ export class Runner implements Alarm, EffectsOwner {
   #state: State
   /** The held token that `token` and `served` were made from. */
   #shown: Held | undefined
-  /** By how much the wall clock was ahead of the monotonic one when the held token's deadlines were last anchored. */
+  /**
+   * By how much the wall clock was ahead of the monotonic one when the held token's deadlines were last anchored; where none is held, at the last
+   * change of the state.
+   */
   #apart = 0
   /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
   #grantedAt: { readonly noted: number; readonly corrected: () => number } | undefined
@@ -282,14 +285,15 @@ export class Runner implements Alarm, EffectsOwner {
   /** Brings the hot path in line with the state. */
   #show(now: number): void {
     const held = usableToken(this.#state, now)
+    const wall = this.#kernel.clock.wall()
     if (held === undefined) {
+      this.#apart = wall - now
       this.until = Number.NEGATIVE_INFINITY
       this.token = undefined
       this.served = undefined
       this.#shown = undefined
       return
     }
-    const wall = this.#kernel.clock.wall()
     const { value, version, expiresAt } = held
     if (this.#shown?.version !== version || this.#shown.value !== value) {
       this.token = Object.freeze({ value, version, expiresAt: Math.floor(wall + expiresAt - now) })
@@ -352,7 +356,8 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   #disagree(): boolean {
-    if (this.#shown === undefined) return false
+    // A wait counts as a token does: while the machine slept, others have gone on counting.
+    if (this.#shown === undefined && this.#state.activity.kind !== 'cooling') return false
     const { clock } = this.#kernel
     return Math.abs(clock.wall() - clock.monotonic() - this.#apart) > CLOCK_DISAGREEMENT_MS
   }

@@ -78,9 +78,16 @@ export function changed(state: State, event: Of<'changed'>, policy: Policy): Ste
   }
 }
 
-/** The token is neither trusted nor dead: the store's clock knows, and one read asks it. */
+/**
+ * The token is neither trusted nor dead: the store's clock knows, and one read asks it. So it is with a wait: whoever asks next claims, and is
+ * told what is left of it.
+ */
 export function doubted(given: State, event: Moment): Step {
-  const state = leaseDoubted(given, event)
+  const { activity } = given
+  const state: State =
+    activity.kind === 'cooling'
+      ? { ...given, activity: { ...activity, retryAt: Math.min(activity.retryAt, event.now) } }
+      : leaseDoubted(given, event)
   const { token } = state
   if (token === undefined || !token.trusted) return step(state)
   const read = startRead({ ...state, token: { ...token, trusted: false } })

@@ -200,6 +200,29 @@ test('a node whose token had lapsed when a step of its clock showed it a newer o
   expect(world.mints()).toBe(4)
 })
 
+/** A node without a token, which waits a refusal out: five minutes. */
+async function waiting() {
+  const world = await createWorld()
+  const { tokens } = world.node()
+  world.simulator.disableTenant(world.appId, 'acme')
+  await expect(tokens.tenant('acme').get()).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' })
+  await quiet()
+  world.simulator.enableTenant(world.appId, 'acme')
+  return { world, tokens, refused: () => world.simulator.counters(world.appId, { tenantKey: 'acme' }).errors[99991662] ?? 0 }
+}
+
+test('a machine that slept for ten seconds of the five minutes for which a refusal holds asks the store, and waits on', async () => {
+  const { world, tokens } = await waiting()
+  for (let times = 0; times < 3; times += 1) {
+    world.suspend(10_000)
+    await expect(tokens.tenant('acme').get()).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' })
+    await quiet()
+  }
+  expect(world.simulator.counters(world.appId, { tenantKey: 'acme' }).requests.tenant_access_token).toBe(1)
+  await pass(world.clock, 5 * MINUTE)
+  expect(world.simulator.judge((await tokens.tenant('acme').get()).value)).toBe('valid')
+})
+
 describe('after the machine slept for 3 hours', () => {
   test('the dead token is not served, and the first caller gets a new one', async () => {
     const world = await createWorld()
@@ -212,6 +235,14 @@ describe('after the machine slept for 3 hours', () => {
     expect(new Set(values).size).toBe(1)
     expect(world.simulator.judge(values[0] ?? '')).toBe('valid')
     expect(world.mints()).toBe(2)
+  })
+
+  test('a refusal that was waited out meanwhile is not told any more: the first caller has a token', async () => {
+    const { world, tokens, refused } = await waiting()
+    world.suspend(3 * HOUR)
+    const { value } = await tokens.tenant('acme').get()
+    expect(world.simulator.judge(value)).toBe('valid')
+    expect(refused()).toBe(1)
   })
 
   test('in the middle of a token request, its late reply is not served', async () => {

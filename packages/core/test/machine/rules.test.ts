@@ -421,6 +421,27 @@ test('while the clocks disagree the token is not served, and one read brings it 
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { expiresAt: end } })
 })
 
+test('a wait that is doubted ends for the next caller, who is told by the store what is left of it; one that is over stays so', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted()
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure: fatal, outcome: 'failed' })
+  expect(ask(bench)).toEqual({ kind: 'fail', failure: fatal })
+  bench.send({ type: 'doubted' })
+  expect(bench.state.activity).toMatchObject({ kind: 'cooling', retryAt: bench.now })
+  expect(ask(bench).kind).toBe('wait')
+  bench.now += 10
+  bench.send({ type: 'doubted' })
+  expect(bench.state.activity).toMatchObject({ retryAt: bench.now - 10 })
+
+  bench.send({ type: 'wanted' })
+  const { attempt } = bench.must('claim')
+  const snapshot = emptySnapshot({ backoff: { retryInMs: 4 * MINUTE, failure: '', failures: 1 } })
+  bench.send({ type: 'claimed', attempt, sentAt: bench.now, claim: { kind: 'backoff', snapshot }, failure: fatal })
+  expect(bench.state.activity).toMatchObject({ kind: 'cooling', retryAt: bench.now + 4 * MINUTE })
+})
+
 test('an idle key lapses when it falls due, and the next caller starts the renewal while it is served', () => {
   const bench = new Bench()
   bench.minted('a', 10)
