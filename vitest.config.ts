@@ -4,7 +4,12 @@ import { defineConfig } from 'vitest/config'
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Fleets of processes, whose leases run in real time: they have the machine for themselves after all others have run. */
-const FLEETS = ['tools/fleet/test/**/*.test.ts', 'tools/chaos/test/**/*.test.ts', 'examples/rolling/test/rolling.test.ts']
+const FLEETS = [
+  'tools/fleet/test/**/*.test.ts',
+  'tools/chaos/test/**/*.test.ts',
+  'examples/rolling/test/rolling.test.ts',
+  'examples/serverless/test/**/*.test.ts',
+]
 /** Those that keep every core busy for long: one at a time, or leases end under their holders. */
 const CROWDS = ['tools/fleet/test/*-chain.test.ts', 'tools/fleet/test/*-users.test.ts']
 
