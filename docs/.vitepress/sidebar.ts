@@ -27,6 +27,7 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       page('docs/STORES.md'),
       page('docs/EVENT-ENDPOINTS.md'),
       page('docs/USER-TOKENS.md'),
+      page('docs/SERVERLESS.md'),
       page('docs/TESTING.md'),
       page('docs/MIGRATING-FROM-THE-SDK.md', 'Moving from the official SDK'),
       page('docs/WRITING-A-STORE.md'),
@@ -35,7 +36,13 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
   },
   {
     text: 'Run it',
-    items: [page('docs/RUNBOOK.md'), page('docs/ERRORS.md'), page('docs/SECURITY-MODEL.md'), page('docs/ENCRYPTION.md')],
+    items: [
+      page('docs/DEPLOYING.md'),
+      page('docs/RUNBOOK.md'),
+      page('docs/ERRORS.md'),
+      page('docs/SECURITY-MODEL.md'),
+      page('docs/ENCRYPTION.md'),
+    ],
   },
   {
     text: 'Look it up',
