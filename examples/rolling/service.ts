@@ -22,11 +22,10 @@ let leaving = false
 /** A balancer asks every few seconds, and wants its answer soon. */
 async function isReady(): Promise<boolean> {
   if (leaving) return false
-  const ready = tokens.ready().then(
+  return tokens.ready({ timeoutMs: 1_000 }).then(
     () => true,
     () => false,
   )
-  return Promise.race([ready, passed(1_000, false, { ref: false })])
 }
 
 /** Who is this company? Asked with the company's own token. */
