@@ -21,6 +21,8 @@ export interface Manifest {
 }
 
 const EXPECTED = new Set(['package.json', 'README.md', 'LICENSE'])
+/** What is read by something else than Node: dashboard and alerts fit the metrics of their own version. */
+const FOLDERS = /^(dist|grafana|prometheus)\//
 const RUN_AT_INSTALL = ['preinstall', 'install', 'postinstall', 'prepare']
 const DEPENDENCY_FIELDS = ['dependencies', 'optionalDependencies', 'peerDependencies', 'devDependencies'] as const
 
@@ -29,9 +31,7 @@ export function contentProblems(folder: string, manifest: Manifest, root: string
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-  const strangers = files
-    .filter((file) => !EXPECTED.has(file) && !file.startsWith('dist/'))
-    .map((file) => `${file} should not be published`)
+  const strangers = files.filter((file) => !EXPECTED.has(file) && !FOLDERS.test(file)).map((file) => `${file} should not be published`)
   const missing = [...EXPECTED].filter((file) => !files.includes(file)).map((file) => `${file} is missing`)
   return [
     ...strangers,

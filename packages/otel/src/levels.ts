@@ -5,13 +5,16 @@ import { errorType, type Owner, STATE, TOKEN, type Whose } from './attributes.ts
 /** Versions below are no time: they count on from none, as of a token that was fetched without a store. Microseconds, the year 2001. */
 const FIRST_TIME = 1e15
 
+/** So often is a value reported as 0 when it has gone: whoever reads has seen it by then, also where several do. */
+const ZEROS = 10
+
 /**
- * Values of one instrument by attributes. Those that were reported once are reported as 0 from then on: an SDK keeps the last value for ever.
- * There may be a hundred thousand keys, so attributes are made only for what has not been there before.
+ * Values of one instrument by attributes. Those that have gone are reported as 0 for a while: an SDK keeps the last value for ever. There may be a
+ * hundred thousand keys, so attributes are made only for what has not been there before.
  */
 class Level {
   readonly instrument: Observable
-  readonly #reported = new Map<string, Attributes>()
+  readonly #reported = new Map<string, { readonly attributes: Attributes; zeros: number }>()
   readonly #values = new Map<string, number>()
 
   constructor(instrument: Observable) {
@@ -22,11 +25,16 @@ class Level {
   add(id: string, attributes: () => Attributes, value: number, combine: (before: number, value: number) => number): void {
     const before = this.#values.get(id)
     this.#values.set(id, before === undefined ? value : combine(before, value))
-    if (before === undefined && !this.#reported.has(id)) this.#reported.set(id, attributes())
+    if (before === undefined && !this.#reported.has(id)) this.#reported.set(id, { attributes: attributes(), zeros: 0 })
   }
 
   report(result: BatchObservableResult): void {
-    for (const [id, attributes] of this.#reported) result.observe(this.instrument, this.#values.get(id) ?? 0, attributes)
+    for (const [id, reported] of this.#reported) {
+      const value = this.#values.get(id)
+      reported.zeros = value === undefined ? reported.zeros + 1 : 0
+      if (reported.zeros > ZEROS) this.#reported.delete(id)
+      else result.observe(this.instrument, value ?? 0, reported.attributes)
+    }
     this.#values.clear()
   }
 }

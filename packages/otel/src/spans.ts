@@ -1,4 +1,14 @@
-import { type Attributes, context, type HrTime, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import {
+  type Attributes,
+  context,
+  type HrTime,
+  isSpanContextValid,
+  type Span,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
 import type { EndNotice, UpstreamDetail } from '@tokenwell/core'
 import { errorType, HTTP_STATUS, OUTCOME, SERVING, type Whose } from './attributes.ts'
 
@@ -8,11 +18,11 @@ type FetchEnded = Extract<EndNotice, { readonly type: 'fetch-ended' }> & { reado
  * A span for each fetch, made when it has ended.
  *
  * One that callers had to wait for goes on in the context of the caller who set it off, and belongs into that trace while the caller's
- * span is open. A renewal in the background is nobody's: a timer runs in the context of whoever happened to set it.
+ * span is open; where that trace is not sampled, neither is this. A renewal in the background is nobody's: a timer runs in the context of whoever happened to set it.
  */
 export function fetchSpans(tracer: Tracer, whose: Whose): (event: FetchEnded) => void {
   return ({ key, time, outcome, durationMs, serving, failure }) => {
-    const isOfCaller = !serving && trace.getActiveSpan()?.isRecording() === true
+    const isOfCaller = !serving && isParent(trace.getActiveSpan())
     const attributes = {
       ...whose(key).attributes,
       [OUTCOME]: outcome,
@@ -26,6 +36,13 @@ export function fetchSpans(tracer: Tracer, whose: Whose): (event: FetchEnded) =>
     if (failure !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failure.code })
     span.end(hrTime(time))
   }
+}
+
+/** One that has ended records nothing any more, and nor does one that is not sampled: only that one says so. */
+function isParent(span: Span | undefined): boolean {
+  if (span === undefined) return false
+  const spanContext = span.spanContext()
+  return span.isRecording() || (isSpanContextValid(spanContext) && (spanContext.traceFlags & TraceFlags.SAMPLED) === 0)
 }
 
 /** What the upstream said, without its text. */

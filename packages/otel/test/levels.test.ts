@@ -1,3 +1,4 @@
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { createTokenManager } from '@tokenwell/core'
 import { observe } from '@tokenwell/otel'
 import { memoryStore } from '@tokenwell/store-memory'
@@ -103,4 +104,31 @@ test('two managers that report to one provider are added up, until one is stoppe
   const left = await scrape()
   expect(left.sum('keys', { token: 'fresh' })).toBe(1)
   expect(left.sum('token_time_to_expiry')).toBeGreaterThan(30 * 60)
+})
+
+test('a key that the manager has forgotten is reported as 0 for a while, and then forgotten as well', async () => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.DELTA)
+  // Each collection on its own: with the cumulative kind the SDK itself remembers what there was.
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })
+  const meterProvider = new MeterProvider({ readers: [reader] })
+  onTestFinished(() => meterProvider.shutdown())
+  const clock = virtualClock()
+  const manager = createTokenManager({ store: memoryStore({ clock }), clock, maxEntries: 1 })
+  onTestFinished(() => manager.close())
+  observe(manager, { meterProvider, keys: true })
+  const token = (key: string) => manager.token({ key, fetch: async () => ({ value: randomSecret('token'), expiresInMs: HOUR }) })
+  const waiting = async () => {
+    exporter.reset()
+    await reader.forceFlush()
+    const metrics = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics))
+    const found = metrics.find(({ descriptor }) => descriptor.name === 'tokenwell.backoff.remaining')
+    return (found?.dataPoints ?? []).map(({ attributes }) => attributes['tokenwell.key']).sort()
+  }
+  await token('first').get()
+  expect(await waiting()).toEqual(['first'])
+  await token('second').get()
+  expect(manager.status().map(({ key }) => key)).toEqual(['second'])
+  expect(await waiting()).toEqual(['first', 'second'])
+  for (let collection = 0; collection < 10; collection += 1) await waiting()
+  expect(await waiting()).toEqual(['second'])
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parser } from '@prometheus-io/lezer-promql'
-import { systemClock } from '@tokenwell/core'
+import { type EndNotice, type KeyStatus, systemClock, type TokenErrorCode } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { flaky } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
@@ -33,10 +33,45 @@ const queries: readonly Query[] = [
   ...groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => ({ of: alert, text: expr }))),
 ]
 
-/** How the series are called that a query takes, and the labels in it. */
-function readQuery({ of, text }: Query): { readonly names: readonly RegExp[]; readonly labels: readonly string[] } {
+const states: Record<KeyStatus['state'], true> = {
+  idle: true,
+  claiming: true,
+  fetching: true,
+  rereading: true,
+  publishing: true,
+  subscribing: true,
+  following: true,
+  cooling: true,
+  blocked: true,
+  detached: true,
+  closed: true,
+}
+const fetchOutcomes: Record<Extract<EndNotice, { readonly type: 'fetch-ended' }>['outcome'], true> = {
+  fetched: true,
+  failed: true,
+  unspent: true,
+  blocked: true,
+}
+const ticketOutcomes = ['accepted', 'ignored', 'refused', 'rejected', 'requested']
+
+/** What a label can say: an alert that asks for anything else never fires. */
+const VALUES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['tokenwell_state', new Set(Object.keys(states))],
+  ['tokenwell_token', new Set(['none', 'fresh', 'due'])],
+  ['tokenwell_serving', new Set(['true', 'false'])],
+  [
+    'tokenwell_outcome',
+    new Set([...Object.keys(fetchOutcomes), ...ticketOutcomes, 'superseded', 'takeover', 'granted', 'held', 'vouched']),
+  ],
+  ['tokenwell_credential', new Set(['app-ticket', 'app-access-token', 'tenant-access-token', 'jsapi-ticket', 'user-access-token'])],
+  ['error_type', new Set(['', 'UPSTREAM_REFUSED', 'TICKET_UNAVAILABLE', 'TICKET_REJECTED'] satisfies (TokenErrorCode | '')[])],
+])
+
+/** How the series are called that a query takes, the labels in it, and the values it asks for that no label has. */
+function readQuery({ of, text }: Query) {
   const names: RegExp[] = []
   const labels: string[] = []
+  const unheardOf: string[] = []
   parser.parse(text).iterate({
     enter({ type, from, to }) {
       if (type.isError) throw new Error(`${of}: not PromQL at ${from}: ${text}`)
@@ -47,9 +82,13 @@ function readQuery({ of, text }: Query): { readonly names: readonly RegExp[]; re
         names.push(new RegExp(`^${name}$`))
       }
       if (type.name === 'LabelName' && here !== '__name__') labels.push(here)
+      const [, label = '', value = ''] = (type.name.endsWith('LabelMatcher') && /^(\w+)\s*[!=]=?~?\s*"([^"]*)"/.exec(here)) || []
+      const known = VALUES.get(label)
+      if (known !== undefined) unheardOf.push(...value.split('|').filter((each) => !known.has(each)))
+      else if (type.name.endsWith('LabelMatcher') && !/^(__name__|job|instance)\b/.test(here)) unheardOf.push(here)
     },
   })
-  return { names, labels }
+  return { names, labels, unheardOf }
 }
 
 /** What dashboard and alerts are about has all happened, to two processes, a third without their key, and a store with faults to order. */
@@ -88,12 +127,19 @@ test('every query of the dashboard and of the alerts is PromQL, and takes series
   const samples = (await eventfulScrape()).flatMap((scrape) => scrape.samples)
   expect(queries.length).toBeGreaterThan(30)
   for (const query of queries) {
-    const { names, labels } = readQuery(query)
+    const { names, labels, unheardOf } = readQuery(query)
     expect(names, query.of).not.toEqual([])
     const series = names.map((name) => samples.filter((sample) => name.test(sample.name)))
     const known = new Set(['job', 'instance', ...series.flat().flatMap((sample) => Object.keys(sample.labels))])
     const missing = names.filter((_, at) => series[at]?.length === 0)
     const unknown = labels.filter((label) => !known.has(label))
-    expect({ ...query, missing, unknown }).toEqual({ ...query, missing: [], unknown: [] })
+    expect({ ...query, missing, unknown, unheardOf }).toEqual({ ...query, missing: [], unknown: [], unheardOf: [] })
   }
+})
+
+test('a value that no label has is found', () => {
+  const query = (text: string) => readQuery({ of: 'a query', text }).unheardOf
+  expect(query('tokenwell_keys{tokenwell_state=~"cooling|coolign", job="a"}')).toEqual(['coolign'])
+  expect(query('tokenwell_ticket_events_total{tokenwell_outcome="refusedd"}')).toEqual(['refusedd'])
+  expect(query('tokenwell_keys{tokenwell_stat!="idle"}')).toEqual(['tokenwell_stat!="idle"'])
 })

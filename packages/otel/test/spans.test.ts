@@ -1,4 +1,4 @@
-import { context, trace } from '@opentelemetry/api'
+import { context, TraceFlags, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { createTokenManager, TokenError } from '@tokenwell/core'
 import { observe } from '@tokenwell/otel'
@@ -81,6 +81,15 @@ test('a fetch that goes on when the request that began it has ended is a trace o
   await clock.advance(2_000)
   await answer
   expect(spans()).toMatchObject([{ parentSpanId: undefined }])
+})
+
+test('a fetch that a request sets off whose trace is not sampled is no trace of its own', async () => {
+  const { clock, handle, spans } = await start()
+  const unsampled = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: TraceFlags.NONE, isRemote: true }
+  const answer = context.with(trace.setSpanContext(context.active(), unsampled), () => handle.get())
+  await clock.advance(2_000)
+  await answer
+  expect(spans()).toEqual([])
 })
 
 test('a fetch that fails says why, with what the upstream said of it and none of its text', async () => {
