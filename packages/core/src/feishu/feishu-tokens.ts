@@ -111,8 +111,9 @@ export interface FeishuTokens {
   /** Calls the functions of a listener with what is about the app's credentials; see {@link TokenManager.listen}. @throws TypeError */
   listen(listener: Listener): () => void
   /**
-   * Settles every caller and lets go of everything; see {@link TokenManager.close}. A manager that was given stays open: its owner
-   * closes it, and with it this app's connections.
+   * Settles every caller and lets go of everything; see {@link TokenManager.close}. A manager that was given stays open, since others may use
+   * the same tokens: then this object's own methods take no more calls, and that is all. Handles go on, callers go on waiting, and tokens are
+   * kept, until the manager's owner closes it, and with it this app's connections.
    */
   close(options?: CloseOptions): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
