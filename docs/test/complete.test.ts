@@ -92,6 +92,7 @@ test('every event has its row', () => {
   const rows = section(read('docs/RUNBOOK.md'), 'Events')
   const events = [
     ...alternatives(`${CORE}/machine/happenings.ts`, 'Notice'),
+    ...alternatives(`${CORE}/events.ts`, 'EndNotice'),
     ...alternatives(`${CORE}/events.ts`, 'TicketNotice'),
     'record-unreadable',
   ]

@@ -304,3 +304,12 @@ test('an order that could not be carried out is refused when it is given', () =>
   ]
   for (const [endpoint, reply] of wrong) expect(order(endpoint, reply), JSON.stringify(reply)).toThrow(/^reply: expected /)
 })
+
+test('an option that is wrong is refused by its name', () => {
+  // As a test in JavaScript may give them.
+  const fake = (options: object) => () => fakeFeishuTokens(options)
+  expect(fake({ tickets: false })).toThrow('there is no option "tickets"')
+  expect(fake({ ticket: 'no' })).toThrow('ticket: expected true or false')
+  expect(fake({ api: 'x' })).toThrow('api: expected a function')
+  expect(fake({ appType: 'other' })).toThrow("appType: expected 'store' or 'custom'")
+})

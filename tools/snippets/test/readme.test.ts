@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
@@ -71,6 +72,26 @@ test('every block that shows a file shows it as it is', () => {
   const shown = PAGES.flatMap(blocksOf).filter(({ comment }) => comment === 'file')
   expect(shown.length).toBeGreaterThan(5)
   for (const { commented, code } of shown) expect(code).toBe(readFileSync(join(ROOT, commented.trim()), 'utf8'))
+})
+
+/** What the blocks of a page import, by the names of the packages. */
+function importedOn(page: string): Set<string> {
+  const specifiers = blocksOf(page).flatMap(({ code }) =>
+    [...code.matchAll(/(?:from|import) '([^'.][^']*)'/g)].map(([, from = '']) => from),
+  )
+  return new Set(specifiers.filter((from) => !isBuiltin(from)).map((from) => /^(?:@[^/]+\/)?[^/]+/.exec(from)?.[0] ?? from))
+}
+
+test('whoever installs what a page says can import what its blocks do', () => {
+  const pages = PAGES.map((page) => ({ page, text: readFileSync(join(ROOT, page), 'utf8') })).filter(({ text }) =>
+    /npm install @?\w/.test(text),
+  )
+  expect(pages.length).toBeGreaterThan(5)
+  const missing = pages.flatMap(({ page, text }) => {
+    const installed = [...text.matchAll(/npm install((?: @?[\w./-]+)+)/g)].flatMap(([, names = '']) => names.trim().split(' '))
+    return [...importedOn(page)].filter((name) => !installed.includes(name)).map((name) => `${page}: ${name}`)
+  })
+  expect(missing).toEqual([])
 })
 
 test('a block that uses a name that is not there is caught', () => {

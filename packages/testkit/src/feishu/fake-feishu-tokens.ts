@@ -32,6 +32,8 @@ export interface FakeFeishuTokens extends FeishuTokens {
   readonly clock: VirtualClock
 }
 
+const OPTIONS = ['appId', 'appType', 'ticket', 'clock', 'api']
+
 const VERIFICATION_TOKEN = 'verification token of the fake'
 
 /**
@@ -50,6 +52,7 @@ const VERIFICATION_TOKEN = 'verification token of the fake'
  * @throws TypeError for an option that is wrong
  */
 export function fakeFeishuTokens(options: FakeFeishuTokensOptions = {}): FakeFeishuTokens {
+  check(options)
   const { appId = 'cli_fake', appType = 'store', ticket = true, clock = virtualClock(), api = () => ({}) } = options
   const platform = new FakePlatform({ clock, appId, verificationToken: VERIFICATION_TOKEN, api })
   const manager = createTokenManager({ store: memoryStore({ clock }), clock, random: evenly() })
@@ -81,4 +84,15 @@ export function fakeFeishuTokens(options: FakeFeishuTokensOptions = {}): FakeFei
 function evenly(): Random {
   let count = 0
   return { fraction: () => 0.5, id: () => `draw-${++count}` }
+}
+
+/** `createFeishuTokens` looks at the rest. */
+function check(options: FakeFeishuTokensOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) throw new TypeError(`fakeFeishuTokens: there is no option "${name}"; it takes ${OPTIONS.join(', ')}`)
+  }
+  const { ticket, api } = options
+  if (ticket !== undefined && typeof ticket !== 'boolean')
+    throw new TypeError(`ticket: expected true or false, got a value of type ${typeof ticket}`)
+  if (api !== undefined && typeof api !== 'function') throw new TypeError(`api: expected a function, got a value of type ${typeof api}`)
 }
