@@ -32,7 +32,13 @@ function quickStart(): string {
   return code
 }
 
-/** An empty project of a user, with the programs to try in it: the same sources as ESM and as CommonJS. */
+/** As in the manifest of a project. */
+const KINDS = [
+  ['esm', 'module'],
+  ['cjs', 'commonjs'],
+] as const
+
+/** An empty project of each kind of module, which share what is installed, with the same sources to try in both. */
 export function makeProject(folder: string, manifests: readonly Manifest[]): Project {
   mkdirSync(folder, { recursive: true })
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
@@ -48,9 +54,10 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
     types: ['node'],
     strict: true,
     exactOptionalPropertyTypes: true,
+    rootDir: '.',
     outDir: 'out',
   }
-  write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] }))
+  write('tsconfig.json', JSON.stringify({ compilerOptions, include: KINDS.map(([kind]) => kind) }))
 
   const paths = entries(manifests)
   const imports = paths.map((path, at) => `import * as entry${at} from '${path}'`)
@@ -64,11 +71,15 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
     "if (empty.length > 0) throw new Error('exports nothing: ' + empty.map(([path]) => path).join(', '))",
     '',
   ].join('\n')
-  for (const extension of ['mts', 'cts']) {
-    write(`every-entry.${extension}`, everyEntry)
-    for (const name of ['quick-start', 'fake-tokens']) copyFileSync(consumer(`${name}.ts`), join(folder, `${name}.${extension}`))
+  for (const [kind, type] of KINDS) {
+    for (const place of [kind, join('out', kind)]) {
+      mkdirSync(join(folder, place), { recursive: true })
+      write(join(place, 'package.json'), JSON.stringify({ type }))
+    }
+    write(join(kind, 'every-entry.ts'), everyEntry)
+    for (const name of ['quick-start', 'fake-tokens']) copyFileSync(consumer(`${name}.ts`), join(folder, kind, `${name}.ts`))
   }
-  write('readme.mts', quickStart())
+  write(join('esm', 'readme.ts'), quickStart())
   for (const file of ['undici-stays-away.mjs', 'undici-stays-away.cjs', 'run-readme.mjs', 'simulator-program.mjs']) {
     copyFileSync(consumer(file), join(folder, file))
   }
@@ -81,13 +92,13 @@ export function makeProject(folder: string, manifests: readonly Manifest[]): Pro
       ['the simulator runs as a program', 'simulator-program.mjs'],
     ],
     compiled: [
-      ['every entry can be imported', join('out', 'every-entry.mjs')],
-      ['every entry can be required', join('out', 'every-entry.cjs')],
-      ['the quick start runs as ESM', join('out', 'quick-start.mjs')],
-      ['the quick start runs as CommonJS', join('out', 'quick-start.cjs')],
+      ['every entry can be imported', join('out', 'esm', 'every-entry.js')],
+      ['every entry can be required', join('out', 'cjs', 'every-entry.js')],
+      ['the quick start runs as ESM', join('out', 'esm', 'quick-start.js')],
+      ['the quick start runs as CommonJS', join('out', 'cjs', 'quick-start.js')],
       ['the quick start of the README runs as it is written', 'run-readme.mjs'],
-      ['fake tokens need no test runner, as ESM', join('out', 'fake-tokens.mjs')],
-      ['fake tokens need no test runner, as CommonJS', join('out', 'fake-tokens.cjs')],
+      ['fake tokens need no test runner, as ESM', join('out', 'esm', 'fake-tokens.js')],
+      ['fake tokens need no test runner, as CommonJS', join('out', 'cjs', 'fake-tokens.js')],
     ],
   }
 }

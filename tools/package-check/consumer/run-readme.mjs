@@ -25,7 +25,7 @@ Object.assign(process.env, {
   DOMAIN: simulator.url,
   PORT: `${port}`,
 })
-const { authorization } = await import('./out/readme.mjs')
+const { authorization } = await import('./out/esm/readme.js')
 assert.equal(simulator.judge((await authorization()).replace(/^Bearer /, '')), 'valid')
 // It serves events until somebody ends it.
 process.exit()
