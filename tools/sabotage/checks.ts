@@ -3,14 +3,8 @@ import { sabotages } from '../proof/models.ts'
 import { provideToolchain, type Toolchain } from '../proof/toolchain.ts'
 import { verify } from '../proof/verifier.ts'
 import type { Check, Mutation } from './mutation.ts'
-import { type Ended, run } from './run.ts'
-
-/** What a check made of what it was run on. */
-export interface Verdict {
-  readonly isCaught: boolean
-  /** What caught it, or why the check came to nothing. */
-  readonly by: string
-}
+import { run } from './run.ts'
+import { playVerdict, testVerdict, type Verdict } from './verdict.ts'
 
 export interface CheckOptions {
   /** Where the copy is. */
@@ -24,18 +18,18 @@ export interface CheckOptions {
 /** One check of one mutation; without a mutation what is run must pass. Milliseconds. */
 const PATIENCE_MS = 600_000
 
-/** Runs test files; the exit code says whether all passed. */
+/** Runs test files up to the first test that fails. */
 export async function test(files: readonly string[], { folder, signal }: CheckOptions): Promise<Verdict> {
   const vitest = join('node_modules', 'vitest', 'vitest.mjs')
   const ended = await run(process.execPath, [vitest, 'run', '--bail', '1', ...files], { cwd: folder, patienceMs: PATIENCE_MS, signal })
-  return verdict(ended, /^ *FAIL +(.*)$/m)
+  return testVerdict(ended)
 }
 
 /** Plays worlds one after the other until something is wrong in one. */
 export async function simulate({ folder, seeds, first, signal }: CheckOptions): Promise<Verdict> {
   const args = ['--import', './tools/sources.mjs', join('tools', 'sabotage', 'play.ts'), `${seeds}`, `${first}`]
   const ended = await run(process.execPath, args, { cwd: folder, patienceMs: PATIENCE_MS, signal })
-  return verdict(ended, /^(seed .*)$/m)
+  return playVerdict(ended)
 }
 
 const searched = new Map<string, Promise<Verdict>>()
@@ -52,8 +46,9 @@ async function search(name: string, folder: string, signal: AbortSignal): Promis
   const sabotage = sabotages.find((each) => each.name === name)
   if (sabotage === undefined) throw new RangeError(`no model has a switch ${name}`)
   toolchain ??= provideToolchain()
-  const { violation, contradicts } = await verify(join(folder, 'proof'), toolchain, sabotage, false, signal)
-  return { isCaught: violation !== undefined, by: contradicts === undefined ? '' : `contradicts "${contradicts}"` }
+  const { violation, contradicts, incomplete } = await verify(join(folder, 'proof'), toolchain, sabotage, false, signal)
+  if (violation !== undefined) return { outcome: 'caught', by: `contradicts "${contradicts}"` }
+  return incomplete === undefined ? { outcome: 'missed', by: '' } : { outcome: 'broke', by: `not a complete search: ${incomplete}` }
 }
 
 export async function check(kind: Check, mutation: Mutation, options: CheckOptions): Promise<Verdict> {
@@ -67,11 +62,4 @@ export async function check(kind: Check, mutation: Mutation, options: CheckOptio
     case 'model':
       return model(mutation.model ?? '', options)
   }
-}
-
-function verdict({ code, output }: Ended, what: RegExp): Verdict {
-  if (code === undefined) return { isCaught: true, by: `it did not end within ${PATIENCE_MS / 1_000} s` }
-  if (code === 0) return { isCaught: false, by: '' }
-  const last = output.trimEnd().split('\n').at(-1) ?? ''
-  return { isCaught: true, by: what.exec(output)?.[1] ?? `exit code ${code}: ${last}` }
 }

@@ -1,11 +1,12 @@
 /** `npm run sabotage`: takes one rule after the other out of a copy of the code, and shows what notices. @module */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type CheckOptions, check, simulate, test, type Verdict } from './checks.ts'
+import { type CheckOptions, check, simulate, test } from './checks.ts'
 import { copyOf } from './copy.ts'
 import { mutations } from './list/index.ts'
-import { CHECKS, type Check, checksOf, type Mutation } from './mutation.ts'
+import { CHECKS, type Check, CODE_CHECKS, checksOf, type Mutation } from './mutation.ts'
 import { type Row, summary } from './summary.ts'
+import type { Verdict } from './verdict.ts'
 
 const USAGE = `usage: npm run sabotage [-- options]
 
@@ -38,7 +39,8 @@ async function main(): Promise<number> {
   const checksFor = (mutation: Mutation) => checksOf(mutation).filter((each) => asked.includes(each))
   const chosen = mutations.filter(
     (mutation) =>
-      checksFor(mutation).length > 0 &&
+      // Those that the simulation cannot meet are counted beside what it found.
+      (checksFor(mutation).length > 0 || (asked.includes('simulation') && mutation.unplayed !== undefined)) &&
       (values.only.length === 0 || values.only.some((part) => `${mutation.name} ${mutation.file}`.includes(part))),
   )
   if (chosen.length === 0) throw new TypeError('no mutation is left to try')
@@ -97,18 +99,21 @@ async function unbroken(
     }
   }
   const tested = files.size === 0 ? undefined : await test([...files], options)
-  if (tested?.isCaught) return tested.by
+  if (tested !== undefined && tested.outcome !== 'missed') return tested.by
   const played = isPlayed ? await simulate(options) : undefined
-  return played?.isCaught ? played.by : undefined
+  return played === undefined || played.outcome === 'missed' ? undefined : played.by
 }
 
-function tell({ mutation: { name, breaks }, verdicts }: Row): void {
-  const cells = CHECKS.map((kind) => {
+const WORDS = { caught: 'CAUGHT', missed: 'missed', broke: 'BROKE' } as const
+
+function tell({ mutation: { name, breaks, unplayed }, verdicts }: Row): void {
+  const cell = (kind: Check) => {
     const verdict = verdicts.get(kind)
-    return `${kind} ${verdict === undefined ? '·' : verdict.isCaught ? 'CAUGHT' : 'missed'}`.padEnd(20)
-  })
-  console.log(`${name.padEnd(40)}${cells.join('')}${breaks}`)
-  for (const [kind, { isCaught, by }] of verdicts) if (isCaught) console.log(`    ${kind}: ${by}`)
+    return `${kind} ${verdict === undefined ? '·' : WORDS[verdict.outcome]}`.padEnd(20)
+  }
+  console.log(`${name.padEnd(40)}${CODE_CHECKS.map(cell).join('')}| ${cell('model')}${breaks}`)
+  for (const [kind, { outcome, by }] of verdicts) if (outcome !== 'missed') console.log(`    ${kind}: ${by}`)
+  if (unplayed !== undefined) console.log(`    not simulated: ${unplayed}`)
 }
 
 function whole(name: string, text: string): number {

@@ -1,5 +1,11 @@
-/** The kinds of check that may catch a mutation, in the order in which they are tried. */
-export const CHECKS = ['unit', 'conformance', 'simulation', 'model'] as const
+/** Those that run the code as it was broken: one of them must catch a mutation. */
+export const CODE_CHECKS = ['unit', 'conformance', 'simulation'] as const
+
+/**
+ * All that may be tried, in this order. The model is searched as it stands, with a switch that takes the same rule out of it: it says that
+ * the rule is needed, and nothing of the code.
+ */
+export const CHECKS = [...CODE_CHECKS, 'model'] as const
 export type Check = (typeof CHECKS)[number]
 
 /** One rule taken out of the code, in one place. */
@@ -19,6 +25,8 @@ export interface Mutation {
   readonly conformance?: readonly string[]
   /** Whether fleets are played with it. Only what the simulation runs can be caught by it: core, and the reference store. */
   readonly simulation?: true
+  /** Why no fleet is played with it: a mutation of core without a reason counts among those that the simulation should find. */
+  readonly unplayed?: string
   /** The switch that takes the same rule out of a model in `proof/`. */
   readonly model?: string
 }

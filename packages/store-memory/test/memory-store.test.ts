@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import type { Operation, PublishRequest, StoreChange, TokenStore } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
@@ -32,7 +33,7 @@ function setup() {
 test('the machine tells the time when no clock is given', async () => {
   const before = Date.now() * 1000
   const claim = await memoryStore().claim('key', 'a', { leaseMs: 1000, seen: 0, rejected: 0 }, operation())
-  if (claim.kind !== 'granted') throw new Error(claim.kind)
+  if (claim.kind !== 'granted') throw new AssertionError({ message: claim.kind })
   expect(claim.fence).toBeGreaterThanOrEqual(before)
   expect(claim.fence).toBeLessThanOrEqual(Date.now() * 1000)
 })
@@ -133,7 +134,7 @@ test('a record with a live value, lease or backoff is not forgotten', async () =
   await publish(store, 'value', now(), { expiresInMs: 3650 * DAY_MS })
   await store.claim('lease', 'a', { leaseMs: 365 * DAY_MS, seen: 0, rejected: 0 }, operation())
   const claim = await store.claim('backoff', 'a', { leaseMs: 1000, seen: 0, rejected: 0 }, operation())
-  if (claim.kind !== 'granted') throw new Error(claim.kind)
+  if (claim.kind !== 'granted') throw new AssertionError({ message: claim.kind })
   await store.settle('backoff', 'a', claim.fence, { backoffMs: 365 * DAY_MS }, operation())
   await clock.advance(300 * DAY_MS)
   await writeElsewhere(store, now())

@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { redisStore } from '@tokenwell/store-redis'
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis as Admin } from 'ioredis'
@@ -84,7 +85,7 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
   test('a server that lost everything grants fences above what its callers have seen, and takes what was fetched', async () => {
     const store = open()
     const before = await store.claim('key', 'a', claim, patient)
-    if (before.kind !== 'granted') throw new Error('the first claim is granted')
+    if (before.kind !== 'granted') throw new AssertionError({ message: 'the first claim is granted' })
     await admin.flushall()
     const seen = before.fence + 3_600_000_000
     const after = await store.claim('key', 'b', { ...claim, seen }, patient)

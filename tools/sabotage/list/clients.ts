@@ -3,7 +3,9 @@ import type { Mutation } from '../mutation.ts'
 const CLIENTS = 'packages/core/src/feishu/clients'
 const tests = (...names: readonly string[]) => names.map((name) => `packages/core/test/feishu-clients/${name}.test.ts`)
 
-/** Of the HTTP clients: where a token goes, and how often a request is sent. No fleet that is simulated calls an API. */
+const unplayed = 'No process that is simulated calls an API of the platform.'
+
+/** Of the HTTP clients: where a token goes, and how often a request is sent. */
 export const clients: readonly Mutation[] = [
   {
     name: 'domain-by-its-beginning',
@@ -12,6 +14,7 @@ export const clients: readonly Mutation[] = [
     replace: '.baseUrl}`',
     breaks: 'A token goes to every host whose name begins like the domain of the app.',
     unit: tests('origin'),
+    unplayed,
   },
   {
     name: 'path-as-an-address',
@@ -20,6 +23,7 @@ export const clients: readonly Mutation[] = [
     replace: 'return URL.canParse(path, from) ? new URL(path, from) : undefined',
     breaks: 'Where a request goes is taken from a path that looks like a host.',
     unit: tests('origin'),
+    unplayed,
   },
   {
     name: 'own-authorization-overruled',
@@ -28,6 +32,7 @@ export const clients: readonly Mutation[] = [
     replace: '',
     breaks: 'A request that brings its own token is sent with another.',
     unit: tests('origin'),
+    unplayed,
   },
   {
     name: 'token-of-another-app',
@@ -36,6 +41,7 @@ export const clients: readonly Mutation[] = [
     replace: 'if (scope) return handle',
     breaks: 'The token of one app is sent as that of another.',
     unit: tests('options'),
+    unplayed,
   },
   {
     name: 'stranger-believed',
@@ -44,6 +50,7 @@ export const clients: readonly Mutation[] = [
     replace: '',
     breaks: 'What another host says after a redirect takes the token from the whole fleet.',
     unit: tests('origin'),
+    unplayed,
   },
   {
     name: 'half-a-body-sent-again',
@@ -52,6 +59,7 @@ export const clients: readonly Mutation[] = [
     replace: 'return this.#isTaken || this.#kept !== undefined ||',
     breaks: 'A request is sent again with what is left of a body that was read.',
     unit: tests('body'),
+    unplayed,
   },
   {
     name: 'waits-not-added-up',
@@ -60,6 +68,7 @@ export const clients: readonly Mutation[] = [
     replace: '',
     breaks: 'A request waits for one rate limit after the other, for ever.',
     unit: tests('rate-limit'),
+    unplayed,
   },
   {
     name: 'throttled-come-back-together',
@@ -68,6 +77,7 @@ export const clients: readonly Mutation[] = [
     replace: '',
     breaks: 'All that were throttled come back in the same instant.',
     unit: tests('rate-limit'),
+    unplayed,
   },
   {
     name: 'token-in-an-error',
@@ -76,5 +86,6 @@ export const clients: readonly Mutation[] = [
     replace: 'error as Error',
     breaks: 'The error of a request that failed shows the token it was sent with.',
     unit: tests('abort'),
+    unplayed,
   },
 ]

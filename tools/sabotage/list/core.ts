@@ -225,6 +225,7 @@ const claims: readonly Mutation[] = [
     replace: '(windowMs < policy.renewWindowMs ? 0 : policy.renewJitterMs)',
     breaks: 'Short-lived tokens that were fetched together fall due together, for ever.',
     unit: machine,
+    unplayed: 'Tokens of the worlds live longer than two of their windows, save now and then one of an upstream in trouble.',
   },
   {
     name: 'operation-without-deadline',
@@ -485,7 +486,7 @@ const edges: readonly Mutation[] = [
     replace: 'JSON.stringify([MARK, keyId, key])',
     breaks: 'Who can write to the store can put an old value in the place of a new one.',
     unit: ['packages/core/test/seal/'],
-    simulation: true,
+    unplayed: 'Processes that are simulated do not seal what they store.',
   },
 ]
 

@@ -14,10 +14,15 @@ describe.each(mutations)('$name', (mutation) => {
   })
 
   it('is tried by checks that are there', () => {
-    expect(checksOf(mutation)).not.toEqual([])
+    const codeChecks = checksOf(mutation).filter((check) => check !== 'model')
+    expect(codeChecks).not.toEqual([])
     for (const path of [...(mutation.unit ?? []), ...(mutation.conformance ?? [])]) expect(existsSync(inRoot(path)), path).toBe(true)
     if (mutation.model !== undefined) expect(sabotages.map(({ name }) => name)).toContain(mutation.model)
   })
+})
+
+it.each(mutations.filter(({ file }) => file.startsWith('packages/core/')))('$name of core is simulated, or says why not', (mutation) => {
+  expect([mutation.simulation, mutation.unplayed].filter((each) => each !== undefined)).toHaveLength(1)
 })
 
 it('names each mutation once', () => {

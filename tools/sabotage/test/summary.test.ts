@@ -1,36 +1,89 @@
 import { expect, test } from 'vitest'
-import type { Check } from '../mutation.ts'
+import type { Check, Mutation } from '../mutation.ts'
 import { type Row, summary } from '../summary.ts'
+import type { Verdict } from '../verdict.ts'
 
-const row = (name: string, file: string, ...verdicts: readonly [Check, boolean][]): Row => ({
-  mutation: { name, file, find: 'a', replace: 'b', breaks: 'Something.' },
-  verdicts: new Map(verdicts.map(([check, isCaught]) => [check, { isCaught, by: '' }])),
+type Outcome = Verdict['outcome']
+
+const row = (name: string, file: string, verdicts: Partial<Record<Check, Outcome>>, more: Partial<Mutation> = {}): Row => ({
+  mutation: { name, file, find: 'a', replace: 'b', breaks: 'Something.', ...more },
+  verdicts: new Map(Object.entries(verdicts).map(([check, outcome]) => [check as Check, { outcome, by: 'this' }])),
 })
 
-const inCore = (name: string, isPlayed: boolean) => row(name, 'packages/core/src/runner.ts', ['unit', true], ['simulation', isPlayed])
+const CORE = 'packages/core/src/runner.ts'
+const RECORD = 'packages/store-memory/src/record.ts'
+const SCRIPT = 'packages/store-redis/src/scripts/claim.lua'
+const inCore = (name: string, simulation: Outcome) => row(name, CORE, { unit: 'caught', simulation })
 
 test('all is well when everything was caught and the simulation found four of five in core', () => {
-  const rows = [inCore('a', true), inCore('b', true), inCore('c', true), inCore('d', true), inCore('e', false)]
+  const rows = [...['a', 'b', 'c', 'd'].map((name) => inCore(name, 'caught')), inCore('e', 'missed')]
   expect(summary(rows)).toEqual({
-    lines: ['the simulation alone found 4 of 5 in core', '5 of 5 mutations were caught'],
+    lines: [
+      'the simulation alone found 4 of 5 in core that a fleet can meet, of all 5 in core',
+      '5 of 5 mutations were caught by what runs the code',
+    ],
     isGood: true,
   })
 })
 
 test('what nothing noticed is named', () => {
-  const { lines, isGood } = summary([row('a', 'packages/store-redis/src/scripts/claim.lua', ['unit', false], ['conformance', false])])
-  expect(lines).toEqual(['ESCAPED: a: Something.', '0 of 1 mutations were caught'])
+  const { lines, isGood } = summary([row('a', SCRIPT, { unit: 'missed', conformance: 'missed' })])
+  expect(lines).toEqual(['ESCAPED: a: Something.', '0 of 1 mutations were caught by what runs the code'])
+  expect(isGood).toBe(false)
+})
+
+test('what the model alone contradicts has escaped: it does not read the code', () => {
+  const { lines, isGood } = summary([row('a', SCRIPT, { unit: 'missed', model: 'caught' })])
+  expect(lines).toEqual([
+    'ESCAPED: a: Something.',
+    'the model, in which the code is not read, needs 1 of 1 rules',
+    '0 of 1 mutations were caught by what runs the code',
+  ])
+  expect(isGood).toBe(false)
+})
+
+test('a check that broke has caught nothing, and fails the run even where another has caught it', () => {
+  const { lines, isGood } = summary([
+    row('a', SCRIPT, { unit: 'broke', conformance: 'caught' }),
+    row('b', SCRIPT, { unit: 'broke', conformance: 'missed' }),
+  ])
+  expect(lines).toEqual([
+    'BROKE: a: unit: this',
+    'BROKE: b: unit: this',
+    'ESCAPED: b: Something.',
+    '1 of 2 mutations were caught by what runs the code',
+  ])
   expect(isGood).toBe(false)
 })
 
 test('what the simulation should have found is named, the reference store being counted by itself', () => {
-  const record = row('c', 'packages/store-memory/src/record.ts', ['simulation', false], ['conformance', true])
-  const { lines, isGood } = summary([inCore('a', true), inCore('b', false), record])
+  const record = row('c', RECORD, { simulation: 'missed', conformance: 'caught' })
+  const { lines, isGood } = summary([inCore('a', 'caught'), inCore('b', 'missed'), record])
   expect(lines).toEqual([
-    'the simulation alone found 1 of 2 in core',
+    'the simulation alone found 1 of 2 in core that a fleet can meet, of all 2 in core',
     'TOO FEW: it should find 80 %; it missed b',
     'and 0 of 1 in the reference store',
-    '3 of 3 mutations were caught',
+    '3 of 3 mutations were caught by what runs the code',
   ])
   expect(isGood).toBe(false)
+})
+
+test('a mutation of core that is not played counts as missed by the simulation, unless it says why', () => {
+  const found = [inCore('a', 'caught'), inCore('b', 'caught')]
+  const excused = summary([...found, row('c', CORE, { unit: 'caught' }, { unplayed: 'No fleet calls it.' })])
+  expect(excused.lines[0]).toBe('the simulation alone found 2 of 2 in core that a fleet can meet, of all 3 in core')
+  expect(excused.isGood).toBe(true)
+  const silent = summary([...found, row('c', CORE, { unit: 'caught' })])
+  expect(silent.lines.slice(0, 2)).toEqual([
+    'the simulation alone found 2 of 3 in core that a fleet can meet, of all 3 in core',
+    'TOO FEW: it should find 80 %; it missed c',
+  ])
+  expect(silent.isGood).toBe(false)
+})
+
+test('a run without the simulation asks nothing of it', () => {
+  expect(summary([row('a', CORE, { unit: 'caught' })])).toEqual({
+    lines: ['1 of 1 mutations were caught by what runs the code'],
+    isGood: true,
+  })
 })

@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import type { Claim } from '@tokenwell/core'
 import { expect, test } from 'vitest'
 import { verdict } from '../../src/machine/verdict.ts'
@@ -233,7 +234,7 @@ test('without hints a waiting caller has the record re-read after 25 ms at most,
   const gaps: number[] = []
   for (let round = 0; round < 8; round += 1) {
     const { activity } = bench.state
-    if (activity.kind !== 'following') throw new Error(activity.kind)
+    if (activity.kind !== 'following') throw new AssertionError({ message: activity.kind })
     gaps.push(activity.rereadAt - bench.now)
     bench.now = activity.rereadAt
     bench.send({ type: 'woke' })

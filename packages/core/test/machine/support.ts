@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import type { Claim, Snapshot } from '@tokenwell/core'
 import fc from 'fast-check'
 import { TokenError } from '../../src/errors.ts'
@@ -58,7 +59,9 @@ export class Bench {
   must<Type extends Effect['type']>(type: Type): Extract<Effect, { type: Type }> {
     const effect = this.take(type)
     if (effect === undefined)
-      throw new Error(`no ${type} is outstanding; outstanding: ${this.outstanding.map((each) => each.type).join(', ')}`)
+      throw new AssertionError({
+        message: `no ${type} is outstanding; outstanding: ${this.outstanding.map((each) => each.type).join(', ')}`,
+      })
     return effect
   }
 

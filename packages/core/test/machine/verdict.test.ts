@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { expect, test } from 'vitest'
 import { verdict } from '../../src/machine/verdict.ts'
 import { Bench, emptySnapshot, failure, fatal, rotating, spent } from './support.ts'
@@ -19,7 +20,7 @@ function failed(bench: Bench, why: typeof failure): Bench {
 }
 
 function retryAt({ state: { activity } }: Bench): number {
-  if (activity.kind !== 'cooling') throw new Error(activity.kind)
+  if (activity.kind !== 'cooling') throw new AssertionError({ message: activity.kind })
   return activity.retryAt
 }
 

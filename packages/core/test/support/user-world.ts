@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { isTokenError, type TokenError } from '@tokenwell/core'
 import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
@@ -28,7 +29,7 @@ export function noted({ simulator, appId }: World): void {
 
 export async function failure(promise: Promise<unknown>): Promise<TokenError> {
   const error = await errorOf(promise)
-  if (!isTokenError(error)) throw new Error('expected a TokenError', { cause: error })
+  if (!isTokenError(error)) throw new AssertionError({ message: `expected a TokenError, got ${String(error)}` })
   return error
 }
 

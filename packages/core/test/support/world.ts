@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, request as openRequest, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -99,7 +100,7 @@ export async function createWorld(
     await dispatcher.destroy()
     await simulator.close()
     await quiet()
-    if (clock.pending > 0) throw new Error(`${clock.pending} timers were left running`)
+    if (clock.pending > 0) throw new AssertionError({ message: `${clock.pending} timers were left running` })
   })
 
   const world: World = {
@@ -172,7 +173,7 @@ export async function eventually(condition: () => boolean): Promise<void> {
     if (condition()) return
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
-  throw new Error('the condition did not come to hold')
+  throw new AssertionError({ message: 'the condition did not come to hold' })
 }
 
 /** Turns of the event loop in which a request on the loopback interface comes to its end, several times over. */
@@ -199,7 +200,7 @@ export async function pass(clock: VirtualClock, ms: number): Promise<void> {
 export async function recordOf(world: World, node: Node, name: 'app-access-token' | 'app-ticket' | 'app-ticket-resend'): Promise<Snapshot> {
   const key = `tokenwell/${node.tokens.app.key.replace(/app-access-token$/, name)}`
   const [snapshot] = await world.store.read([key], { signal: new AbortController().signal })
-  if (snapshot === undefined) throw new Error(`the store did not answer for ${key}`)
+  if (snapshot === undefined) throw new AssertionError({ message: `the store did not answer for ${key}` })
   return snapshot
 }
 

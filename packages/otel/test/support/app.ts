@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import type { TokenManagerOptions, TokenStore } from '@tokenwell/core'
 import { createTokenManager } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
@@ -64,5 +65,5 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
     if (await condition()) return
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
-  throw new Error('the condition did not come to hold')
+  throw new AssertionError({ message: 'the condition did not come to hold' })
 }

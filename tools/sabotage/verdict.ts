@@ -1,0 +1,39 @@
+import type { Ended } from './run.ts'
+
+/** What a check made of what it was run on. */
+export interface Verdict {
+  /** `broke`: it came to no end of its own, which says nothing of what it was run on. */
+  readonly outcome: 'caught' | 'missed' | 'broke'
+  /** What caught it, or what broke. */
+  readonly by: string
+}
+
+/**
+ * A test that failed, and the first line of why. A suite that could not be loaded, a server that did not start and an exception of the
+ * program (a name that is not there, a statement that does not parse) fail, too, whatever the code does: they are none of these. What core
+ * itself throws is.
+ */
+const FAILED_TEST =
+  /^ *FAIL +(.*)\n(?:AssertionError|TestTimeoutError|TokenError|Error: expected number of assertions|Error: Property failed)\b/m
+
+/** A world in which something was that must not be. */
+const WRONG_WORLD = /^(seed \d+: .*)$/m
+
+/** Of what vitest printed, without colours. */
+export function testVerdict(ended: Ended): Verdict {
+  return verdict(ended, FAILED_TEST)
+}
+
+/** Of what `play.ts` printed. */
+export function playVerdict(ended: Ended): Verdict {
+  return verdict(ended, WRONG_WORLD)
+}
+
+function verdict({ code, output }: Ended, what: RegExp): Verdict {
+  if (code === undefined) return { outcome: 'broke', by: 'it was ended before its own end' }
+  if (code === 0) return { outcome: 'missed', by: '' }
+  const found = what.exec(output)?.[1]
+  if (found !== undefined) return { outcome: 'caught', by: found }
+  const last = output.trimEnd().split('\n').at(-1) ?? ''
+  return { outcome: 'broke', by: `exit code ${code}: ${/^\w*Error\b.*$/m.exec(output)?.[0] ?? last}` }
+}
