@@ -39,3 +39,8 @@ export function coverageProblems(counts: ReadonlyMap<string, number>, worlds: nu
     ...[...counts.keys()].filter((what) => what.startsWith('edge ') && !known.has(what)).map((edge) => `unknown: ${edge}`),
   ]
 }
+
+/** Fleets that were asked for too little. */
+export function getsProblems(each: number, least: number): string[] {
+  return each >= least ? [] : [`each process was asked for ${each.toFixed(2)} tokens in a minute, fewer than ${least}`]
+}

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { type SimulationReport, shrink, simulate } from '@tokenwell/testkit'
-import { coverageProblems } from './coverage.ts'
+import { shrink, simulate } from '@tokenwell/testkit'
+import { coverageProblems, getsProblems } from './coverage.ts'
+import { digest, play } from './play.ts'
+import { withStrays } from './strays.ts'
 import type { Tally } from './tally.ts'
 import { HOURS, NODES, worldOf } from './worlds.ts'
 
@@ -15,11 +16,13 @@ const USAGE = `usage: npm run simulate [-- options]
   --seed S       replays one world: its history, and if something is wrong in it, the least that still goes wrong
   --bail         stops at the first world in which something is wrong
   --coverage     also fails if a kind of fault was rare, or a way through the machine or the contract was never taken
+  --least-gets G also fails if each process was asked for fewer tokens than so many in a virtual minute
   --counts       prints all that was counted
   --workers W    threads (default: one for each core)`
 
-/** Worlds handed to a thread at a time. */
+/** Worlds handed to a thread at a time, and how long they may take at most, milliseconds: a hundred times what they do. */
 const BATCH = 10
+const BATCH_MS = 300_000
 
 const number = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
@@ -34,6 +37,7 @@ async function main(): Promise<number> {
       bail: flag,
       coverage: flag,
       counts: flag,
+      'least-gets': number,
       help: flag,
     },
   })
@@ -44,6 +48,7 @@ async function main(): Promise<number> {
   if (values.seed !== undefined) return replay(whole('seed', values.seed))
   const seeds = whole('seeds', values.seeds ?? '300')
   const first = whole('first', values.first ?? '1')
+  const leastGets = whole('least-gets', values['least-gets'] ?? '0')
   const workers = whole('workers', values.workers ?? `${availableParallelism()}`)
   const started = performance.now()
   const { wrong, counts, played } = await playAll({ first, seeds, workers, bail: values.bail })
@@ -51,13 +56,14 @@ async function main(): Promise<number> {
 
   if (values.counts) for (const [what, count] of [...counts].sort()) console.log(`${what}: ${count}`)
   for (const { seed, violations } of wrong.slice(0, 10)) console.log(`seed ${seed}: ${violations.join('; ')}`)
-  const problems = values.coverage ? coverageProblems(counts, played) : []
+  const gets = counts.get('gets') ?? 0
+  const getsEach = gets / played / NODES / HOURS / 60
+  const problems = [...(values.coverage ? coverageProblems(counts, played) : []), ...getsProblems(getsEach, leastGets)]
   for (const problem of problems) console.log(problem)
   const faults = [...counts].filter(([what]) => what.startsWith('fault ')).reduce((sum, [, count]) => sum + count, 0)
-  const gets = counts.get('gets') ?? 0
   console.log(
     `${played} worlds of ${NODES} processes and ${HOURS} hours in ${seconds.toFixed(0)} s: ${gets} gets ` +
-      `(${(gets / played / NODES / HOURS / 60).toFixed(1)} per process and minute), ${faults} faults, ${wrong.length} worlds with violations`,
+      `(${getsEach.toFixed(1)} per process and minute), ${faults} faults, ${wrong.length} worlds with violations`,
   )
   const [worst] = wrong
   if (worst !== undefined) await explain(worst.seed)
@@ -85,12 +91,14 @@ async function playAll({ first, seeds, workers, bail }: Order): Promise<Pick<Tal
         const batch = Array.from({ length: Math.min(BATCH, end - next) }, (_, index) => next + index)
         next += batch.length
         worker.postMessage(batch)
-        const [answer] = (await once(worker, 'message')) as [Tally]
+        const [answer] = (await answerOf(worker, batch)) as [Tally]
         played += answer.seeds.length
         wrong.push(...answer.wrong)
         for (const [what, count] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + count)
       }
     } finally {
+      // Where one thread has failed, the others go on no longer than their batches.
+      next = end
       await worker.terminate()
     }
   }
@@ -98,8 +106,16 @@ async function playAll({ first, seeds, workers, bail }: Order): Promise<Pick<Tal
   return { counts, wrong: wrong.sort((one, other) => one.seed - other.seed), played }
 }
 
+/** @throws when the thread dies, or never comes back, which it cannot say itself; with the seeds that it had */
+function answerOf(worker: Worker, batch: readonly number[]): Promise<unknown[]> {
+  return once(worker, 'message', { signal: AbortSignal.timeout(BATCH_MS) }).catch((error: unknown) => {
+    const why = error instanceof Error && error.name === 'AbortError' ? `no end after ${BATCH_MS / 1_000} s` : String(error)
+    throw new Error(`a thread with the seeds ${batch[0]} to ${batch.at(-1)}: ${why}`, { cause: error })
+  })
+}
+
 async function replay(seed: number): Promise<number> {
-  const report = await simulate(worldOf(seed))
+  const report = await play(worldOf(seed))
   console.log(report.history.join('\n'))
   if (report.violations.length > 0) await explain(seed)
   return report.violations.length > 0 ? 1 : 0
@@ -108,19 +124,20 @@ async function replay(seed: number): Promise<number> {
 /** Plays a world again to see that it is the same, and looks for the least that still goes wrong in it. */
 async function explain(seed: number): Promise<void> {
   const world = worldOf(seed)
-  const [one, again] = [await simulate(world), await simulate(world)]
+  const [one, again] = [await play(world), await play(world)]
   if (digest(one) !== digest(again)) console.log(`seed ${seed} is not the same twice`)
-  const { options, report, runs } = await shrink(world)
+  const { value: shrunk } = await withStrays(async () => ((await simulate(world)).violations.length > 0 ? shrink(world) : undefined))
+  if (shrunk === undefined) {
+    console.log(`what is wrong in seed ${seed} is nothing that a world checks, and is not made small: npm run simulate -- --seed ${seed}`)
+    return
+  }
+  const { options, report, runs } = shrunk
   console.log(`\nseed ${seed}, made small in ${runs} runs: ${options.nodes} processes, ${options.hours} hours, and`)
   for (const trouble of report.plan) console.log(`  ${JSON.stringify(trouble)}`)
   console.log('what happened before it went wrong:')
   const at = report.history.findIndex((line) => line.includes('VIOLATION'))
   for (const line of report.history.slice(Math.max(0, at - 40), at + 1)) console.log(`  ${line}`)
   console.log(`all of it: npm run simulate -- --seed ${seed}`)
-}
-
-function digest({ history }: SimulationReport): string {
-  return createHash('sha256').update(history.join('\n')).digest('hex')
 }
 
 function whole(name: string, text: string): number {

@@ -1,6 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { MachineStep } from '@tokenwell/core'
-import { type SimulationReport, simulate } from '@tokenwell/testkit'
+import type { SimulationOptions } from '@tokenwell/testkit'
+import { digest, play } from './play.ts'
 import { worldOf } from './worlds.ts'
 
 /** What became of some seeds. */
@@ -11,8 +12,18 @@ export interface Tally {
   readonly counts: ReadonlyMap<string, number>
 }
 
+export interface TallyOptions {
+  /** Stops at the first seed in which something is wrong. */
+  readonly bail?: boolean
+  /** The world of a seed. */
+  readonly world?: (seed: number) => SimulationOptions
+}
+
+/** One seed in a hundred is played twice: two neighbours, since there are worlds of two kinds. */
+const isPlayedTwice = (seed: number) => seed % 200 < 2
+
 /** Plays the worlds of some seeds, one after the other. Machine steps are counted as `edge from happening to`. */
-export async function tally(seeds: readonly number[], { bail = false }: { readonly bail?: boolean } = {}): Promise<Tally> {
+export async function tally(seeds: readonly number[], { bail = false, world = worldOf }: TallyOptions = {}): Promise<Tally> {
   const counts = new Map<string, number>()
   const wrong: { seed: number; violations: readonly string[] }[] = []
   const count = (what: string, by = 1) => counts.set(what, (counts.get(what) ?? 0) + by)
@@ -20,16 +31,17 @@ export async function tally(seeds: readonly number[], { bail = false }: { readon
     const { from, happening, to } = message as MachineStep
     count(`edge ${from} ${happening} ${to}`)
   }
-  diagnosticsChannel.subscribe('tokenwell:step', step)
-  try {
-    for (const seed of seeds) {
-      const report: SimulationReport = await simulate(worldOf(seed))
-      for (const [what, by] of report.counts) count(what, by)
-      if (report.violations.length > 0) wrong.push({ seed, violations: report.violations })
-      if (bail && wrong.length > 0) break
+  for (const seed of seeds) {
+    diagnosticsChannel.subscribe('tokenwell:step', step)
+    const report = await play(world(seed)).finally(() => diagnosticsChannel.unsubscribe('tokenwell:step', step))
+    for (const [what, by] of report.counts) count(what, by)
+    const violations = [...report.violations]
+    if (isPlayedTwice(seed)) {
+      count('played twice')
+      if (digest(await play(world(seed))) !== digest(report)) violations.push('it is not the same twice')
     }
-  } finally {
-    diagnosticsChannel.unsubscribe('tokenwell:step', step)
+    if (violations.length > 0) wrong.push({ seed, violations })
+    if (bail && wrong.length > 0) break
   }
   return { seeds, wrong, counts }
 }

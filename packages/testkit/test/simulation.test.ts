@@ -49,6 +49,22 @@ test('a plan is replayed as it was drawn, and a part of it alone', async () => {
   expect(half.violations).toEqual([])
 })
 
+test('what is thrown into a world is a violation of its seed, and ends it', async () => {
+  const thrown = {
+    ...brief(),
+    begin: (...parts: Parameters<Scenario['begin']>) => {
+      const [surroundings] = parts
+      surroundings.at(5 * MINUTE, () => {
+        throw new RangeError('out of range')
+      })
+      return brief().begin(...parts)
+    },
+  }
+  const { violations, history } = await play({ seed: 7, scenario: thrown })
+  expect(violations).toEqual(['300.000 s: thrown, and caught by nobody: RangeError: out of range'])
+  expect(history.at(-1)).toBe('300000.000 VIOLATION thrown, and caught by nobody: RangeError: out of range')
+})
+
 test('with nothing wrong every life is asked for once, and nobody fails', async () => {
   const { counts, violations } = await play({ troubles: 0, scenario: together(mintedToken(), brief()), hours: 12 })
   expect(violations).toEqual([])

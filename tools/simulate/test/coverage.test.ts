@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { CONTRACT_BRANCHES } from '../../../packages/testkit/src/simulation/contract-branch.ts'
-import { coverageProblems } from '../coverage.ts'
+import { coverageProblems, getsProblems } from '../coverage.ts'
 import { EDGES, RARE_EDGES } from '../edges.ts'
-import { tally } from '../tally.ts'
 
 test('what was never played is named, each kind of fault, way through the machine and branch of the contract', () => {
   const problems = coverageProblems(new Map([['fault store stall', 999]]), 3_000)
@@ -31,11 +30,7 @@ test('the diagram of the architecture has every way from one activity to another
   expect([...new Set(drawn)].sort()).toEqual([...new Set(moves)].sort())
 })
 
-test('seeds are tallied: what was counted, the ways that were taken, and what was wrong', async () => {
-  const { seeds, wrong, counts } = await tally([1, 2])
-  expect(seeds).toEqual([1, 2])
-  expect(wrong).toEqual([])
-  expect(counts.get('edge claiming claimed fetching')).toBeGreaterThan(10)
-  expect(counts.get('branch claim/granted')).toBeGreaterThan(10)
-  expect(counts.get('gets')).toBeGreaterThan(2 * 5 * 360)
+test('fleets that are asked for too little are told', () => {
+  expect(getsProblems(1, 1)).toEqual([])
+  expect(getsProblems(0.96, 1)).toEqual(['each process was asked for 0.96 tokens in a minute, fewer than 1'])
 })

@@ -63,7 +63,7 @@ const UPSTREAM_LATENCY = { min: 10, max: 150 }
 /** Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const world = new World(options)
-  await world.play()
+  await world.play().catch((error: unknown) => world.broke(error))
   return world.report()
 }
 
@@ -154,6 +154,11 @@ class World {
     await timeline.runUntil(this.#endsAt)
     await this.#settle()
     await this.#end()
+  }
+
+  /** What a process or the store throws into the world would have ended a program. What was checked by then is told, too. */
+  broke(error: unknown): void {
+    this.#violate(`thrown, and caught by nobody: ${String(error)}`)
   }
 
   report(): SimulationReport {

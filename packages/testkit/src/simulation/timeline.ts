@@ -4,6 +4,9 @@ interface Happening {
   run: (() => void) | undefined
 }
 
+/** More than this within one millisecond is a circle: what happens brings about the next without time passing. */
+const MOST_AT_ONCE = 100_000
+
 /**
  * The one order in which everything in a world happens. Time is true time, in milliseconds from the beginning; nobody in the world knows it,
  * each goes by a clock of their own.
@@ -12,6 +15,9 @@ export class Timeline {
   #now = 0
   #order = 0
   #cancelled = 0
+  /** The millisecond that it is, and how much has happened in it. */
+  #millisecond = 0
+  #atOnce = 0
   /** A binary heap: what is due first is on top, and of what is due at once what was scheduled first. */
   #heap: Happening[] = []
 
@@ -35,7 +41,10 @@ export class Timeline {
     }
   }
 
-  /** Lets time pass until a moment. After each happening all promises settle. */
+  /**
+   * Lets time pass until a moment. After each happening all promises settle.
+   * @throws what a happening throws, and RangeError when time stands still because there is always more to happen at once
+   */
   async runUntil(end: number): Promise<void> {
     await turn()
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
@@ -47,10 +56,18 @@ export class Timeline {
       }
       next.run = undefined
       this.#now = next.at
+      this.#countAtOnce()
       run()
       await turn()
     }
     this.#now = end
+  }
+
+  #countAtOnce(): void {
+    const millisecond = Math.floor(this.#now)
+    this.#atOnce = millisecond === this.#millisecond ? this.#atOnce + 1 : 1
+    this.#millisecond = millisecond
+    if (this.#atOnce > MOST_AT_ONCE) throw new RangeError(`time stands still: more than ${MOST_AT_ONCE} things happened at once`)
   }
 
   #push(happening: Happening): void {
