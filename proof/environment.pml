@@ -141,7 +141,12 @@ proctype Trouble() {
   :: atomic { isReplicaBehind -> d_step {
        copyRecord(record, replica); dataLost = true; late.isRepeat = false;
        isReplicaBehind = false; copyRecord(replica, blank) } }
-  :: atomic { faults > 0 && !clockStepped -> faults--; clockStepped = true }
+  /* the store's clock is set back, by less than since a lease ran out, which nobody has taken over: it is ahead again; or by any other time */
+  :: atomic { faults > 0 && !clockStepped -> d_step { faults--; clockStepped = true };
+       if
+       :: record.owner != NONE && !record.leaseLive -> record.leaseLive = true
+       :: true
+       fi }
   /* a hint is lost */
   :: atomic { faults > 0 && hint[0] -> faults--; hint[0] = false }
   :: atomic { faults > 0 && hint[1] -> faults--; hint[1] = false }

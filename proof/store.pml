@@ -19,7 +19,7 @@
 
 #define branch(name) taken = name
 mtype = {
-  claim_own_lease, claim_fresh, claim_backoff, claim_held, claim_granted, claim_taken_over,
+  claim_own_lease, claim_fresh, claim_backoff, claim_held, claim_other_config, claim_granted, claim_taken_over,
   publish_repeated, publish_superseded_by_base, publish_superseded, publish_refused, publish_accepted,
   settle_ignored, settle_released, settle_backed_off,
   invalidate_older, invalidate_quiet, invalidate_known, invalidate_rejected
@@ -126,13 +126,17 @@ inline claim(attempt_, seen_, rejected_, concerned_, answer_, fence_) {
        branch(claim_held);
        answer_ = HELD
   :: else -> if
+  :: record.backoff ->
+       branch(claim_other_config);
+       grant(attempt_, seen_, rejected_, answer_, fence_, record.owner != NONE)
+  :: else -> if
   :: record.owner == NONE ->
        branch(claim_granted);
        grant(attempt_, seen_, rejected_, answer_, fence_, false)
   :: else ->
        branch(claim_taken_over);
        grant(attempt_, seen_, rejected_, answer_, fence_, true)
-  fi fi fi fi fi;
+  fi fi fi fi fi fi;
   noteAfter(attempt_)
 }
 

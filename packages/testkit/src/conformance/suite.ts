@@ -43,23 +43,7 @@ export interface Conformance {
  * no capability for is tested to be absent.
  */
 export function describeTokenStore({ test, capabilities, factory, clock }: ConformanceOptions): Conformance {
-  const groups: Record<string, Cases> = {
-    store: storeCases(capabilities),
-    read: readCases,
-    claim: claimCases,
-    takeover: takeoverCases,
-    fence: fenceCases,
-    publish: publishCases,
-    'publish again': repeatCases,
-    settle: settleCases,
-    invalidate: invalidateCases,
-    concurrency: concurrencyCases,
-    key: keyCases,
-    value: valueCases,
-    subscribe: capabilities.push ? subscribeCases : noPushCases,
-    ...(capabilities.durable && { durable: durableCases }),
-    ...(clock.stepBack && { 'clock set back': clockStepCases }),
-  }
+  const groups = groupsFor(capabilities, clock)
   const names: string[] = []
   for (const [group, cases] of Object.entries(groups)) {
     for (const [sentence, run] of Object.entries(cases)) {
@@ -80,4 +64,25 @@ export function describeTokenStore({ test, capabilities, factory, clock }: Confo
 
 function notRun(group: string, cases: Cases, why: string): NotRun[] {
   return Object.keys(cases).map((sentence) => ({ name: `${group}: ${sentence}`, why }))
+}
+
+/** The tests for a store that can do this, where its clock can be set like that. */
+export function groupsFor(capabilities: TokenStore['capabilities'], clock: StoreClock): Readonly<Record<string, Cases>> {
+  return {
+    store: storeCases(capabilities),
+    read: readCases,
+    claim: claimCases,
+    takeover: takeoverCases,
+    fence: fenceCases,
+    publish: publishCases,
+    'publish again': repeatCases,
+    settle: settleCases,
+    invalidate: invalidateCases,
+    concurrency: concurrencyCases,
+    key: keyCases,
+    value: valueCases,
+    subscribe: capabilities.push ? subscribeCases : noPushCases,
+    ...(capabilities.durable && { durable: durableCases }),
+    ...(clock.stepBack && { 'clock set back': clockStepCases }),
+  }
 }
