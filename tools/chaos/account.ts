@@ -65,6 +65,10 @@ export interface Account {
   readonly quietFrom: number
   readonly ended: number
   readonly keys: readonly string[]
+  /** The fleet's processes, each by the name that its lives have in common. */
+  readonly processes: readonly string[]
+  /** How many faults were planned for each target that had any. */
+  readonly planned: ReadonlyMap<string, number>
   /** Faults that had no occasion: the process did not come to that point, or the fault before took longer than planned. */
   readonly missed: number
   /** Users who had to be sent to the authorisation page again. */

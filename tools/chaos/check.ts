@@ -1,5 +1,6 @@
 import { type Entry, type StoreCall, storeViolations } from '@tokenwell/fleet'
 import type { Account } from './account.ts'
+import { effortViolations } from './effort-rules.ts'
 import { requestViolations } from './request-rules.ts'
 import { serveViolations, withoutNamespace } from './serve-rules.ts'
 import type { Violation } from './violation.ts'
@@ -16,6 +17,7 @@ export function check(account: Account): Violation[] {
     ...serveViolations(sorted),
     ...waitViolations(sorted),
     ...requestViolations(sorted),
+    ...effortViolations(sorted),
   ].sort((one, other) => (one.at ?? 0) - (other.at ?? 0))
 }
 

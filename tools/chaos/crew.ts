@@ -8,6 +8,8 @@ export interface CrewOptions {
   readonly address: (node: number) => StoreAddress
   readonly domain: string
   readonly app: AppSetting
+  /** What callers draw depends on it, on the process and on which of its lives it is. */
+  readonly seed: number
   /** What every process is asked for. */
   readonly credentials: readonly CredentialName[]
   readonly hear: (entry: Entry, token?: string) => void
@@ -29,6 +31,11 @@ const CALL_EVERY_MS = 10
 
 /** How long a process may take to close everything, milliseconds: well more than its most patient caller waits. */
 const CLOSE_MS = 40_000
+
+/** What the names of all lives of a process begin with. */
+export function nameOfProcess(index: number): string {
+  return `node ${index}`
+}
 
 /** The processes of a fleet, some of which may be gone or frozen at the moment. */
 export class Crew {
@@ -108,7 +115,7 @@ export class Crew {
   async #bear(index: number): Promise<void> {
     if (this.#isOver) return
     const { address, domain, app, hear } = this.#options
-    const name = `node ${index} life ${this.#born.filter(({ node }) => node.name.startsWith(`node ${index} `)).length + 1}`
+    const name = `${nameOfProcess(index)} life ${this.#born.filter(({ node }) => node.name.startsWith(`${nameOfProcess(index)} `)).length + 1}`
     const node = await FleetNode.start({ node: name, store: address(index), domain, app }, hear)
     const life: Member = { node, isAsked: false }
     this.#born.push(life)
@@ -121,7 +128,7 @@ export class Crew {
   }
 
   async #call(node: FleetNode): Promise<void> {
-    await node.order('traffic', { of: this.#options.credentials, everyMs: CALL_EVERY_MS })
+    await node.order('traffic', { of: this.#options.credentials, everyMs: CALL_EVERY_MS, seed: this.#options.seed })
   }
 
   async #comesTo(node: FleetNode, point: Point, pause: Pause, withinMs: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { type CredentialName, type Entry, machineNow } from '@tokenwell/fleet'
 import type { Account, Stop, Strike } from './account.ts'
-import { Crew } from './crew.ts'
+import { Crew, nameOfProcess } from './crew.ts'
 import type { ChaosOptions } from './options.ts'
 import { NoOccasion, type Pause, pauseUntil, until } from './pause.ts'
 import { openPlace, type Place } from './place.ts'
@@ -52,8 +52,8 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal, say: 
   const mishaps: string[] = []
   const place = await openPlace(options.store, PROCESSES)
   try {
-    const upstream = await openUpstream(CREDENTIALS)
-    const world = worldOf(place, upstream)
+    const upstream = await openUpstream(CREDENTIALS, options.seed)
+    const world = worldOf(place, upstream, options.seed)
     const { crew, ends } = world
     const pulse = new Pulse()
     try {
@@ -73,13 +73,14 @@ export async function runChaos(options: ChaosOptions, signal: AbortSignal, say: 
   }
 }
 
-function worldOf(place: Place, upstream: Upstream): World {
+function worldOf(place: Place, upstream: Upstream, seed: number): World {
   const entries: Entry[] = []
   const digests = new Map<string, string>()
   const { platform, app } = upstream
   const ends = new TokenEnds((token) => platform.judge(token))
   const crew = new Crew({
     size: PROCESSES,
+    seed,
     address: place.address,
     domain: platform.url,
     app,
@@ -129,7 +130,9 @@ async function play({ seed, store, minutes }: ChaosOptions, world: World, pause:
   await crew.close()
   const { requests, authorizedAgain } = upstream
   const figures = { strikes, missed, rests, requests, began, quietFrom, ended, authorizedAgain: authorizedAgain - authorizedAtFirst }
-  return { ...figures, entries, ends: ends.ends, keys }
+  const planned = new Map([...Map.groupBy(plan, nameOf)].map(([target, its]) => [target, its.length]))
+  const processes = Array.from({ length: PROCESSES }, (_, index) => nameOfProcess(index))
+  return { ...figures, entries, ends: ends.ends, keys, processes, planned }
 }
 
 function servedBy(entries: readonly Entry[]): number {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Delivery, type Fault, type FaultTarget, type FeishuSimulator, startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { type AppSetting, type CredentialName, digest } from '@tokenwell/fleet'
+import { type Draws, drawsOf } from '../../packages/testkit/src/simulation/random.ts'
 import type { Request } from './account.ts'
 import type { Crew } from './crew.ts'
 import type { Pause } from './pause.ts'
@@ -37,12 +38,14 @@ export class Upstream {
   readonly requests: Request[] = []
   authorizedAgain = 0
   readonly #credentials: readonly CredentialName[]
+  readonly #draws: Draws
   readonly #deliveries: Delivery[] = []
 
-  constructor(platform: FeishuSimulator, app: AppSetting, credentials: readonly CredentialName[]) {
+  constructor(platform: FeishuSimulator, app: AppSetting, credentials: readonly CredentialName[], draws: Draws) {
     this.platform = platform
     this.app = app
     this.#credentials = credentials
+    this.#draws = draws
     platform.on('request', (record) => {
       const { machineMs, endpoint, fields } = record
       const { refresh_token: secret, tenant_key: tenant } = fields
@@ -102,14 +105,15 @@ export class Upstream {
 
   async authorizeOne(user: string, crew: Crew): Promise<void> {
     const { awake } = crew
-    const node = awake[Math.floor(Math.random() * awake.length)]
+    const node = awake[Math.floor(this.#draws.fraction() * awake.length)]
     this.authorizedAgain += 1
     // Where it fails, the user tries again.
     await node?.order('authorize', { user, code: this.platform.issueCode(this.app.appId, user) }).catch(() => {})
   }
 }
 
-export async function openUpstream(credentials: readonly CredentialName[]): Promise<Upstream> {
+/** @param seed decides to which process a user comes back */
+export async function openUpstream(credentials: readonly CredentialName[], seed: number): Promise<Upstream> {
   const secret = () => randomBytes(16).toString('hex')
   const app = { appId: 'cli_chaos', appSecret: secret(), verificationToken: secret(), encryptKey: secret() }
   const platform = await startFeishuSimulator({
@@ -119,7 +123,7 @@ export async function openUpstream(credentials: readonly CredentialName[]): Prom
     userTokenLifeMs: TOKEN_LIFE_MS,
     behaviour: { ticketsKept: TICKETS_KEPT },
   })
-  return new Upstream(platform, app, credentials)
+  return new Upstream(platform, app, credentials, drawsOf(seed, 'authorize'))
 }
 
 function scopeOf(url: string, appId: string): string {

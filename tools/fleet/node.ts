@@ -52,6 +52,7 @@ export class FleetNode {
     })
   }
 
+  /** @throws what the process says when it cannot start; it has ended then */
   static async start(setting: Setting, hear: Hear): Promise<FleetNode> {
     const child = fork(WORKER, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -62,9 +63,15 @@ export class FleetNode {
     const release = guard({ pid: child.pid })
     const node = new FleetNode(setting.node, child, hear)
     void node.#ended.then(release)
-    const { eventUrl } = await node.order('start', setting)
-    node.#eventUrl = eventUrl
-    return node
+    try {
+      const { eventUrl } = await node.order('start', setting)
+      node.#eventUrl = eventUrl
+      return node
+    } catch (error) {
+      // Nobody is given it, so nobody else can end it.
+      await node.kill()
+      throw error
+    }
   }
 
   /** Where the platform can push events to this node. */

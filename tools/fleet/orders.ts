@@ -31,8 +31,11 @@ export interface Orders {
   authorize(order: { readonly user: string; readonly code: string }): void
   /** From now on so many callers every few milliseconds. */
   load(order: { readonly callers: number; readonly everyMs: number }): void
-  /** From now on one caller of one of these credentials every few milliseconds, in every manner, until the node is closed. */
-  traffic(order: { readonly of: readonly CredentialName[]; readonly everyMs: number }): void
+  /**
+   * From now on one caller of one of these credentials every few milliseconds, in every manner, until the node is closed. Which, and in which
+   * manner, is drawn from the seed and the node's name.
+   */
+  traffic(order: { readonly of: readonly CredentialName[]; readonly everyMs: number; readonly seed: number }): void
   /** Ends the load and waits for its last caller. */
   rest(): CallReport
   /** Nothing is begun any more: no load, no timer, no hint. Answers when nothing of the store is under way. */

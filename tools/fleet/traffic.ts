@@ -1,8 +1,11 @@
 import { isTokenError, type Token, type TokenHandle } from '@tokenwell/core'
+import type { Draws } from '../../packages/testkit/src/simulation/random.ts'
 import { digest, type Entry, type LastServed, machineNow } from './entry.ts'
 
 interface Watch {
   readonly node: string
+  /** Who comes next, and in which manner. */
+  readonly draws: Draws
   readonly wall: () => number
   /** The highest version of this key that the store has called rejected. */
   readonly rejectedUpTo: (key: string) => number
@@ -62,14 +65,14 @@ export class Traffic {
   }
 
   #callOne(): void {
-    const handle = this.#handles[Math.floor(Math.random() * this.#handles.length)]
+    const handle = this.#handles[Math.floor(this.#watch.draws.fraction() * this.#handles.length)]
     const call = handle === undefined ? undefined : this.#call(handle)
     if (call !== undefined) this.#track(call)
   }
 
   /** In a manner that is drawn; nothing to wait for where the answer comes at once. */
   #call(handle: TokenHandle): Promise<void> | undefined {
-    const draw = Math.random()
+    const draw = this.#watch.draws.fraction()
     let share = 0
     const falls = (width: number) => {
       share += width
@@ -78,9 +81,9 @@ export class Traffic {
     if (falls(SHARES.peek)) return this.#peek(handle)
     if (falls(SHARES.reject)) return this.#reject(handle)
     if (falls(SHARES.use)) return this.#use(handle)
-    if (falls(SHARES.minLife)) return this.#get(handle, { minLifeMs: Math.random() * LONGEST_MIN_LIFE_MS })
-    if (falls(SHARES.impatient)) return this.#get(handle, { timeoutMs: 200 + Math.random() * 5_000 })
-    if (falls(SHARES.leaving)) return this.#get(handle, { signal: AbortSignal.timeout(Math.floor(Math.random() * 3_000)) })
+    if (falls(SHARES.minLife)) return this.#get(handle, { minLifeMs: this.#watch.draws.fraction() * LONGEST_MIN_LIFE_MS })
+    if (falls(SHARES.impatient)) return this.#get(handle, { timeoutMs: 200 + this.#watch.draws.fraction() * 5_000 })
+    if (falls(SHARES.leaving)) return this.#get(handle, { signal: AbortSignal.timeout(Math.floor(this.#watch.draws.fraction() * 3_000)) })
     return this.#get(handle)
   }
 

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createTokenManager, type Token, type TokenEvent, type TokenHandle, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
+import { drawsOf } from '../../packages/testkit/src/simulation/random.ts'
 import { callEach } from './call-each.ts'
 import { Callers } from './callers.ts'
 import { type Entry, machineNow } from './entry.ts'
@@ -122,13 +123,14 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
     await running().callers.endLoad()
     return running().callers.report()
   },
-  async traffic({ of, everyMs }) {
+  async traffic({ of, everyMs, seed }) {
     const its = running()
     const { node, domain, observed } = its
     const traffic = new Traffic(
       of.map((name) => handleOf(its, name)),
       {
         node,
+        draws: drawsOf(seed, `traffic ${node}`),
         wall: () => clock.wall(),
         rejectedUpTo: (key) => observed.rejectedUpTo(`${NAMESPACE}/${key}`),
         api: (token) => callApi(domain, token),

@@ -1,6 +1,6 @@
 import type { Entry, StoreCall } from '@tokenwell/fleet'
 import { describe, expect, test } from 'vitest'
-import type { Account, Request } from '../account.ts'
+import type { Account, Request, Strike } from '../account.ts'
 import { check } from '../check.ts'
 
 const KEY = 'feishu/host/app/tenant-access-token/tenant-0'
@@ -32,7 +32,7 @@ const tally = (at: number, node: string, version: number, askedAt = at - 1): Ent
   kind: 'tally',
   at: at + 1,
   node,
-  served: 1,
+  served: 200,
   failed: {},
   last: [{ key: KEY, version, digest: `value ${version}`, askedAt, at }],
 })
@@ -73,6 +73,8 @@ const successor = (at: number): Entry[] => [
   { ...grant(59_950, 'b', 5_000), key: `tokenwell/${USER}` } as Entry,
 ]
 
+const strike = (on: string): Strike => ({ at: 1_000, until: 2_000, on, kind: 'kill' })
+
 /** Two rotations as they should be, and a quiet end. */
 const sound: Account = {
   entries: [
@@ -89,7 +91,7 @@ const sound: Account = {
     { kind: 'closed', at: 100_000, node: 'a', asked: 10, settled: 10 },
   ],
   stops: [],
-  strikes: [],
+  strikes: [strike('process 0'), strike('server')],
   requests: [request(20), request(120)],
   lives: [
     { node: 'a', output: '' },
@@ -102,7 +104,12 @@ const sound: Account = {
   quietFrom: 60_000,
   ended: 90_000,
   keys: [KEY],
-  missed: 0,
+  processes: ['a'],
+  planned: new Map([
+    ['process 0', 1],
+    ['server', 3],
+  ]),
+  missed: 2,
   authorizedAgain: 0,
 }
 
@@ -200,6 +207,44 @@ describe('what must not be is found', () => {
 
   test.each(Object.entries(wrong))('%s', (_, { change, says }) => {
     expect(found(change)).toEqual([expect.stringMatching(says)])
+  })
+})
+
+describe('a run in which too little happened is no proof', () => {
+  const idle: Readonly<Record<string, { readonly change: Change; readonly says: string }>> = {
+    'nothing was planned': { change: { planned: new Map(), strikes: [], missed: 0 }, says: 'too little: nothing was planned to go wrong' },
+    'nothing struck any process': {
+      change: { strikes: [strike('server'), strike('server')] },
+      says: 'too little: nothing struck any process',
+    },
+    'nothing struck one of the processes, for which there was much': {
+      change: {
+        planned: new Map([
+          ['process 0', 20],
+          ['process 1', 20],
+        ]),
+        strikes: Array.from({ length: 20 }, () => strike('process 0')),
+        missed: 20,
+      },
+      says: 'too little: none of 20 faults struck process 1',
+    },
+    'more than half of the faults had no occasion': { change: { missed: 3 }, says: 'too little: 3 of 5 faults had no occasion' },
+    'a process served next to nothing': { change: { ended: 110_000 }, says: 'too little: a served 200 gets, fewer than 220' },
+    'a process was never heard of': { change: { processes: ['a', 'node 7'] }, says: 'too little: node 7 served 0 gets, fewer than 180' },
+  }
+
+  test.each(Object.entries(idle))('%s', (_, { change, says }) => {
+    expect(found(change)).toEqual([says])
+  })
+
+  test('what its lives have served is of one process', () => {
+    const lives = [tally(200, 'node 0 life 1', 2_000), tally(300, 'node 0 life 2', 2_000)]
+    expect(found({ entries: [...sound.entries, ...lives], processes: ['node 0'], ended: 195_000 })).toEqual([])
+  })
+
+  test('one process for which little was planned may be spared', () => {
+    const planned = new Map([...sound.planned, ['process 1', 19]] as const)
+    expect(found({ planned })).toEqual([])
   })
 })
 
