@@ -22,7 +22,7 @@ const USAGE = `usage: npm run <task> [-- arguments]
   bench     measure what it costs next to what a user would pick instead; -- --help says which parts
   docs      build the documentation site into docs/.vitepress/dist
   changeset add one, or what else the program does; -- version and -- publish are for the release workflow
-  nightly   test, check, simulate and proof with more runs and on every supported Node
+  nightly   test, check, simulate, proof and chaos with more runs, and what the simulation notices of sabotage; takes hours
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
 
@@ -175,8 +175,8 @@ function proof(node, setting, extra = args) {
  * @param {Node} node
  * @param {Setting} setting
  */
-function sabotage(node, setting) {
-  return aloud(node.path, [join('tools', 'sabotage', 'main.ts'), ...args], setting)
+function sabotage(node, setting, extra = args) {
+  return aloud(node.path, [join('tools', 'sabotage', 'main.ts'), ...extra], setting)
 }
 
 /**
@@ -192,10 +192,10 @@ function mutation(_node, setting) {
  * @param {Node} node
  * @param {Setting} setting
  */
-async function chaos(node, setting) {
+async function chaos(node, setting, extra = args) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
-  return aloud(node.path, [join('tools', 'chaos', 'main.ts'), ...args], setting)
+  return aloud(node.path, [join('tools', 'chaos', 'main.ts'), ...extra], setting)
 }
 
 /**
@@ -234,7 +234,21 @@ async function nightly(node, setting) {
   const checked = await check(node, { ...setting, env })
   const simulated = await simulate(node, setting, ['--seeds', '100000', '--coverage', '--least-gets', '1'])
   const proven = await proof(node, setting, ['--large'])
-  return tested || checked || simulated || proven
+  const noticed = await sabotage(node, setting, ['--checks', 'simulation'])
+  /** @type {Array<[string, number]>} */
+  const results = [
+    ['tests', tested],
+    ['checks', checked],
+    ['simulation', simulated],
+    ['proof', proven],
+    ['sabotage', noticed],
+  ]
+  for (const store of ['redis', 'postgres', 'sqlite']) {
+    results.push([`chaos on ${store}`, await chaos(node, setting, ['--minutes', '5', '--store', store])])
+  }
+  const failed = results.filter(([, code]) => code !== 0).map(([name]) => name)
+  console.log(`nightly ${failed.length === 0 ? 'passed' : `FAILED: ${failed.join(', ')}`} in ${duration(performance.now() - started)}`)
+  return failed.length === 0 ? 0 : 1
 }
 
 main().then(

@@ -6,9 +6,22 @@ import type { Verdict } from '../verdict.ts'
 type Outcome = Verdict['outcome']
 
 const row = (name: string, file: string, verdicts: Partial<Record<Check, Outcome>>, more: Partial<Mutation> = {}): Row => ({
-  mutation: { name, file, find: 'a', replace: 'b', breaks: 'Something.', ...more },
+  mutation: {
+    name,
+    file,
+    find: 'a',
+    replace: 'b',
+    breaks: 'Something.',
+    ...Object.fromEntries(Object.keys(verdicts).map(triedBy)),
+    ...more,
+  },
   verdicts: new Map(Object.entries(verdicts).map(([check, outcome]) => [check as Check, { outcome, by: 'this' }])),
 })
+
+function triedBy(check: string): [string, unknown] {
+  if (check === 'simulation') return [check, true]
+  return [check, check === 'model' ? 'A_SWITCH' : [`${check}.test.ts`]]
+}
 
 const CORE = 'packages/core/src/runner.ts'
 const RECORD = 'packages/store-memory/src/record.ts'
@@ -30,6 +43,12 @@ test('what nothing noticed is named', () => {
   const { lines, isGood } = summary([row('a', SCRIPT, { unit: 'missed', conformance: 'missed' })])
   expect(lines).toEqual(['ESCAPED: a: Something.', '0 of 1 mutations were caught by what runs the code'])
   expect(isGood).toBe(false)
+})
+
+test('what was missed by a part of its checks has not escaped', () => {
+  const { lines, isGood } = summary([row('a', RECORD, { simulation: 'missed' }, { conformance: ['conformance.test.ts'] })])
+  expect(lines).toEqual(['and 0 of 1 in the reference store', '0 of 1 mutations were caught by what runs the code'])
+  expect(isGood).toBe(true)
 })
 
 test('what the model alone contradicts has escaped: it does not read the code', () => {
