@@ -98,7 +98,7 @@ const knowledge: readonly Mutation[] = [
   {
     name: 'local-quiet-ignored',
     file: `${MACHINE}/rejection.ts`,
-    find: 'if (event.now < (token.quietUntil ?? 0)) return step(state)',
+    find: 'if (event.now < (token.quietUntil ?? Number.NEGATIVE_INFINITY)) return step(state)',
     replace: '',
     breaks: 'A process that is without the store lets one caller take away what the upstream has just vouched for.',
     unit: machine,

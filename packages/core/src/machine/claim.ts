@@ -96,7 +96,7 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
     if (state.rejected === before.rejected) {
       const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
-      const quiet = (token.quietUntil ?? 0) > now
+      const quiet = (token.quietUntil ?? Number.NEGATIVE_INFINITY) > now
       return startPublish({ ...state, seen: claim.fence, failures, token: renamed }, renamed, {
         attempt,
         fence: claim.fence,

@@ -11,7 +11,7 @@ export function rejected(state: State, event: Of<'rejected'>, policy: Policy): S
   if (token === undefined || (event.version !== token.version && event.version !== token.formerly)) return step(state)
   const { version } = token
   if (version <= state.rejected || state.rejecting !== undefined) return step(state)
-  if (event.now < (token.quietUntil ?? 0)) return step(state)
+  if (event.now < (token.quietUntil ?? Number.NEGATIVE_INFINITY)) return step(state)
   // The store does not know this version; nobody else can be using it.
   if (state.activity.kind === 'detached' && !token.published) return rejectLocally(state, event, policy, version)
   return step({ ...state, rejecting: { version, value: token.value } }, { type: 'invalidate', version })

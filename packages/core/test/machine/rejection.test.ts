@@ -125,3 +125,30 @@ test('a claim that was sent before a report and is answered with what was report
   expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 10 }])
   expect(bench.done.filter((effect) => effect.type === 'notify')).toEqual([])
 })
+
+/** The start of a monotonic clock is arbitrary: this one has not come to 0 yet. */
+function belowZero(): Bench {
+  const bench = new Bench()
+  bench.now = -100_000
+  return bench
+}
+
+test('a report counts whatever moment the clock shows', () => {
+  const bench = belowZero()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  expect(bench.must('invalidate')).toMatchObject({ version: 10 })
+})
+
+test('what was fetched without the store is shared as nobody’s vouched token whatever moment the clock shows', () => {
+  const bench = belowZero()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  bench.waiting = false
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100)
+  expect(bench.must('publish')).toMatchObject({ value: 'alone', quiet: false })
+})
