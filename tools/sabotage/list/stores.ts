@@ -85,7 +85,7 @@ export const redis: readonly Mutation[] = [
     name: 'redis-digits-lost',
     file: `${SCRIPTS}/record.lua`,
     find: "return string.format('%.0f', number)",
-    replace: "return '' .. number",
+    replace: "return string.format('%.0f', tonumber(string.format('%.14g', number)))",
     breaks: 'Lua writes 14 digits of a fence that has 16.',
   },
   {
