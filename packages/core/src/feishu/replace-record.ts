@@ -45,7 +45,7 @@ export async function replaceRecord<Made extends Replacement>(
   // A store counts a life from the grant under which it is published: what the machine sleeps since is no part of it any more.
   const grantedAt = sentAt()
   let madeAt = () => grantedAt
-  const made = await underLease(inside, key, grant, make)
+  const made = await underLease(inside, credential, grant, make)
   const { value, expiresInMs, renewInMs, repeatable } = made
   const until = clock.monotonic() + PUBLISHING_MS
   // What was made so long ago, as by a machine that slept, does not replace what has come since.
@@ -78,7 +78,7 @@ export async function replaceRecord<Made extends Replacement>(
       cause = error
     }
     if (isLate()) {
-      void inside.track(release(inside, key, grant))
+      void inside.track(release(inside, credential, grant))
       throw cause === undefined ? overtaken(key) : notStored(key, cause)
     }
     await pause(inside, PAUSE_MS)
@@ -104,13 +104,13 @@ async function claimOver(inside: Inside, credential: Credential): Promise<Grante
     const { answer, sentAt } = await calls.claim(key, attempt, { leaseMs: leaseMs(policy), seen: 0, rejected, config: attempt })
     const { snapshot } = answer
     const leaseInMs = snapshot.lease?.expiresInMs ?? 0
+    // It may say that what this process serves meanwhile is rejected.
+    inside.learn(credential, snapshot, sentAt)
     if (answer.kind === 'granted') {
       const deadline = fetchDeadline(sentAt, leaseInMs)
       // One that arrives when it is all but over is left to run out.
       if (clock.monotonic() < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover }
     }
-    // It may say that what this process serves meanwhile is rejected.
-    inside.learn(credential, snapshot, sentAt)
     if (answer.kind === 'fresh') {
       const first = rejected === 0
       rejected = Math.max(rejected, snapshot.version)
@@ -125,8 +125,14 @@ async function claimOver(inside: Inside, credential: Credential): Promise<Grante
   throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
 }
 
-async function underLease<T>(inside: Inside, key: string, grant: Granted, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function underLease<T>(
+  inside: Inside,
+  credential: Credential,
+  grant: Granted,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { clock } = inside
+  const { key } = credential
   const controller = new AbortController()
   const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
   const cancel = clock.schedule(() => controller.abort(late), Math.max(0, grant.deadline - clock.monotonic()))
@@ -134,7 +140,7 @@ async function underLease<T>(inside: Inside, key: string, grant: Granted, work: 
     return await work(controller.signal)
   } catch (error) {
     // A lease that says that its last holder vanished is let run out, so that the next one says it too.
-    if (!grant.takeover) await release(inside, key, grant)
+    if (!grant.takeover) await release(inside, credential, grant)
     throw error
   } finally {
     cancel()
@@ -142,8 +148,12 @@ async function underLease<T>(inside: Inside, key: string, grant: Granted, work: 
 }
 
 /** Gives a lease back. If that fails it runs out by itself. */
-async function release({ calls }: Inside, key: string, { attempt, fence }: Granted): Promise<void> {
-  await calls.settle(key, attempt, fence, { backoffMs: 0 }).catch(() => {})
+async function release(inside: Inside, credential: Credential, { attempt, fence }: Granted): Promise<void> {
+  try {
+    const { answer, sentAt } = await inside.calls.settle(credential.key, attempt, fence, { backoffMs: 0 })
+    // What is served here may have been rejected meanwhile.
+    inside.learn(credential, answer, sentAt)
+  } catch {}
 }
 
 function overtaken(key: string): TokenError {

@@ -142,6 +142,33 @@ describe('a user', () => {
     noted(world)
   })
 
+  test.each(['before the lease was granted', 'while the code is exchanged, in vain'])(
+    'is not served with what was rejected %s, also without hints',
+    async (when) => {
+      const world = await createWorld()
+      const deaf = flaky(world.store, world.clock)
+      deaf.loseHints()
+      const { tokens } = world.node({ store: deaf })
+      await authorize(world, world.node())
+      const { version } = await tokens.user(ANN).get()
+      const reject = () => world.store.invalidate(`tokenwell/${tokens.user(ANN).key}`, version, { signal: new AbortController().signal })
+      const isBefore = when.startsWith('before')
+      if (isBefore) await reject()
+      const held = world.simulator.fault(OAUTH, { kind: 'hang' }, { times: 1 })
+      const asked = world.simulator.next('held')
+      const code = isBefore ? world.simulator.issueCode(world.appId, ANN) : 'code-of-somebody'
+      const authorizing = watched(tokens.user(ANN).authorize({ code: secret(code, 'code') }))
+      await asked
+      if (isBefore) expect(tokens.user(ANN).peek()).toBeUndefined()
+      else await reject()
+      held.release()
+      await authorizing.promise.catch(() => {})
+      expect(authorizing.outcome).toBe(isBefore ? 'resolved' : 'rejected')
+      if (!isBefore) expect(tokens.user(ANN).peek()).toBeUndefined()
+      noted(world)
+    },
+  )
+
   test('with a code that is no good keeps what was there', async () => {
     const world = await createWorld()
     const node = world.node()
