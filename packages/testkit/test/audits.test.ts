@@ -241,6 +241,27 @@ describe('callers', () => {
     ])
   })
 
+  test('who comes after the store has said that a token is rejected, and is given it, whatever the process itself says', () => {
+    const before = comes()
+    audit.told({ ...record, rejectedUpTo: 5 })
+    audit.given(before, token(5))
+    expect(violations).toEqual([])
+    audit.given(comes(), token(5))
+    expect(violations).toEqual(['n0: I5: key 5 was served and known to be rejected'])
+  })
+
+  test('a process that doubts its clocks, to which nothing has happened since the last doubt', async () => {
+    audit.noted({ ...event, type: 'doubted' })
+    expect(violations).toEqual(['n0: it doubts its clocks about key, to which nothing has happened'])
+    await pass(1_000)
+    processOf(0).stepWall(60_000)
+    audit.noted({ ...event, type: 'doubted' })
+    expect(violations).toHaveLength(1)
+    await pass(1_000)
+    audit.noted({ ...event, type: 'doubted' })
+    expect(violations).toHaveLength(2)
+  })
+
   test('who is answered late, or twice', async () => {
     const caller = comes(1_000)
     await pass(1_100)

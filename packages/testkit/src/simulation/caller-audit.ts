@@ -1,4 +1,5 @@
-import { isTokenError, type Token, type TokenEvent } from '@tokenwell/core'
+import { isTokenError, type Snapshot, type Token, type TokenEvent } from '@tokenwell/core'
+import { recordKey } from './record-key.ts'
 import { SLACK_MS } from './request-audit.ts'
 import type { PlayedCredential } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -59,7 +60,7 @@ export interface Circumstances {
 interface Known {
   /** The highest version that callers were given. */
   served: number
-  /** The highest that they were told is rejected. */
+  /** The highest that the process itself says is rejected. */
   rejected: number
   /** The one that the process has last gone over to. */
   newest: number
@@ -69,6 +70,8 @@ interface Known {
   fetchedAt: number | undefined
   /** It goes by its own reports: the store does not answer. */
   isAlone: boolean
+  /** When it last said that its clocks disagree. */
+  doubtedAt: number
 }
 
 /**
@@ -82,6 +85,8 @@ export class CallerAudit {
   readonly #callers = new Set<Caller>()
   /** By the credential's key. */
   readonly #known = new Map<string, Known>()
+  /** By the store's key: the highest version of which the store has told the process that it is rejected. */
+  readonly #told = new Map<string, number>()
   #disturbances = 0
   #waits = 0
   #wholeWaits = 0
@@ -104,7 +109,8 @@ export class CallerAudit {
 
   /** Somebody comes. @param boundMs how long they wait */
   comes(credential: PlayedCredential, boundMs: number, minLifeMs: number): Caller {
-    const { served, rejected, reported } = this.#of(credential.handle.key)
+    const { key } = credential.handle
+    const { served, rejected, reported } = this.#of(key)
     const caller: Caller = {
       credential,
       askedAt: this.#circumstances.now(),
@@ -112,7 +118,7 @@ export class CallerAudit {
       minLifeMs,
       held: minLifeMs === 0 ? credential.handle.peek() : undefined,
       served,
-      rejected,
+      rejected: Math.max(rejected, this.#told.get(recordKey(key)) ?? 0),
       reported,
       disturbances: this.#disturbances,
     }
@@ -177,8 +183,12 @@ export class CallerAudit {
     this.#callers.delete(caller)
   }
 
+  /** The store has told the process this: whoever comes from now on is not given what it calls rejected. */
+  told({ key, rejectedUpTo }: Snapshot): void {
+    if (rejectedUpTo > (this.#told.get(key) ?? 0)) this.#told.set(key, rejectedUpTo)
+  }
+
   noted(event: TokenEvent): void {
-    if (event.type === 'doubted') this.disturb()
     if (event.type === 'detached' && event.failure.code === 'STORE_INCOMPATIBLE') {
       this.#violate('a store that keeps the contract is called incompatible')
     }
@@ -188,6 +198,15 @@ export class CallerAudit {
       known.newest = event.version
     }
     switch (event.type) {
+      case 'doubted': {
+        // A sleep or a step of the clock is good for one doubt: the read that it brings settles it.
+        const { sleptAt, wallSetAt } = this.#process
+        if (Math.max(sleptAt, wallSetAt) <= known.doubtedAt) {
+          this.#violate(`it doubts its clocks about ${event.key}, to which nothing has happened`)
+        }
+        known.doubtedAt = this.#circumstances.now()
+        break
+      }
       case 'detached':
         known.isAlone = true
         break
@@ -211,7 +230,15 @@ export class CallerAudit {
   #of(key: string): Known {
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const none: Known = { served: 0, rejected: 0, newest: 0, reported: new Map(), fetchedAt: undefined, isAlone: false }
+    const none: Known = {
+      served: 0,
+      rejected: 0,
+      newest: 0,
+      reported: new Map(),
+      fetchedAt: undefined,
+      isAlone: false,
+      doubtedAt: Number.NEGATIVE_INFINITY,
+    }
     this.#known.set(key, none)
     return none
   }

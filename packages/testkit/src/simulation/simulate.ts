@@ -206,6 +206,10 @@ class World {
           this.#leases.forgotten(index)
           this.#requests.alone(index)
         },
+        unreachable: (key) => {
+          this.#leases.goesBy(index, key, undefined)
+          this.#requests.alone(index)
+        },
         noted: (event) => this.#noted(index, process, event),
       },
     })
@@ -223,8 +227,6 @@ class World {
         this.#requests.blocked(event.key)
         break
       case 'detached':
-        this.#leases.goesBy(index, key, undefined)
-        this.#requests.alone(index)
         this.#operations.detached(process, key)
         break
       // A lease that ran out in doubt is no failure that others would wait after.

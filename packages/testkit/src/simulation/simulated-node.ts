@@ -17,6 +17,8 @@ export interface Telling {
   count(what: string): void
   /** This process knows nothing of what it knew. */
   forgotten(): void
+  /** The store does not answer it about a key of the store's. */
+  unreachable(key: string): void
   noted(event: TokenEvent): void
 }
 
@@ -74,10 +76,16 @@ export class SimulatedNode {
   start(): void {
     const { process } = this
     this.#lives += 1
-    this.#callers = this.#noCallers()
+    const callers = this.#noCallers()
+    this.#callers = callers
     const life = this.#lives
     const manager = createTokenManager({
-      store: this.#store.over(this.toStore, process),
+      store: this.#store.over(this.toStore, process, {
+        told: (snapshot) => callers.told(snapshot),
+        unreachable: (key) => {
+          if (life === this.#lives) this.#telling.unreachable(key)
+        },
+      }),
       clock: process.clock,
       random: { fraction: () => this.#draws.fraction(), id: () => `${process.name}.${this.#draws.whole(0, 2 ** 31).toString(36)}` },
       onEvent: (event) => {

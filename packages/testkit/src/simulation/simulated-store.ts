@@ -1,4 +1,4 @@
-import type { Operation, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
+import type { Claim, Operation, Publication, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
 import type { LeaseLog } from './lease-log.ts'
 import type { OperationAudit } from './operation-audit.ts'
 import { EPOCH_MS, type SimulatedProcess } from './simulated-process.ts'
@@ -15,6 +15,17 @@ export interface PlayableStore extends TokenStore {
 interface Waiting {
   readonly begin: () => void
 }
+
+/** Hears what reaches a process of what it asks the store, as long as that process still waits for it. */
+export interface StoreWitness {
+  /** The process has been told this. */
+  told(snapshot: Snapshot): void
+  /** So many questions about a key in a row, two at least, were refused or not answered in time. */
+  unreachable(key: string): void
+}
+
+/** Core asks everything twice before it takes the store for down. */
+const UNANSWERED = 2
 
 /** The one store of a world, as its processes reach it over their wires. It can stall, go down, lose data and have its clock set. */
 export class SimulatedStore {
@@ -80,39 +91,81 @@ export class SimulatedStore {
   }
 
   /** The store as one process sees it. */
-  over(wire: Wire, process: SimulatedProcess): TokenStore {
+  over(wire: Wire, process: SimulatedProcess, witness: StoreWitness): TokenStore {
     const inner = this.#inner
     const operations = this.#operations
     const send = <T>(carryOut: () => Promise<T>): Promise<T> => wire.request(() => this.#admit(carryOut))
     // What was sent is carried out, whatever has become of whoever sent it.
     const unattended: Operation = { signal: new AbortController().signal }
-    const attended = async <T>({ signal }: Operation, work: () => Promise<T>): Promise<T> => {
+    const unanswered = new Map<string, number>()
+    const attended = async <T>(
+      keys: readonly string[],
+      { signal }: Operation,
+      work: () => Promise<T>,
+      snapshots: (answer: T) => readonly Snapshot[],
+    ): Promise<T> => {
       signal.throwIfAborted()
-      return work()
+      const failed = () => {
+        for (const key of keys) {
+          const times = (unanswered.get(key) ?? 0) + 1
+          unanswered.set(key, times)
+          if (times >= UNANSWERED) witness.unreachable(key)
+        }
+      }
+      signal.addEventListener('abort', failed, { once: true })
+      try {
+        const answer = await work()
+        // What comes after that is told to nobody.
+        if (signal.aborted) return answer
+        for (const key of keys) unanswered.delete(key)
+        for (const snapshot of snapshots(answer)) witness.told(snapshot)
+        return answer
+      } catch (error) {
+        if (!signal.aborted) failed()
+        throw error
+      } finally {
+        signal.removeEventListener('abort', failed)
+      }
     }
+    const itself = (snapshot: Snapshot) => [snapshot]
+    const its = ({ snapshot }: Claim | Publication) => [snapshot]
     return {
       contractVersion: 1,
       capabilities: inner.capabilities,
-      read: (keys, operation) => attended(operation, () => send<Snapshot[]>(() => inner.read(keys, unattended))),
-      claim: (key, attempt, request, operation) =>
-        attended(operation, () => {
+      read: (keys, operation) =>
+        attended(
+          keys,
+          operation,
+          () => send<Snapshot[]>(() => inner.read(keys, unattended)),
+          (snapshots) => snapshots,
+        ),
+      claim: (key, attempt, request, operation) => {
+        const ask = () => {
           const claim = () => send(() => this.audit.claim(key, attempt, () => inner.claim(key, attempt, request, unattended)))
           return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
-        }),
-      publish: (key, attempt, fence, request, operation) =>
-        attended(operation, () => {
+        }
+        return attended([key], operation, ask, its)
+      },
+      publish: (key, attempt, fence, request, operation) => {
+        const ask = () => {
           const carryOut = () => inner.publish(key, attempt, fence, request, unattended)
           return operations.publish(process, key, attempt, request, operation, () =>
             send(() => this.audit.publish(key, attempt, fence, request, carryOut)),
           )
-        }),
-      settle: (key, attempt, fence, request, operation) =>
-        attended(operation, () => {
+        }
+        return attended([key], operation, ask, its)
+      },
+      settle: (key, attempt, fence, request, operation) => {
+        const ask = () => {
           const carryOut = () => inner.settle(key, attempt, fence, request, unattended)
           return operations.settle(process, key, attempt, () => send(() => this.audit.settle(key, attempt, fence, request, carryOut)))
-        }),
-      invalidate: (key, version, operation) =>
-        attended(operation, () => send(() => this.audit.invalidate(key, version, () => inner.invalidate(key, version, unattended)))),
+        }
+        return attended([key], operation, ask, itself)
+      },
+      invalidate: (key, version, operation) => {
+        const ask = () => send(() => this.audit.invalidate(key, version, () => inner.invalidate(key, version, unattended)))
+        return attended([key], operation, ask, itself)
+      },
       ...(inner.subscribe !== undefined && {
         subscribe: async (listener: (change: StoreChange) => void) => {
           const receive = process.receiver()
