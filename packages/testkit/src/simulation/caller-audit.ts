@@ -1,4 +1,5 @@
 import { isTokenError, type Snapshot, type Token, type TokenEvent } from '@tokenwell/core'
+import type { Drift } from './life-log.ts'
 import { recordKey } from './record-key.ts'
 import { SLACK_MS } from './request-audit.ts'
 import type { PlayedCredential } from './scenario.ts'
@@ -19,8 +20,6 @@ const HEARD_MS = 25
 const UNNOTICED_SLEEP_MS = 10_000
 /** For so long after a token was given out again its rejection may change nothing, milliseconds: the upstream has vouched for it. */
 const VOUCHED_MS = 4 * 60_000
-/** While a clock that was set may still have to do with the life of a token, milliseconds. */
-export const DOUBT_MS = 3 * 3_600_000
 /** So many waits in a row without a fraction are no accident. */
 const WAITS = 6
 const WHOLE_MS = 500
@@ -42,10 +41,8 @@ export interface Caller {
 /** What the world knows that a process does not. Moments are true time, milliseconds. */
 export interface Circumstances {
   readonly now: () => number
-  /** A token may have been given a longer life than it has, by a store whose clock was set back. */
-  readonly isLifeInDoubt: () => boolean
-  /** What a token said of its end may not hold any more, since the store's clock was set. */
-  readonly isEndMoved: () => boolean
+  /** What became of the end of a version that the store has taken, as its clock was set; undefined for one that it has not. */
+  readonly drift: (key: string, version: number) => Drift | undefined
   /** Nothing has gone wrong yet. */
   readonly isCalm: () => boolean
   /** The store was told that this value is rejected. */
@@ -140,8 +137,12 @@ export class CallerAudit {
       case 'unknown':
         this.#violate(`${name} ${version} was served, which nobody gave out`)
         break
-      case 'ended':
-        if (!this.#circumstances.isLifeInDoubt()) this.#violate(`I5: ${name} ${version} was served after its end`)
+      case 'ended': {
+        const { laterMs } = this.#drift(credential, token)
+        const overMs = this.#circumstances.now() - (credential.givenOut?.(value)?.endsAt ?? Number.NEGATIVE_INFINITY)
+        // What the store gave to its life it is served for.
+        if (laterMs === 0 || overMs > laterMs + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after its end`)
+      }
     }
     const known = this.#of(handle.key)
     if (version <= known.served) return undefined
@@ -248,7 +249,7 @@ export class CallerAudit {
     const { name, handle } = credential
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
     if (caller.disturbances !== this.#disturbances) return
-    const { now, isCalm, isEndMoved, isRejected, publishedSince } = this.#circumstances
+    const { now, isCalm, isRejected, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
     if (waitedMs > boundMs + SLACK_MS) {
       this.#violate(`I4: a caller of ${name} was answered ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
@@ -257,26 +258,38 @@ export class CallerAudit {
     if (publishedAt !== undefined && now() > publishedAt + HEARD_MS) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
-    if (held === undefined || held.version <= this.#of(handle.key).rejected || isEndMoved()) return
+    if (held === undefined || held.version <= this.#of(handle.key).rejected) return
     // It may have learned of that while the caller waited.
     if (isRejected(handle.key, held.value)) return
+    const { since, earlierMs } = this.#drift(credential, held)
     // What was fetched over a sleep ends earlier by as much in the store.
-    if (now() < this.#process.sleptAt + DOUBT_MS) return
-    const leftMs = held.expiresAt - EARLIER_MS - this.#process.clock.wall()
+    if (since <= this.#process.sleptAt) return
+    // It may have learned meanwhile that the store's clock was set forward.
+    const leftMs = held.expiresAt - EARLIER_MS - earlierMs - this.#process.clock.wall()
     if ((leftMs + waitedMs > FLOOR_MS && waitedMs > SLACK_MS) || (leftMs > 0 && waitedMs > LINGER_MS + SLACK_MS)) {
       this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${held.version} at hand`)
     }
   }
 
-  #checkEnd(credential: PlayedCredential, { value, version, expiresAt }: Token): void {
-    const { now, isEndMoved } = this.#circumstances
+  #checkEnd(credential: PlayedCredential, token: Token): void {
+    const { value, version, expiresAt } = token
+    const { now } = this.#circumstances
     const { clock, wallSetAt, sleptAt } = this.#process
     const known = credential.givenOut?.(value)
-    if (known === undefined || isEndMoved() || now() < wallSetAt + DOUBT_MS) return
-    const slackMs = now() < sleptAt + DOUBT_MS ? UNNOTICED_SLEEP_MS : SLACK_MS
+    if (known === undefined) return
+    const { since, laterMs } = this.#drift(credential, token)
+    // Its end is told by the wall clock of when it came.
+    if (since <= wallSetAt) return
+    const slackMs = laterMs + (since <= sleptAt ? UNNOTICED_SLEEP_MS : SLACK_MS)
     const tooLongMs = expiresAt - clock.wall() - (known.endsAt - now())
     if (tooLongMs > slackMs)
       this.#violate(`${credential.name} ${version} is believed to live ${tooLongMs.toFixed(0)} ms longer than it does`)
+  }
+
+  /** Of what no store has taken: the upstream has the only clock that it went by. */
+  #drift({ handle, givenOut }: PlayedCredential, { value, version }: Token): Drift {
+    const at = givenOut?.(value)?.at ?? Number.NEGATIVE_INFINITY
+    return this.#circumstances.drift(recordKey(handle.key), version) ?? { since: at, laterMs: 0, earlierMs: 0 }
   }
 
   /** Processes that fail together are to come back one by one: each draws its waits. */

@@ -44,7 +44,7 @@ export class OperationAudit {
   /** Whether what is kept under a key is used up by its renewal. */
   readonly #rotates: (key: string) => boolean
   /** What was said of the end of a token may not hold any more, since the store's clock was set. */
-  readonly #isEndMoved: () => boolean
+  readonly #isEndMoved: (key: string) => boolean
   readonly #herd: number
   /** By the beginning of their attempts. */
   readonly #claimants = new Map<string, Claimant>()
@@ -58,7 +58,7 @@ export class OperationAudit {
     readonly timeline: Timeline
     readonly violate: (what: string) => void
     readonly rotates: (key: string) => boolean
-    readonly isEndMoved: () => boolean
+    readonly isEndMoved: (key: string) => boolean
     readonly nodes: number
   }) {
     this.#timeline = parts.timeline
@@ -168,7 +168,7 @@ export class OperationAudit {
     claimedAt.push(now)
     if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
     // After another's lease or failure all know when to come again; so they do when a clock that was set has moved an end.
-    if (this.#isEndMoved()) return
+    if (this.#isEndMoved(key)) return
     if (answer !== 'fresh' && answer !== 'granted') return
     if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
     const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)

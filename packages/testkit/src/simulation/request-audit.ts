@@ -21,8 +21,6 @@ export interface UpstreamRequest {
 /** One that was sent. Moments are true time, milliseconds. */
 interface Sent {
   readonly at: number
-  /** When its reply arrived; undefined while it has not. */
-  repliedAt?: number
 }
 
 const MINUTE_MS = 60_000
@@ -55,6 +53,10 @@ export class RequestAudit {
   readonly #process: (node: number) => SimulatedProcess
   /** By the handle's key. */
   readonly #sent = new Map<string, Sent[]>()
+  /** By the handle's key: those that still wait for their reply. */
+  readonly #open = new Map<string, Set<Sent>>()
+  /** Nothing has gone wrong yet that could have two processes ask at once. */
+  readonly #isOrderly: () => boolean
   #count = 0
   /** By process: when it was without the store. */
   readonly #alone = new Map<number, number[]>()
@@ -69,11 +71,13 @@ export class RequestAudit {
     readonly violate: (what: string) => void
     readonly leases: LeaseLog
     readonly process: (node: number) => SimulatedProcess
+    readonly isOrderly: () => boolean
   }) {
     this.#now = parts.now
     this.#violate = parts.violate
     this.#leases = parts.leases
     this.#process = parts.process
+    this.#isOrderly = parts.isOrderly
   }
 
   get count(): number {
@@ -87,6 +91,10 @@ export class RequestAudit {
     all.push(sent)
     this.#count += 1
     this.#checkRate(key, all, perFetch)
+    const open = this.#open.get(key) ?? new Set()
+    this.#open.set(key, open)
+    if (open.size > 0 && this.#isOrderly()) this.#violate(`I1: ${key} was asked for twice at once, with nothing wrong`)
+    open.add(sent)
     const process = this.#process(node)
     const { life } = process
     const lease = this.#leases.of(node, recordKey(key))
@@ -98,6 +106,7 @@ export class RequestAudit {
     }
     let isOver = false
     const over = () => {
+      open.delete(sent)
       if (isOver || life !== process.life || process.pausedAt >= sent.at) return
       isOver = true
       const outMs = this.#now() - sent.at
@@ -111,7 +120,6 @@ export class RequestAudit {
     try {
       return await send()
     } finally {
-      sent.repliedAt = this.#now()
       if (signal?.aborted !== true) over()
       signal?.removeEventListener('abort', over)
     }
@@ -140,18 +148,6 @@ export class RequestAudit {
   /** The store knows nothing of the last requests, or takes them for long gone. */
   forgot(): void {
     this.#forgotten.push(this.#now())
-  }
-
-  /** Nothing went wrong in this world: then nothing was asked for twice at once. */
-  checkOverlaps(): void {
-    for (const [key, sent] of this.#sent) {
-      for (const [index, { at }] of sent.entries()) {
-        const before = sent[index - 1]
-        if (before !== undefined && (before.repliedAt ?? Number.POSITIVE_INFINITY) > at) {
-          this.#violate(`I1: ${key} was asked for twice at once at ${(at / 1_000).toFixed(3)} s, with nothing wrong`)
-        }
-      }
-    }
   }
 
   #checkRate(key: string, sent: readonly Sent[], perFetch: number): void {

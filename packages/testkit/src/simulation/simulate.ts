@@ -1,6 +1,7 @@
 import type { TokenEvent } from '@tokenwell/core'
-import { type Circumstances, DOUBT_MS } from './caller-audit.ts'
+import type { Circumstances } from './caller-audit.ts'
 import { LeaseLog } from './lease-log.ts'
+import { LifeLog } from './life-log.ts'
 import { OperationAudit } from './operation-audit.ts'
 import { drawsOf } from './random.ts'
 import { recordKey } from './record-key.ts'
@@ -89,8 +90,9 @@ class World {
   readonly #rejected = new Set<string>()
   readonly #strikes: Strikes
   readonly #calmUntil: number
-  #setBackAt = Number.NEGATIVE_INFINITY
-  #setAt = Number.NEGATIVE_INFINITY
+  /** Until then nothing has gone wrong that could have two processes ask at once. */
+  readonly #orderlyUntil: number
+  readonly #lives = new LifeLog(() => this.#timeline.now)
 
   constructor({ seed, store, scenario, nodes = 5, hours = 6, troubles = 20, plan }: SimulationOptions) {
     const timeline = this.#timeline
@@ -102,13 +104,14 @@ class World {
       violate,
       leases: this.#leases,
       process: (node) => (this.#nodes[node] as SimulatedNode).process, // It has sent a request.
+      isOrderly: () => timeline.now < this.#orderlyUntil,
     })
     this.#operations = new OperationAudit({
       timeline,
       violate,
       rotates: (key) =>
         this.#nodes.some(({ credentials }) => credentials.some(({ rotates, handle }) => rotates === true && recordKey(handle.key) === key)),
-      isEndMoved: () => this.#isEndMoved(),
+      isEndMoved: (key) => this.#lives.isMoved(key),
       nodes,
     })
     this.#store = new SimulatedStore(timeline, store, { news: this.#storeNews(), operations: this.#operations, leases: this.#leases })
@@ -126,7 +129,12 @@ class World {
     this.#plan =
       plan ??
       drawPlan(drawsOf(seed, 'plan'), { nodes, hours, troubles, upstreamFaults: scenario.faults, canRollBack: this.#store.canRollBack })
-    this.#calmUntil = Math.min(this.#endsAt, ...this.#plan.map(({ at }) => at))
+    this.#calmUntil = firstOf(this.#plan, this.#endsAt)
+    // Whatever the upstream does, a fetch that has no reply in time is given up before the next begins.
+    this.#orderlyUntil = firstOf(
+      this.#plan.filter((trouble) => trouble.on !== 'upstream' && !(trouble.on === 'wire' && trouble.to === 'upstream')),
+      Number.POSITIVE_INFINITY,
+    )
     this.#nodes = Array.from({ length: nodes }, (_, index) => this.#node(index))
     this.#strikes = new Strikes({
       timeline,
@@ -150,7 +158,6 @@ class World {
       this.#callAgain(index)
     }
     for (const trouble of this.#plan) this.#strikes.prepare(trouble)
-    timeline.at(this.#endsAt - QUIET_MS, () => this.#stepStoreClock(-this.#store.clockMs))
     await timeline.runUntil(this.#endsAt)
     await this.#settle()
     await this.#end()
@@ -183,8 +190,7 @@ class World {
       })
     const circumstances: Circumstances = {
       now: () => timeline.now,
-      isLifeInDoubt: () => timeline.now < this.#setBackAt + DOUBT_MS,
-      isEndMoved: () => this.#isEndMoved(),
+      drift: (key, version) => this.#lives.drift(key, version),
       isCalm: () => timeline.now < this.#calmUntil,
       isRejected: (key, value) => this.#rejected.has(`${recordKey(key)} ${value}`),
       isQuiet: (key) => timeline.now < (this.#quietUntil.get(recordKey(key)) ?? Number.NEGATIVE_INFINITY),
@@ -239,7 +245,8 @@ class World {
     return {
       violate: (what) => this.#violate(what),
       took: (branch) => this.#count(`branch ${branch}`),
-      published: (key, request, grantedAt) => {
+      published: (key, version, request, grantedAt) => {
+        this.#lives.published(key, version, grantedAt, version > (EPOCH_MS + this.#timeline.now + this.#store.clockMs) * 1_000)
         if (this.#stored.get(key) !== request.value) this.#requests.published(key)
         this.#stored.set(key, request.value)
         if (request.quietMs !== undefined) this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
@@ -278,17 +285,12 @@ class World {
     next()
   }
 
-  #isEndMoved(): boolean {
-    return this.#timeline.now < this.#setAt + DOUBT_MS
-  }
-
   #stepStoreClock(ms: number): void {
     if (ms === 0) return
     this.#store.stepClock(ms)
     this.#leases.doubt()
     this.#requests.forgot()
-    this.#setAt = this.#timeline.now
-    if (ms < 0) this.#setBackAt = this.#timeline.now
+    this.#lives.stepped(this.#store.clockMs)
   }
 
   /** Everybody is up, nothing is wrong: everybody must be served, and then with the same, or with the next that is on its way. */
@@ -301,7 +303,6 @@ class World {
       if (values.size > 2) this.#violate(`${values.size} tokens are served of ${name} when nothing is wrong any more`)
     }
     this.#count('requests', this.#requests.count)
-    if (this.#plan.length === 0) this.#requests.checkOverlaps()
   }
 
   async #getAll(): Promise<readonly { readonly name: string; readonly value: string }[]> {
@@ -342,4 +343,8 @@ class World {
     this.#note(`VIOLATION ${what}`)
     this.#violations.push(`${(this.#timeline.now / 1_000).toFixed(3)} s: ${what}`)
   }
+}
+
+function firstOf(troubles: readonly Trouble[], otherwise: number): number {
+  return Math.min(otherwise, ...troubles.map(({ at }) => at))
 }

@@ -27,7 +27,7 @@ export interface StoreNews {
   /** An operation went this way through the contract. */
   took(branch: ContractBranch): void
   /** A value has replaced another; `grantedAt` is when the right to fetch it was granted, true time. */
-  published(key: string, request: PublishRequest, grantedAt: number): void
+  published(key: string, version: Version, request: PublishRequest, grantedAt: number): void
   /** The value that is stored is called rejected from now on. */
   rejected(key: string, value: string): void
   /** An attempt was granted the lease. */
@@ -102,7 +102,7 @@ export class StoreAudit {
       if (branch === 'publish/repeated') return
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
-      this.#news.published(key, request, grantedAt ?? Number.NEGATIVE_INFINITY)
+      this.#news.published(key, fence, request, grantedAt ?? Number.NEGATIVE_INFINITY)
     })
   }
 

@@ -153,6 +153,10 @@ export class Strikes {
 
   #strikeStore(trouble: On<'store'>): () => void {
     const { store, stepStoreClock } = this.#world
+    const setClock = (ms: number) => {
+      stepStoreClock(ms)
+      return () => stepStoreClock(-ms)
+    }
     switch (trouble.kind) {
       case 'stall':
         store.isStalled = true
@@ -165,11 +169,9 @@ export class Strikes {
           store.isDown = false
         }
       case 'clock-forward':
-        stepStoreClock(trouble.byMs)
-        break
+        return setClock(trouble.byMs)
       case 'clock-back':
-        stepStoreClock(-trouble.byMs)
-        break
+        return setClock(-trouble.byMs)
       case 'rollback':
         this.#checkpoints.get(trouble)?.()
         break
@@ -178,8 +180,7 @@ export class Strikes {
         break
       case 'replaced':
         store.lose()
-        stepStoreClock(-trouble.byMs)
-        break
+        return setClock(-trouble.byMs)
     }
     return () => {}
   }

@@ -56,10 +56,10 @@ export const QUIET_MS = 40 * MINUTE_MS
 /** Draws what will go wrong, in order of time. */
 export function drawPlan(draws: Draws, options: PlanOptions): Trouble[] {
   const end = options.hours * HOUR_MS - QUIET_MS
-  const kinds = kindsOf(options)
+  const kinds = someOf(kindsOf(options), draws)
   const troubles = Array.from({ length: options.troubles }, () => {
     const at = Math.floor(draws.between(CALM_MS, end))
-    const drawn = draws.pick(kinds)({ at, node: draws.whole(0, options.nodes - 1), draws })
+    const drawn = draws.pick(kinds).draw({ at, node: draws.whole(0, options.nodes - 1), draws })
     return { ...drawn, forMs: Math.min(Math.floor(drawn.forMs), end - at) }
   })
   return troubles.sort((one, other) => one.at - other.at)
@@ -71,8 +71,34 @@ interface Given {
   readonly draws: Draws
 }
 
+type Draw = (given: Given) => Trouble
+
+interface Kind {
+  /** Whose clocks it sets or stops, or that it is the upstream's alone. */
+  readonly touches?: 'clocks' | 'upstream'
+  readonly draw: Draw
+}
+
+/** Worlds in which nothing goes wrong but the upstream and the way to it; and those in which every clock goes as it should. */
+const UPSTREAM_ONLY = 0.1
+const NO_CLOCKS = 0.25
+/** How likely each kind of trouble is to be one of a world's: what one hides, such as a crash what would come of a freeze, shows in another. */
+const KEPT = 2 / 3
+
+/** The kinds of trouble that a world has. */
+function someOf(kinds: readonly Kind[], draws: Draws): readonly Kind[] {
+  const sort = draws.fraction()
+  const of = kinds.filter(({ touches }) => {
+    if (sort < UPSTREAM_ONLY) return touches === 'upstream'
+    return sort >= UPSTREAM_ONLY + NO_CLOCKS || touches !== 'clocks'
+  })
+  const kept = of.filter(() => draws.chance(KEPT))
+  if (kept.length > 0) return kept
+  return of.length > 0 ? of : kinds
+}
+
 /** One for each kind of trouble, all as likely. */
-function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) => Trouble)[] {
+function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): readonly Kind[] {
   const toStore = (kind: WireFault) => {
     return ({ at, node, draws }: Given): Trouble => {
       return { at, forMs: draws.spread(5_000, 20 * MINUTE_MS), on: 'wire', kind, to: 'store', node, probability: draws.between(0.2, 1) }
@@ -97,9 +123,25 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
     return ({ at, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'store', kind, byMs: Math.floor(byMs(draws)) })
   }
   const atOnce = () => 0
-  return [
-    ...WIRE_FAULTS.map(toStore),
+  /** A clock that is wrong is set right. */
+  const untilSetRight = (draws: Draws) => draws.spread(1_000, HOUR_MS)
+  const of = (touches: Kind['touches'], draw: Draw): Kind => ({ draw, ...(touches !== undefined && { touches }) })
+  const upstream: readonly Draw[] = [
     ...WIRE_FAULTS.filter((kind) => kind !== 'lost-hint').map(toUpstream),
+    ...upstreamFaults.map((kind) => ({ at, draws }: Given): Trouble => {
+      return { at, forMs: draws.spread(1_000, 20 * MINUTE_MS), on: 'upstream', kind }
+    }),
+  ]
+  const clocks: readonly Draw[] = [
+    onProcess('sleep', (draws) => draws.spread(1_000, 3 * HOUR_MS)),
+    onProcess('wall-step', atOnce, (draws) => draws.spread(1_000, 24 * HOUR_MS) * (draws.chance(0.5) ? 1 : -1)),
+    onHolder('sleep', (draws) => draws.spread(1_000, HOUR_MS)),
+    onStore('clock-forward', untilSetRight, (draws) => draws.spread(10, HOUR_MS)),
+    onStore('clock-back', untilSetRight, (draws) => draws.spread(10, HOUR_MS)),
+    ...(canRollBack ? [onStore('replaced', untilSetRight, (draws) => draws.spread(1_000, HOUR_MS))] : []),
+  ]
+  const others: readonly Draw[] = [
+    ...WIRE_FAULTS.map(toStore),
     onProcess('crash', (draws) => draws.spread(10, 10 * MINUTE_MS)),
     onProcess(
       'restart',
@@ -107,24 +149,15 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): ((given: Given) 
       (draws) => (draws.chance(0.5) ? 0 : draws.between(1, 10_000)),
     ),
     onProcess('freeze', (draws) => draws.spread(10, 2 * MINUTE_MS)),
-    onProcess('sleep', (draws) => draws.spread(1_000, 3 * HOUR_MS)),
-    onProcess('wall-step', atOnce, (draws) => draws.spread(1_000, 24 * HOUR_MS) * (draws.chance(0.5) ? 1 : -1)),
     onProcess('misled', (draws) => draws.spread(MINUTE_MS, 10 * MINUTE_MS)),
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
-    onHolder('sleep', (draws) => draws.spread(1_000, HOUR_MS)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
-    onStore('clock-forward', atOnce, (draws) => draws.spread(10, HOUR_MS)),
-    onStore('clock-back', atOnce, (draws) => draws.spread(10, HOUR_MS)),
-    ...(canRollBack
-      ? [
-          onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)),
-          onStore('row-lost', atOnce),
-          onStore('replaced', atOnce, (draws) => draws.spread(1_000, HOUR_MS)),
-        ]
-      : []),
-    ...upstreamFaults.map((kind) => ({ at, draws }: Given): Trouble => {
-      return { at, forMs: draws.spread(1_000, 20 * MINUTE_MS), on: 'upstream', kind }
-    }),
+    ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('row-lost', atOnce)] : []),
+  ]
+  return [
+    ...clocks.map((draw) => of('clocks', draw)),
+    ...upstream.map((draw) => of('upstream', draw)),
+    ...others.map((draw) => of(undefined, draw)),
   ]
 }

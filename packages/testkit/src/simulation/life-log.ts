@@ -1,0 +1,77 @@
+/** By how much the end of a token may be another than it was when the token was made. */
+export interface Drift {
+  /** True time, milliseconds: what a process knows of the token is of this moment or later. */
+  readonly since: number
+  /** A store whose clock was set back lengthens a life by as much, milliseconds. */
+  readonly laterMs: number
+  /** One whose clock was set forward shortens it, milliseconds; Infinity where its clock stood before the grant: then the life is over. */
+  readonly earlierMs: number
+}
+
+interface Life {
+  readonly grantedAt: number
+  readonly publishedAt: number
+  /** How far the store's clock was ahead of true time at the grant, milliseconds. */
+  readonly clockMs: number
+  /** While fences run ahead of the clock a life counts from the publication, not from the grant: so much is added to it, milliseconds. */
+  readonly lateMs: number
+}
+
+/** The lives of the tokens that a store has taken, and what became of them when its clock was set. Moments are true time. */
+export class LifeLog {
+  readonly #now: () => number
+  /** By the store's key and version. */
+  readonly #lives = new Map<string, Life>()
+  /** By the store's key: the version that it took last. */
+  readonly #newest = new Map<string, number>()
+  /** When the store's clock was set, and how far ahead of true time it was from then on. */
+  readonly #steps: { readonly at: number; readonly clockMs: number }[] = []
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** The store's clock was set. @param clockMs how far it is ahead of true time now */
+  stepped(clockMs: number): void {
+    this.#steps.push({ at: this.#now(), clockMs })
+  }
+
+  /** The store has taken a version. @param isAhead whether its fence is ahead of the store's clock */
+  published(key: string, version: number, grantedAt: number, isAhead: boolean): void {
+    this.#newest.set(key, version)
+    const now = this.#now()
+    const name = `${key} ${version}`
+    // Of one that was lost and published again, the grant is the same.
+    const known = this.#lives.get(name)
+    const from = Math.max(0, Math.min(grantedAt, now))
+    const lateMs = Math.max(isAhead ? now - from : 0, known?.lateMs ?? 0)
+    this.#lives.set(name, { grantedAt: from, publishedAt: now, clockMs: this.#clockAt(from), lateMs })
+  }
+
+  /** Of a version that the store has taken; undefined for any other. */
+  drift(key: string, version: number): Drift | undefined {
+    const life = this.#lives.get(`${key} ${version}`)
+    if (life === undefined) return undefined
+    let [laterMs, earlierMs] = [0, 0]
+    for (let index = this.#steps.length - 1; index >= 0; index -= 1) {
+      const step = this.#steps[index]
+      if (step === undefined || step.at < life.grantedAt) break
+      const aheadMs = step.clockMs - life.clockMs
+      laterMs = Math.max(laterMs, -aheadMs)
+      earlierMs = Math.max(earlierMs, step.at - life.publishedAt + aheadMs < 0 ? Number.POSITIVE_INFINITY : aheadMs)
+    }
+    return { since: life.grantedAt, laterMs: laterMs + life.lateMs, earlierMs }
+  }
+
+  /** Whether the store's clock was set since it was granted what it took last. */
+  isMoved(key: string): boolean {
+    const newest = this.#newest.get(key)
+    const last = this.#steps.at(-1)
+    if (last === undefined) return false
+    return newest === undefined || last.at >= (this.drift(key, newest)?.since ?? 0)
+  }
+
+  #clockAt(moment: number): number {
+    return this.#steps.findLast(({ at }) => at <= moment)?.clockMs ?? 0
+  }
+}
