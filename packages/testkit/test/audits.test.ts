@@ -97,6 +97,15 @@ describe('requests', () => {
     expect(violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
   })
 
+  test('a success after which five more may follow is one that was due', () => {
+    audit.published('tokenwell/key', true)
+    audit.published('tokenwell/key', false)
+    for (let count = 0; count < 14; count += 1) void request(1)
+    expect(violations).toEqual([])
+    void request(1)
+    expect(violations).toEqual(['I10: key was fetched 15 times in a minute; at most 14'])
+  })
+
   test('two at once are found out where nothing went wrong, also if a third came and went between them', async () => {
     void request(100)
     void request(10)

@@ -4,6 +4,7 @@ import type { Draws } from '../simulation/random.ts'
 import { REQUEST_TIMEOUT_MS } from '../simulation/request-audit.ts'
 import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '../simulation/scenario.ts'
 import type { TokenLedger } from '../simulation/token-ledger.ts'
+import type { Spender, Spending } from './login-ledger.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
 import { askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
 import type { Receiver } from './ticket-pushes.ts'
@@ -64,6 +65,9 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
   const { manager, wire, index: node } = process
   const { logins } = platform
   const usedUp = new Set<string>()
+  /** By the refresh token: the last request with it. */
+  const spendings = new Map<string, Spending>()
+  const spender: Spender = { name: `n${node}`, isUp: process.isUp, pausedAt: process.pausedAt }
   const dispatcher = simulatedDispatcher(
     (request, signal) => {
       const asked = askedBy(request)
@@ -83,10 +87,12 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
         case 'refresh': {
           const { refreshToken } = asked
           if (usedUp.has(refreshToken)) surroundings.violate(`n${node} sent a refresh token that it had used up itself`)
-          logins.sent(refreshToken, process.pausedAt())
+          const spending = logins.sent(refreshToken, spender)
+          spendings.set(refreshToken, spending)
           const { key } = tokens.user(logins.userOf(refreshToken))
           const sent = { key, node, signal, patienceMs: REQUEST_TIMEOUT_MS, lastCallMs: LAST_CALL_MS }
-          return surroundings.request(sent, send).catch((error: unknown) => {
+          const spend = () => wire.request(() => platform.serve(request, spending))
+          return surroundings.request(sent, spend).catch((error: unknown) => {
             if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') logins.refused(refreshToken)
             throw error
           })
@@ -96,8 +102,13 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
     (request, { status, body }) => {
       const asked = askedBy(request)
       if (asked.kind !== 'refresh') return
-      if (status === 400 || status === 429) logins.refused(asked.refreshToken)
-      else if (status === 200 && body.includes('"refresh_token"')) usedUp.add(asked.refreshToken)
+      const { refreshToken } = asked
+      if (status === 400 || status === 429) logins.refused(refreshToken)
+      else if (status === 200 && body.includes('"refresh_token"')) {
+        usedUp.add(refreshToken)
+        const spending = spendings.get(refreshToken)
+        if (spending !== undefined) logins.answered(refreshToken, spending)
+      }
     },
   )
   const { appId, appSecret, verificationToken } = APP

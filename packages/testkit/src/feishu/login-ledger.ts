@@ -10,6 +10,8 @@ const IN_FLIGHT_MS = 2_000
 const PAUSED_MS = 20_000
 /** For so long after a loss of data somebody may go by a lease that the store knows nothing of, milliseconds. */
 const LOST_LEASE_MS = 20_000
+/** Whoever is given a login sends it to the store so soon, milliseconds: in the same breath. */
+const SHARED_MS = 1_000
 
 /** What one authorisation has led to. All of it ends when a used refresh token is used again. */
 interface Family {
@@ -17,18 +19,40 @@ interface Family {
   isRevoked: boolean
 }
 
+/** Who sends a refresh token. */
+export interface Spender {
+  readonly name: string
+  /** Whether it still is: neither killed nor being closed. */
+  readonly isUp: () => boolean
+  /** When it last stood still. */
+  readonly pausedAt: () => number
+}
+
+/** One request with a refresh token. Moments are true time, milliseconds. */
+export interface Spending {
+  readonly by: Spender
+  readonly sentAt: number
+  /** When it used the token up. */
+  arrivedAt?: number
+  /** When its sender had the reply, and still waited for it. */
+  answeredAt?: number
+}
+
 interface RefreshToken {
   readonly family: Family
   readonly endsAt: number
-  /** What it was used up for. */
+  /** What it was used up for, and by what request. */
   successor?: RefreshToken
+  spending?: Spending | undefined
+  /** When it was first sent to the store. */
+  sharedAt?: number
   /** When the store took it, as far as the store has not forgotten that. */
   publishedAt?: number
   /** When it was last sent by a process that does not know what became of it. */
   spentAt?: number
 }
 
-type LoginSurroundings = Pick<Surroundings, 'now' | 'note' | 'violate' | 'watchStore'>
+type LoginSurroundings = Pick<Surroundings, 'now' | 'at' | 'note' | 'violate' | 'watchStore'>
 
 /** What the platform answers: its code, and the tokens with code 0. */
 export type Granted = Readonly<Record<string, string | number>>
@@ -51,10 +75,16 @@ export class LoginLedger {
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
   #lostAt = Number.NEGATIVE_INFINITY
+  /** By user: when the store last took a login. */
+  readonly #publishedAt = new Map<string, number>()
 
   constructor(surroundings: LoginSurroundings) {
     this.#surroundings = surroundings
     surroundings.watchStore({
+      sent: (_, { value }) => {
+        const token = this.#storedIn(value)
+        if (token !== undefined) token.sharedAt ??= surroundings.now()
+      },
       published: (_, { value }) => this.#published(value),
       lost: () => {
         this.#lostAt = surroundings.now()
@@ -85,21 +115,35 @@ export class LoginLedger {
     return this.#refresh.get(refreshToken)?.family.userId ?? ''
   }
 
-  /** A process sends a refresh token. @param pausedAt when it last stood still */
-  sent(value: string, pausedAt = Number.NEGATIVE_INFINITY): void {
+  /** A process sends a refresh token. */
+  sent(value: string, by: Spender): Spending {
     const { now, violate } = this.#surroundings
+    const spending: Spending = { by, sentAt: now() }
     const token = this.#refresh.get(value)
-    if (token === undefined) return
+    if (token === undefined) return spending
     const { spentAt, successor } = token
     const isLeaseLost = now() - this.#lostAt < LOST_LEASE_MS
     if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS && !isLeaseLost) {
       violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
     }
-    const seenMs = now() - pausedAt < PAUSED_MS ? PAUSED_MS : IN_FLIGHT_MS
-    if (successor?.publishedAt !== undefined && now() - successor.publishedAt > seenMs) {
+    if (successor?.publishedAt !== undefined && now() - successor.publishedAt > seenWithinMs(spending)) {
       violate('a refresh token was used again although its successor is in the store')
     }
     token.spentAt = now()
+    return spending
+  }
+
+  /** The sender has what a refresh token was used up for: it is the only one, and shares it. */
+  answered(value: string, spending: Spending): void {
+    const { now, at, violate } = this.#surroundings
+    spending.answeredAt = now()
+    const token = this.#refresh.get(value)
+    at(now() + SHARED_MS, () => {
+      if (token?.successor === undefined || token.successor.sharedAt !== undefined || isGone(spending)) return
+      // It was overtaken by an authorisation, and stays where it is.
+      if ((this.#publishedAt.get(token.family.userId) ?? Number.NEGATIVE_INFINITY) >= spending.sentAt) return
+      violate(`${spending.by.name} was given a login and did not share it`)
+    })
   }
 
   /** The sender has been told that it was not taken. */
@@ -108,18 +152,36 @@ export class LoginLedger {
     if (token !== undefined) delete token.spentAt
   }
 
-  refresh(value: string, access?: AccessToken): Granted {
-    const { now, note } = this.#surroundings
+  /** @param spending the request, where somebody is to be held to it */
+  refresh(value: string, access?: AccessToken, spending?: Spending): Granted {
+    const { now, note, violate } = this.#surroundings
     const token = this.#refresh.get(value)
     if (token === undefined) return { code: 20_026, error_description: 'an unknown refresh token' }
     if (token.family.isRevoked) return { code: 20_064, error_description: 'revoked' }
     if (token.successor !== undefined) {
       note('a login is lost')
+      if (spending !== undefined && !this.#mayBeLost(token, token.successor, spending)) violate('a login is lost, and nothing went wrong')
       token.family.isRevoked = true
       return { code: 20_073, error_description: 'used before' }
     }
     if (now() >= token.endsAt) return { code: 20_037, error_description: 'expired' }
+    token.spending = spending
+    if (spending !== undefined) spending.arrivedAt = now()
     return this.#grant(token.family, access, token)
+  }
+
+  /** A refresh token has been used up by one request and comes with another: whether what went wrong accounts for it. */
+  #mayBeLost({ spending: first }: RefreshToken, successor: RefreshToken, second: Spending): boolean {
+    if (first === undefined) return true
+    // A message was delivered twice, or so late that another had taken over.
+    if (second === first || second.sentAt <= (first.arrivedAt ?? Number.POSITIVE_INFINITY)) return true
+    // The reply was lost, or came too late.
+    if (first.answeredAt === undefined || first.answeredAt >= second.sentAt) return true
+    // Its holder died or stood still with it, or the store forgot it.
+    if (isGone(first) || this.#lostAt >= first.sentAt - LOST_LEASE_MS) return true
+    // The store did not take it before the one who took over had to look.
+    const { sharedAt, publishedAt } = successor
+    return sharedAt !== undefined && (publishedAt === undefined || second.sentAt - publishedAt <= seenWithinMs(second))
   }
 
   worth(access: string): Worth {
@@ -161,8 +223,24 @@ export class LoginLedger {
   }
 
   #published(stored: string): void {
-    const value = /refresh \d+\./.exec(stored)?.[0]
-    const token = value === undefined ? undefined : this.#refresh.get(value)
-    if (token !== undefined) token.publishedAt = this.#surroundings.now()
+    const token = this.#storedIn(stored)
+    if (token === undefined) return
+    token.publishedAt = this.#surroundings.now()
+    this.#publishedAt.set(token.family.userId, token.publishedAt)
   }
+
+  #storedIn(stored: string): RefreshToken | undefined {
+    const value = /refresh \d+\./.exec(stored)?.[0]
+    return value === undefined ? undefined : this.#refresh.get(value)
+  }
+}
+
+/** Its sender has died or stood still since. */
+function isGone({ by, sentAt }: Spending): boolean {
+  return !by.isUp() || by.pausedAt() >= sentAt
+}
+
+/** What was in the store longer ago than this its sender has seen. */
+function seenWithinMs({ by, sentAt }: Spending): number {
+  return sentAt - by.pausedAt() < PAUSED_MS ? PAUSED_MS : IN_FLIGHT_MS
 }

@@ -2,7 +2,7 @@ import type { Draws } from '../simulation/random.ts'
 import type { Surroundings } from '../simulation/scenario.ts'
 import { type Minted, TokenLedger } from '../simulation/token-ledger.ts'
 import { UpstreamFaults } from '../simulation/upstream-faults.ts'
-import { LoginLedger } from './login-ledger.ts'
+import { LoginLedger, type Spending } from './login-ledger.ts'
 import { answer, LIFE, minted, PATHS } from './platform-answers.ts'
 import type { PlatformReply, PlatformRequest } from './simulated-dispatcher.ts'
 import { type Receiver, TICKET_FAULTS, type TicketFault, TicketPushes } from './ticket-pushes.ts'
@@ -62,7 +62,8 @@ export class SimulatedPlatform {
     }
   }
 
-  async serve(request: PlatformRequest): Promise<PlatformReply> {
+  /** @param spending what the ledger of logins has made of a request with a refresh token */
+  async serve(request: PlatformRequest, spending?: Spending): Promise<PlatformReply> {
     const { now, at, draws } = this.#surroundings
     const chance = draws(`platform ${this.#asked++}`)
     const strikes = this.#faults.strike(REQUEST_FAULTS, chance)
@@ -78,10 +79,10 @@ export class SimulatedPlatform {
       case 'slow':
         await new Promise<void>((resolve) => at(now() + chance.between(500, 9_000), resolve))
     }
-    return answer(this.#refusal(request) ?? this.#answer(askedBy(request), strikes === 'short-life' ? chance : undefined))
+    return answer(this.#refusal(request) ?? this.#answer(askedBy(request), strikes === 'short-life' ? chance : undefined, spending))
   }
 
-  #answer(asked: Asked, brief: Draws | undefined): Readonly<Record<string, unknown>> {
+  #answer(asked: Asked, brief: Draws | undefined, spending: Spending | undefined): Readonly<Record<string, unknown>> {
     switch (asked.kind) {
       case 'resend': {
         const { now, at, draws } = this.#surroundings
@@ -95,7 +96,7 @@ export class SimulatedPlatform {
       case 'code':
         return this.logins.exchange(asked.code)
       case 'refresh':
-        return this.logins.refresh(asked.refreshToken)
+        return this.logins.refresh(asked.refreshToken, undefined, spending)
     }
   }
 

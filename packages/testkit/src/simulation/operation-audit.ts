@@ -177,7 +177,10 @@ export class OperationAudit {
     if (renewals.length === this.#herd) this.#violate(`${this.#herd} processes come for the next ${key} within ${HERD_MS} ms`)
   }
 
-  /** A lease that its process knows of is published under or given back while it lasts. */
+  /**
+   * A lease that its process knows of is published under or given back while it lasts. One under which something may have been used up is
+   * left to run out; that what was brought by it is shared, the upstream of such a credential knows.
+   */
   #awaitEnd(process: SimulatedProcess, key: string, { ended }: Claimant, attempt: string, lease: Lease | undefined): void {
     if (lease === undefined || this.#rotates(key)) return
     const { life } = process

@@ -35,7 +35,7 @@ export const SLACK_MS = 5
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
 
-/** A success ends a row of failures: until a wait is as long as the life of a short-lived token, so many requests more may follow it. */
+/** A success that was due ends a row of failures: until a wait is as long as the life of a short-lived token, so many requests more may follow it. */
 const PER_SUCCESS = 5
 
 /** For so long after it was last heard of a trouble may still have to do with a request, milliseconds. */
@@ -65,6 +65,8 @@ export class RequestAudit {
   readonly #blocked = new Map<string, number[]>()
   /** By the store's key. */
   readonly #published = new Map<string, number[]>()
+  /** By the store's key: when what was due or rejected was replaced. */
+  readonly #succeeded = new Map<string, number[]>()
 
   constructor(parts: {
     readonly now: () => number
@@ -135,9 +137,10 @@ export class RequestAudit {
     add(this.#blocked, key, this.#now())
   }
 
-  /** Another token than before is there for everybody. */
-  published(key: string): void {
+  /** Another token than before is there for everybody. @param wasOver whether the one before was due, rejected or lost */
+  published(key: string, wasOver: boolean): void {
     add(this.#published, key, this.#now())
+    if (wasOver) add(this.#succeeded, key, this.#now())
   }
 
   /** When the first token was there for everybody that was no earlier than `since`. */
@@ -156,7 +159,7 @@ export class RequestAudit {
     if (inAMinute <= PER_MINUTE) return
     const since = (moment: number) => moment > now - MINUTE_MS - AFTERMATH_MS
     const alone = [...this.#alone.values()].filter((moments) => moments.some(since)).length
-    const successes = (this.#published.get(recordKey(key)) ?? []).filter((moment) => moment > now - MINUTE_MS).length
+    const successes = (this.#succeeded.get(recordKey(key)) ?? []).filter((moment) => moment > now - MINUTE_MS).length
     const blocked = (this.#blocked.get(key) ?? []).filter((moment) => moment > now - MINUTE_MS).length
     const bound = PER_MINUTE * (1 + this.#forgotten.filter(since).length) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes + blocked
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)

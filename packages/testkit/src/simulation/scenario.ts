@@ -64,6 +64,8 @@ export interface Surroundings {
 }
 
 export interface StoreWatcher {
+  /** A process sends a value to the store. */
+  sent?(key: string, request: PublishRequest): void
   /** A value has replaced another; `key` with its namespace, `grantedAt` when the right to fetch it was granted, true time. */
   published?(key: string, request: PublishRequest, grantedAt: number): void
   /** The value that is stored is called rejected from now on. */

@@ -1,4 +1,4 @@
-import type { TokenEvent } from '@tokenwell/core'
+import type { Snapshot, TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './caller-audit.ts'
 import { LeaseLog } from './lease-log.ts'
 import { LifeLog } from './life-log.ts'
@@ -245,9 +245,12 @@ class World {
     return {
       violate: (what) => this.#violate(what),
       took: (branch) => this.#count(`branch ${branch}`),
-      published: (key, version, request, grantedAt) => {
+      sent: (key, request) => {
+        for (const watcher of this.#watchers) watcher.sent?.(key, request)
+      },
+      published: (key, version, request, grantedAt, before) => {
         this.#lives.published(key, version, grantedAt, version > (EPOCH_MS + this.#timeline.now + this.#store.clockMs) * 1_000)
-        if (this.#stored.get(key) !== request.value) this.#requests.published(key)
+        if (this.#stored.get(key) !== request.value) this.#requests.published(key, isOver(before))
         this.#stored.set(key, request.value)
         if (request.quietMs !== undefined) this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
@@ -347,4 +350,9 @@ class World {
 
 function firstOf(troubles: readonly Trouble[], otherwise: number): number {
   return Math.min(otherwise, ...troubles.map(({ at }) => at))
+}
+
+/** Whether there was a reason to replace what a record held: nothing, or what was due or rejected. */
+function isOver({ version, renewInMs, rejectedUpTo }: Snapshot): boolean {
+  return renewInMs <= 0 || version <= rejectedUpTo
 }

@@ -33,6 +33,7 @@ export class SimulatedStore {
   readonly #inner: PlayableStore
   readonly #operations: OperationAudit
   readonly #leases: LeaseLog
+  readonly #news: StoreNews
   readonly #waiting: Waiting[] = []
   readonly #asItBegan: (() => void) | undefined
   #clockMs = 0
@@ -48,6 +49,7 @@ export class SimulatedStore {
     this.#asItBegan = this.#inner.checkpoint?.()
     this.#operations = parts.operations
     this.#leases = parts.leases
+    this.#news = parts.news
     this.audit = new StoreAudit(this.#inner, parts.news, parts.leases)
   }
 
@@ -148,6 +150,7 @@ export class SimulatedStore {
       },
       publish: (key, attempt, fence, request, operation) => {
         const ask = () => {
+          this.#news.sent(key, request)
           const carryOut = () => inner.publish(key, attempt, fence, request, unattended)
           return operations.publish(process, key, attempt, request, operation, () =>
             send(() => this.audit.publish(key, attempt, fence, request, carryOut)),

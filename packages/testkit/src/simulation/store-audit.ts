@@ -26,8 +26,10 @@ export interface StoreNews {
   violate(what: string): void
   /** An operation went this way through the contract. */
   took(branch: ContractBranch): void
-  /** A value has replaced another; `grantedAt` is when the right to fetch it was granted, true time. */
-  published(key: string, version: Version, request: PublishRequest, grantedAt: number): void
+  /** A process sends a value, to be published. */
+  sent(key: string, request: PublishRequest): void
+  /** A value has replaced what the snapshot tells of; `grantedAt` is when the right to fetch it was granted, true time. */
+  published(key: string, version: Version, request: PublishRequest, grantedAt: number, before: Snapshot): void
   /** The value that is stored is called rejected from now on. */
   rejected(key: string, value: string): void
   /** An attempt was granted the lease. */
@@ -102,7 +104,7 @@ export class StoreAudit {
       if (branch === 'publish/repeated') return
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
-      this.#news.published(key, fence, request, grantedAt ?? Number.NEGATIVE_INFINITY)
+      this.#news.published(key, fence, request, grantedAt ?? Number.NEGATIVE_INFINITY, change.before)
     })
   }
 
