@@ -96,6 +96,45 @@ test('whatever goes wrong, nothing is that must not be', async () => {
   for (const kind of mintedToken().faults) expect(counts.get(`fault upstream ${kind}`), kind).toBeGreaterThan(8)
 }, 300_000)
 
+test('a process that goes its own way is found out in the end, as is what the store does not have', async () => {
+  // Whoever claims as one of the processes is given a record that nobody else sees.
+  const split = (clock: { wall(): number }): PlayableStore => {
+    const [own, { subscribe: _, ...others }] = [store(clock), store(clock)]
+    const of = (attempt: string) => (attempt.startsWith('n4.') ? own : others)
+    return {
+      ...others,
+      claim: (key, attempt, request, operation) => of(attempt).claim(key, attempt, request, operation),
+      publish: (key, attempt, fence, request, operation) => of(attempt).publish(key, attempt, fence, request, operation),
+      settle: (key, attempt, fence, request, operation) => of(attempt).settle(key, attempt, fence, request, operation),
+    }
+  }
+  const { violations } = await play({ store: split, scenario: mintedToken({ sameAboveMs: Number.POSITIVE_INFINITY }), troubles: 0 })
+  const atTheEnd = violations.map((violation) => violation.replace(/^[^:]*: |\d{9,}/g, ''))
+  expect(atTheEnd).toContain('2 tokens are served of token long after everything was right again')
+}, 60_000)
+
+test('a token that the upstream refuses is found out at the end', async () => {
+  const honest = mintedToken()
+  // Its callers do not notice, so that nobody reports it.
+  const refusing: Scenario = {
+    ...honest,
+    begin(surroundings) {
+      const begun = honest.begin(surroundings)
+      const endsAt = 2 * 60 * MINUTE
+      return {
+        ...begun,
+        start: (process) =>
+          begun.start(process).map((credential) => ({
+            ...credential,
+            worth: (value) => (surroundings.now() >= endsAt ? 'revoked' : credential.worth(value)),
+          })),
+      }
+    },
+  }
+  const { violations } = await play({ scenario: refusing, troubles: 0 })
+  expect(violations.join()).toContain('a token of token that is revoked is served when nothing is wrong any more')
+})
+
 describe('a store that breaks a rule is found out:', () => {
   const broken: Readonly<Record<string, Partial<typeof rules>>> = {
     'it takes whatever is published': {

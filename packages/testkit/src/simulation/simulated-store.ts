@@ -77,6 +77,13 @@ export class SimulatedStore {
     return this.#clockMs
   }
 
+  /** What a record holds, as nobody in the world is told. */
+  async look(key: string): Promise<Snapshot> {
+    const [snapshot] = await this.#inner.read([key], { signal: new AbortController().signal })
+    if (snapshot === undefined) throw new Error(`the store says nothing about ${key}`)
+    return snapshot
+  }
+
   /** Remembers all records; what is returned puts them back. */
   checkpoint(): () => void {
     const restore = this.#inner.checkpoint?.()
