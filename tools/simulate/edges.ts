@@ -134,6 +134,7 @@ export const RARE_EDGES: readonly string[] = [
   'fetching fetch-failed closed',
   'fetching fetched closed',
   'fetching fetched idle',
+  'fetching invalidate-failed fetching',
   'fetching read-failed fetching',
   'following invalidate-failed following',
   'following told idle',
@@ -153,4 +154,5 @@ export const RARE_EDGES: readonly string[] = [
   'rereading told claiming',
   'subscribing invalidated subscribing',
   'subscribing rejected subscribing',
+  'subscribing told subscribing',
 ]
