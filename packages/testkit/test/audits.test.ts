@@ -229,6 +229,7 @@ describe('callers', () => {
   let isCalm: boolean
   let atHand: Token | undefined
   let drift: Drift | undefined
+  let sleptAt: number
   let credential: PlayedCredential
 
   beforeEach(() => {
@@ -237,6 +238,7 @@ describe('callers', () => {
     isCalm = false
     atHand = undefined
     drift = undefined
+    sleptAt = Number.NEGATIVE_INFINITY
     const handle = { key: 'key', peek: () => atHand } as unknown as TokenHandle
     credential = {
       name: 'key',
@@ -247,6 +249,7 @@ describe('callers', () => {
     const circumstances = {
       now: () => timeline.now,
       drift: () => drift,
+      sleptAt: () => sleptAt,
       isCalm: () => isCalm,
       isRejected: () => false,
       isQuiet: () => false,
@@ -349,6 +352,10 @@ describe('callers', () => {
   test('who believes that a token lives longer than it does', () => {
     audit.given(comes(), token(1, 'value', 3_600_100))
     expect(violations).toEqual(['n0: key 1 is believed to live 100 ms longer than it does'])
+    // Whoever fetched it may have slept a little before it was shared.
+    sleptAt = 0
+    audit.given(comes(), token(2, 'value', 3_605_000))
+    expect(violations).toHaveLength(1)
   })
 
   test('a life that a store whose clock was set gave to a token, or took from it, is no more than that', async () => {

@@ -43,6 +43,8 @@ export interface Circumstances {
   readonly now: () => number
   /** What became of the end of a version that the store has taken, as its clock was set; undefined for one that it has not. */
   readonly drift: (key: string, version: number) => Drift | undefined
+  /** When any process last slept. */
+  readonly sleptAt: () => number
   /** Nothing has gone wrong yet. */
   readonly isCalm: () => boolean
   /** The store was told that this value is rejected. */
@@ -138,7 +140,7 @@ export class CallerAudit {
         this.#violate(`${name} ${version} was served, which nobody gave out`)
         break
       case 'ended': {
-        const { laterMs } = this.#drift(credential, token)
+        const laterMs = this.#laterMs(credential, token)
         const overMs = this.#circumstances.now() - (credential.givenOut?.(value)?.endsAt ?? Number.NEGATIVE_INFINITY)
         // What the store gave to its life it is served for.
         if (laterMs === 0 || overMs > laterMs + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after its end`)
@@ -277,13 +279,23 @@ export class CallerAudit {
     const { clock, wallSetAt, sleptAt } = this.#process
     const known = credential.givenOut?.(value)
     if (known === undefined) return
-    const { since, laterMs } = this.#drift(credential, token)
+    const { since } = this.#drift(credential, token)
     // Its end is told by the wall clock of when it came.
     if (since <= wallSetAt) return
-    const slackMs = laterMs + (since <= sleptAt ? UNNOTICED_SLEEP_MS : SLACK_MS)
+    const slackMs = this.#laterMs(credential, token) + (since <= sleptAt ? UNNOTICED_SLEEP_MS : SLACK_MS)
     const tooLongMs = expiresAt - clock.wall() - (known.endsAt - now())
     if (tooLongMs > slackMs)
       this.#violate(`${credential.name} ${version} is believed to live ${tooLongMs.toFixed(0)} ms longer than it does`)
+  }
+
+  /**
+   * By how much a token may be believed to live longer than it does: by what the store's clock was set back, and by a sleep that was too short
+   * for its clocks to tell of whoever fetched it without the store and shared it afterwards.
+   */
+  #laterMs(credential: PlayedCredential, token: Token): number {
+    const at = credential.givenOut?.(token.value)?.at ?? Number.NEGATIVE_INFINITY
+    const { since, laterMs } = this.#drift(credential, token)
+    return laterMs + (Math.min(at, since) <= this.#circumstances.sleptAt() ? UNNOTICED_SLEEP_MS : 0)
   }
 
   /** Of what no store has taken: the upstream has the only clock that it went by. */

@@ -103,6 +103,8 @@ class World {
   /** What was last published, by the store's key, and until when it is vouched for. */
   readonly #stored = new Map<string, string>()
   readonly #quietUntil = new Map<string, number>()
+  /** The store's keys of what was last published with the upstream's word for it. */
+  readonly #vouched = new Set<string>()
   /** Keys and values that the store was told are rejected. */
   readonly #rejected = new Set<string>()
   readonly #strikes: Strikes
@@ -208,9 +210,10 @@ class World {
     const circumstances: Circumstances = {
       now: () => timeline.now,
       drift: (key, version) => this.#lives.drift(key, version),
+      sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
       isCalm: () => timeline.now < this.#calmUntil,
       isRejected: (key, value) => this.#rejected.has(`${recordKey(key)} ${value}`),
-      isQuiet: (key) => timeline.now < (this.#quietUntil.get(recordKey(key)) ?? Number.NEGATIVE_INFINITY),
+      isQuiet: (key) => this.#isQuiet(recordKey(key)),
       publishedSince: (key, since) => this.#requests.publishedSince(key, since),
     }
     return new SimulatedNode(index, {
@@ -269,7 +272,11 @@ class World {
         this.#lives.published(key, version, grantedAt, version > (EPOCH_MS + this.#timeline.now + this.#store.clockMs) * 1_000)
         if (this.#stored.get(key) !== request.value) this.#requests.published(key, isOver(before))
         this.#stored.set(key, request.value)
-        if (request.quietMs !== undefined) this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
+        if (request.quietMs === undefined) this.#vouched.delete(key)
+        else {
+          this.#vouched.add(key)
+          this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
+        }
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
       },
       rejected: (key, value) => {
@@ -303,6 +310,12 @@ class World {
       })
     }
     next()
+  }
+
+  #isQuiet(key: string): boolean {
+    // Of a store whose clock was set back the quiet is over at first, and begins once more when the clock comes to where it was.
+    if (this.#vouched.has(key) && this.#lives.isMoved(key)) return true
+    return this.#timeline.now < (this.#quietUntil.get(key) ?? Number.NEGATIVE_INFINITY)
   }
 
   #stepStoreClock(ms: number): void {
