@@ -71,16 +71,7 @@ describe.each(clocks)('frozen between two calls (%s): %s', (moved) => {
     instance.freeze()
     await stage.pass(10_000, instance)
 
-    const another = await stage.another(moved, instance.aheadMs)
-    expect(await another.call('acme')).toEqual(good)
-    await another.over()
-    const newer = await stage.recordOf('acme')
-
-    held.release()
-    instance.thaw()
-    expect(await called).toEqual(good)
-    await instance.over()
-    expect(await stage.recordOf('acme')).toMatchObject({ version: newer.version, value: newer.value })
+    await overtake(stage, instance, { called, held }, await stage.another(moved, instance.aheadMs))
   })
 
   test('in the middle of a fetch, past the end of what it fetched: nobody is given that', async () => {
@@ -137,7 +128,11 @@ test('stopped in the middle of a fetch for longer than its lease, in real time: 
   const { called, held } = await callHeld(stage, instance)
   instance.freeze()
 
-  const another = await stage.another('both')
+  await overtake(stage, instance, { called, held }, await stage.another('both'))
+})
+
+/** Another instance fetches while the first is frozen with its call; thawed, the first is served and puts nothing over the newer token. */
+async function overtake(stage: Stage, instance: Instance, { called, held }: Awaited<ReturnType<typeof callHeld>>, another: Instance) {
   expect(await another.call('acme')).toEqual(good)
   await another.over()
   const newer = await stage.recordOf('acme')
@@ -147,7 +142,7 @@ test('stopped in the middle of a fetch for longer than its lease, in real time: 
   expect(await called).toEqual(good)
   await instance.over()
   expect(await stage.recordOf('acme')).toMatchObject({ version: newer.version, value: newer.value })
-})
+}
 
 /** A call whose token the platform has made, and whose reply it holds back. */
 async function callHeld(stage: Stage, instance: Instance) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { usableToken } from '../../src/machine/state.ts'
-import { Bench, emptySnapshot, failure } from './support.ts'
+import { Bench, emptySnapshot, failure, sharesWhatItFetchedAlone } from './support.ts'
 
 const LIFE = 7_200_000
 
@@ -142,13 +142,6 @@ test('a report counts whatever moment the clock shows', () => {
 
 test('what was fetched without the store is shared as nobody’s vouched token whatever moment the clock shows', () => {
   const bench = belowZero()
-  bench.waiting = true
-  bench.send({ type: 'wanted' })
-  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
-  bench.fetched('alone')
-  bench.waiting = false
-  bench.now += 31_000
-  bench.send({ type: 'woke' })
-  bench.claimGranted(100)
+  sharesWhatItFetchedAlone(bench)
   expect(bench.must('publish')).toMatchObject({ value: 'alone', quiet: false })
 })

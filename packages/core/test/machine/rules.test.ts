@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import type { Claim } from '@tokenwell/core'
 import { expect, test } from 'vitest'
 import { verdict } from '../../src/machine/verdict.ts'
-import { Bench, emptySnapshot, failure, fatal, policy } from './support.ts'
+import { Bench, emptySnapshot, failure, fatal, policy, sharesWhatItFetchedAlone } from './support.ts'
 
 const MINUTE = 60_000
 const LIFE = 120 * MINUTE
@@ -494,14 +494,7 @@ test('a token fetched alone ranks above everything that this process knows rejec
 
 test('a caller that holds a token by the version it had before it was shared can still report it', () => {
   const bench = new Bench()
-  bench.waiting = true
-  bench.send({ type: 'wanted' })
-  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
-  bench.fetched('alone')
-  bench.waiting = false
-  bench.now += 31_000
-  bench.send({ type: 'woke' })
-  bench.claimGranted(100)
+  sharesWhatItFetchedAlone(bench)
   bench.publishAccepted()
   bench.send({ type: 'rejected', version: 1 })
   expect(bench.must('invalidate').version).toBe(100)

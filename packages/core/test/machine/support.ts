@@ -112,6 +112,18 @@ export class Bench {
   }
 }
 
+/** The store is down, and what was fetched without it is to be shared when it is back. */
+export function sharesWhatItFetchedAlone(bench: Bench): void {
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  bench.waiting = false
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100)
+}
+
 export function emptySnapshot(fields: Partial<Snapshot> = {}): Snapshot {
   return { key: 'k', version: 0, renewInMs: 0, expiresInMs: 0, rejectedUpTo: 0, ...fields }
 }
