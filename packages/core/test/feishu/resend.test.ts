@@ -127,6 +127,17 @@ test('a resend that is refused for a wrong secret fails every caller of the flee
   expect([world.resends(), world.mints(), world.clock.monotonic()]).toEqual([1, 0, 0])
 })
 
+test('a probe that has a second is told within it, and an option that ready() does not have is refused', async () => {
+  const world = await createWorld({ ticket: false, behaviour: { resendDelayMs: 5_000 } })
+  const { tokens } = world.node()
+  const probe = errorOf(tokens.ready({ timeoutMs: 1_000 }))
+  await pass(world.clock, 1_000)
+  expect(await probe).toMatchObject({ code: 'TICKET_UNAVAILABLE' })
+  expect(world.clock.monotonic()).toBe(1_000)
+  // As a program in JavaScript may call it.
+  expect(await errorOf(tokens.ready({ timeout: 1_000 } as object))).toMatchObject({ name: 'TypeError' })
+})
+
 test('a corrected secret asks for the ticket at once, whatever the throttle says about the old one', async () => {
   const world = await createWorld({ ticket: false })
   const receiving = world.node()
