@@ -109,6 +109,8 @@ export class Runner implements Alarm, EffectsOwner {
 
   /** The slow path of a caller: everything but a token that is plainly fresh. */
   ask(need: Need, signal: AbortSignal | undefined): Promise<Token> {
+    const joined = signal === undefined ? this.#waiters?.join(need, this.#state) : undefined
+    if (joined !== undefined) return joined
     if (signal?.aborted) return Promise.reject(aborted(signal.reason))
     const { clock } = this.#kernel
     this.readAt = clock.wall()
@@ -129,6 +131,7 @@ export class Runner implements Alarm, EffectsOwner {
     )
     const answer = this.#waiters.add(need, signal, decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
     this.#dispatch({ type: 'wanted' })
+    this.#waiters?.gather(this.#state)
     return answer
   }
 

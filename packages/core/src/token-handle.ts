@@ -130,15 +130,20 @@ class Handle implements TokenHandle {
     if (typeof token?.version === 'number') await this.#current()?.reject(token.version)
   }
 
-  async #ask(options: GetOptions): Promise<Token> {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
-    checkRange('timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
-    checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#credential.policy))
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
-    const since = this.#clock.monotonic()
-    this.#runner = this.#source.runner(this.#credential)
-    return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
+  /** Callers who wait as one get one and the same promise: this must not put another around it. */
+  #ask(options: GetOptions): Promise<Token> {
+    try {
+      const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
+      checkRange('timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
+      checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#credential.policy))
+      if (signal !== undefined && !(signal instanceof AbortSignal))
+        throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
+      const since = this.#clock.monotonic()
+      this.#runner = this.#source.runner(this.#credential)
+      return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** The runner, or undefined once the manager is closed. */

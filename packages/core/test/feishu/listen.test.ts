@@ -93,6 +93,78 @@ test('callers that give up, whose time is over or who are left when the manager 
   ])
 })
 
+describe('callers who come together', () => {
+  test('wait as one, are served as one, and counted one by one', async () => {
+    const { clock, manager } = bench()
+    const heard = listenTo(manager)
+    const handle = manager.token({ key: 'k', fetch: slow(clock) })
+    const [first, ...others] = Array.from({ length: 1_000 }, () => handle.get())
+    // The first has begun a claim, which the others know.
+    expect(new Set(others).size).toBe(1)
+    expect(manager.status()[0]?.waiting).toBe(1_000)
+    await clock.advance(2_000)
+    expect(new Set(await Promise.all([first, ...others])).size).toBe(1)
+    await quiet()
+    expect(ofType(heard, 'waited')).toMatchObject([{ waitedMs: Array(1_000).fill(2_000) }])
+    expect(manager.status()[0]?.waiting).toBe(0)
+  })
+
+  test('are all told of a failure', async () => {
+    const { manager } = bench()
+    const heard = listenTo(manager)
+    const fetch = async () => {
+      throw new Error('no')
+    }
+    const handle = manager.token({ key: 'k', fetch })
+    const callers = Array.from({ length: 10 }, () => watched(handle.get({ timeoutMs: 0.5 })))
+    await quiet()
+    expect(callers.map(({ outcome }) => outcome)).toEqual(Array(10).fill('rejected'))
+    expect(ofType(heard, 'waited').flatMap(({ waitedMs }) => waitedMs)).toHaveLength(10)
+  })
+
+  test('do not share the patience, the abort or the least life of another', async () => {
+    const { clock, manager } = bench()
+    const handle = manager.token({ key: 'k', fetch: slow(clock) })
+    await Promise.allSettled([handle.get({ timeoutMs: 0 })])
+    const abort = new AbortController()
+    const [patient, hasty, aborted, exacting, last] = [
+      watched(handle.get()),
+      watched(handle.get({ timeoutMs: 500 })),
+      watched(handle.get({ signal: abort.signal })),
+      watched(handle.get({ minLifeMs: MINUTE })),
+      watched(handle.get()),
+    ]
+    abort.abort()
+    await clock.advance(500)
+    expect([patient, hasty, aborted, exacting, last].map(({ outcome }) => outcome)).toEqual([
+      'pending',
+      'rejected',
+      'rejected',
+      'pending',
+      'pending',
+    ])
+    await clock.advance(1_500)
+    expect([patient, exacting, last].map(({ outcome }) => outcome)).toEqual(Array(3).fill('resolved'))
+  })
+
+  test('are not one with whoever came before something else became known', async () => {
+    const { clock, manager } = bench()
+    const handle = manager.token({ key: 'k', fetch: slow(clock) })
+    handle.get().catch(() => {})
+    const [one, same] = [handle.get(), handle.get()]
+    expect(same).toBe(one)
+    // The claim is answered, and no time has passed.
+    await quiet()
+    expect(handle.get()).not.toBe(one)
+    await clock.advance(2)
+    const later = handle.get()
+    await clock.advance(2)
+    expect(handle.get()).not.toBe(later)
+    await clock.advance(2_000)
+    expect((await later).version).toBe((await one).version)
+  })
+})
+
 test('each try of a store operation is told, answered or not', async () => {
   const { clock, store, manager } = bench()
   const heard = listenTo(manager)
