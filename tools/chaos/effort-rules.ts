@@ -7,6 +7,9 @@ const LEAST_SERVED_PER_S = 2
 /** Of so many faults that are planned for one target, one strikes. Most of those for a process wait until it comes to a point, and often in vain. */
 const FAULTS_FOR_ONE = 20
 
+/** The same of a whole kind of target: one or two of them may have had no occasion. */
+const FAULTS_FOR_ONE_OF_A_KIND = 3
+
 /** Of all faults so many strike. */
 const LEAST_STRUCK = 0.5
 
@@ -20,7 +23,11 @@ function idleLanes({ planned, strikes }: Account): Violation[] {
   const struck = new Set(strikes.map(({ on }) => on))
   const struckKinds = new Set(strikes.map(({ on }) => kindOf(on)))
   const idle = [...planned].filter(([target, count]) => count >= FAULTS_FOR_ONE && !struck.has(target))
-  const kinds = new Set([...planned.keys()].map(kindOf).filter((kind) => !struckKinds.has(kind)))
+  const ofKind = new Map<string, number>()
+  for (const [target, count] of planned) ofKind.set(kindOf(target), (ofKind.get(kindOf(target)) ?? 0) + count)
+  const kinds = new Set(
+    [...ofKind].filter(([kind, count]) => count >= FAULTS_FOR_ONE_OF_A_KIND && !struckKinds.has(kind)).map(([kind]) => kind),
+  )
   return [
     ...[...kinds].map((kind): Violation => ({ what: `too little: nothing struck any ${kind}` })),
     ...idle

@@ -214,7 +214,14 @@ describe('a run in which too little happened is no proof', () => {
   const idle: Readonly<Record<string, { readonly change: Change; readonly says: string }>> = {
     'nothing was planned': { change: { planned: new Map(), strikes: [], missed: 0 }, says: 'too little: nothing was planned to go wrong' },
     'nothing struck any process': {
-      change: { strikes: [strike('server'), strike('server')] },
+      change: {
+        planned: new Map([
+          ['process 0', 1],
+          ['process 1', 2],
+          ['server', 2],
+        ]),
+        strikes: [strike('server'), strike('server')],
+      },
       says: 'too little: nothing struck any process',
     },
     'nothing struck one of the processes, for which there was much': {
@@ -244,6 +251,11 @@ describe('a run in which too little happened is no proof', () => {
 
   test('one process for which little was planned may be spared', () => {
     const planned = new Map([...sound.planned, ['process 1', 19]] as const)
+    expect(found({ planned })).toEqual([])
+  })
+
+  test('and so may all of a kind for which next to nothing was planned', () => {
+    const planned = new Map([...sound.planned, ['wire 0', 1], ['wire 1', 1]] as const)
     expect(found({ planned })).toEqual([])
   })
 })
