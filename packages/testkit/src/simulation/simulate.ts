@@ -1,12 +1,13 @@
 import type { Snapshot, TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './caller-audit.ts'
+import { Ending } from './ending.ts'
 import { LeaseLog } from './lease-log.ts'
 import { LifeLog } from './life-log.ts'
 import { OperationAudit } from './operation-audit.ts'
 import { drawsOf } from './random.ts'
 import { recordKey } from './record-key.ts'
 import { RequestAudit } from './request-audit.ts'
-import type { Scenario, StoreWatcher, Worth } from './scenario.ts'
+import type { Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
 import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
@@ -45,7 +46,6 @@ export interface SimulationReport {
 }
 
 const HOUR_MS = 3_600_000
-const MINUTE_MS = 60_000
 
 /** Callers come to each process this often, milliseconds; and so often while they report whatever they are given. */
 const CALLS_MS = { min: 30_000, max: 50_000 }
@@ -57,11 +57,6 @@ const FIRST_CALLS_MS = 300
 /** A report takes so long at most to have its effect, milliseconds. */
 const IN_FLIGHT_MS = 10_000
 
-/** How often the end is looked at until a credential is found that is not just being renewed. */
-const ROUNDS = 5
-/** Processes are asked so long one after the other, milliseconds: those that come together are taken for a herd. */
-const APART_MS = 5
-
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
@@ -71,18 +66,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const world = new World(options)
   await world.play().catch((error: unknown) => world.broke(error))
   return world.report()
-}
-
-/** What somebody was given at the end. */
-interface Served {
-  readonly name: string
-  /** The handle's. */
-  readonly key: string
-  readonly value: string
-  readonly version: number
-  /** When it ends, as its process knows; true time, milliseconds. */
-  readonly endsAt: number
-  readonly worth: Worth
 }
 
 class World {
@@ -178,8 +161,17 @@ class World {
     }
     for (const trouble of this.#plan) this.#strikes.prepare(trouble)
     await timeline.runUntil(this.#endsAt)
-    await this.#settle()
-    await this.#end()
+    const ending = new Ending({
+      timeline,
+      nodes: this.#nodes,
+      violate: (what) => this.#violate(what),
+      isPublishedSince: (key, since) => this.#requests.publishedSince(key, since) !== undefined,
+      stored: (key) => this.#store.look(key),
+    })
+    const endedAt = await ending.settle()
+    this.#count('requests', this.#requests.count)
+    await ending.converge(endedAt)
+    await ending.leave()
   }
 
   /** What a process or the store throws into the world would have ended a program. What was checked by then is told, too. */
@@ -324,92 +316,6 @@ class World {
     this.#leases.doubt()
     this.#requests.forgot()
     this.#lives.stepped(this.#store.clockMs)
-  }
-
-  /** Everybody is up, nothing is wrong: everybody must be served with what the upstream takes, and in the end with the same. */
-  async #settle(): Promise<void> {
-    for (const { process, isUp } of this.#nodes) if (!isUp) this.#violate(`${process.name} did not come up again`)
-    // Whoever has not been asked for hours learns now that there is something newer.
-    await this.#getAll()
-    const now = await this.#getAll()
-    for (const [name, served] of Map.groupBy(now, (each) => each.name)) {
-      // Callers that report good tokens had it replaced, and whoever has heard nothing of that goes on with the one before until it is due.
-      const values = new Set(served.map(({ value }) => value))
-      if (values.size > 2) this.#violate(`${values.size} tokens are served of ${name} when nothing is wrong any more`)
-      this.#checkWorth(name, served)
-    }
-    this.#count('requests', this.#requests.count)
-    await this.#timeline.runUntil(Math.max(this.#timeline.now, ...now.map(({ endsAt }) => endsAt)) + MINUTE_MS)
-    await this.#converge()
-  }
-
-  /** Everything that anybody had has ended: all have the same, and it is what the store has. */
-  async #converge(): Promise<void> {
-    let lastRoundAt = this.#timeline.now
-    await this.#getAll()
-    let names: ReadonlySet<string> | undefined
-    for (let round = 1; round <= ROUNDS && (names === undefined || names.size > 0); round += 1) {
-      const from = lastRoundAt
-      lastRoundAt = this.#timeline.now
-      const rest = new Set<string>()
-      for (const [name, served] of Map.groupBy(await this.#getAll(), (each) => each.name)) {
-        if (names?.has(name) === false) continue
-        const [any] = served
-        // Renewed, or authorised anew, since everybody was last asked: whoever hears of that serves what it has once more, and then reads.
-        if (any === undefined || this.#requests.publishedSince(any.key, from) !== undefined) rest.add(name)
-        else await this.#checkSame(any, served)
-      }
-      names = rest
-    }
-    for (const name of names ?? []) this.#violate(`${name} is renewed without an end when nothing is wrong any more`)
-  }
-
-  #checkWorth(name: string, served: readonly Served[]): void {
-    for (const worth of new Set(served.map((each) => each.worth))) {
-      if (worth !== 'valid') this.#violate(`a token of ${name} that is ${worth} is served when nothing is wrong any more`)
-    }
-  }
-
-  async #checkSame({ name, key, value, version }: Served, served: readonly Served[]): Promise<void> {
-    this.#checkWorth(name, served)
-    const values = new Set(served.map((each) => each.value))
-    if (values.size > 1) this.#violate(`${values.size} tokens are served of ${name} long after everything was right again`)
-    const stored = await this.#store.look(recordKey(key))
-    if (stored.version !== version || stored.value?.includes(value) !== true) {
-      this.#violate(`${name} is served as ${version}, and the store has ${stored.version}`)
-    }
-  }
-
-  async #getAll(): Promise<readonly Served[]> {
-    const served: Served[] = []
-    const { now } = this.#timeline
-    const getting = this.#nodes.flatMap((node, index) =>
-      node.credentials.map(async (credential) => {
-        await new Promise<void>((come) => this.#timeline.at(now + index * APART_MS, come))
-        const token = await node.get(credential, 15_000)
-        const { name, handle, worth } = credential
-        if (token !== undefined) {
-          const { value, version, expiresAt } = token
-          const endsAt = this.#timeline.now + expiresAt - node.process.clock.wall()
-          served.push({ name, key: handle.key, value, version, endsAt, worth: worth.call(credential, value) })
-        } else this.#violate(`${node.process.name} has no ${credential.name} when nothing is wrong any more`)
-      }),
-    )
-    await this.#timeline.runUntil(now + 20_000)
-    if (served.length < getting.length)
-      this.#violate(`${getting.length - served.length} callers were not served when nothing is wrong any more`)
-    return served
-  }
-
-  async #end(): Promise<void> {
-    let open = this.#nodes.length
-    for (const node of this.#nodes) {
-      node.close(0, () => {
-        open -= 1
-      })
-    }
-    await this.#timeline.runUntil(this.#timeline.now + MINUTE_MS)
-    if (open > 0) this.#violate(`I9: ${open} processes did not end`)
   }
 
   #count(what: string, by = 1): void {
