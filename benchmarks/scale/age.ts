@@ -45,21 +45,24 @@ const from = sharedNow() + STARTING_MS + takingOverMs * (AGEING + patience * pro
 async function age(): Promise<void> {
   for (const handle of left) {
     const known = status.get(handle.key)
-    const token = handle.peek()
-    if (known === undefined || token === undefined) throw new Error(`"${handle.key}" has no token`)
+    if (known === undefined) throw new Error(`"${handle.key}" is not known`)
     const signal = AbortSignal.timeout(60_000)
     const key = `${NAMESPACE}/${handle.key}`
     const attempt = `age.${from}.${handle.key}`
     const request = { leaseMs: LEASE_MS, seen: 0, rejected: known.version }
     let claim = await store.claim(key, attempt, request, { signal })
-    // A process that was ended may have left its lease.
-    for (; claim.kind === 'held'; claim = await store.claim(key, attempt, request, { signal })) {
-      await passed(claim.snapshot.lease?.expiresInMs)
+    while (claim.kind !== 'granted') {
+      // A process that was ended may have left its lease; and a token that came due meanwhile has been renewed.
+      if (claim.kind === 'held') await passed(claim.snapshot.lease?.expiresInMs)
+      else if (claim.kind === 'fresh') request.rejected = claim.snapshot.version
+      else throw new Error(`"${handle.key}" is ${claim.kind}`)
+      claim = await store.claim(key, attempt, request, { signal })
     }
-    if (claim.kind !== 'granted') throw new Error(`"${handle.key}" is ${claim.kind}`)
+    const { value } = claim.snapshot
+    if (value === undefined) throw new Error(`"${handle.key}" has no token`)
     const { dueAt, endsAt } = aged(known, from, speed)
     const now = sharedNow()
-    const older = { value: token.value, renewInMs: dueAt - now, expiresInMs: endsAt - now }
+    const older = { value, renewInMs: dueAt - now, expiresInMs: endsAt - now }
     const { kind } = await store.publish(key, attempt, claim.fence, older, { signal })
     if (kind !== 'accepted') throw new Error(`a publication of "${handle.key}" was ${kind}`)
   }
