@@ -1,18 +1,20 @@
 import type { Benchmark } from '../benchmark.ts'
 import { importing, type Measured } from './measured.ts'
 import { Results } from './results.ts'
-import { BARE, CORE, ENTRIES, FEISHU, FLEET, OTHERS, type Subject } from './subjects.ts'
+import { BARE, ENTRIES, NEEDS, OTHERS, type Subject } from './subjects.ts'
 
 const HOW = `What a program pays before its first call: a process that imports the built ESM of one or some packages and does nothing else, a new one
 for each figure, in turn with one that imports nothing. Time is of all imports, with the files in the system's cache and nothing compiled
 beforehand; heap is after a collection and resident memory (RSS) before it, both beyond the process that imports nothing. Ratios are to that
 process: of the processor time of the imports to that of its start, and of the heap to its own. Stores import no client of a database: the
-program hands them its own, so it is named where it is in what was measured. Figures are medians of the rounds.`
+program hands them its own, so it is named where it is in what was measured. What ours need of node and of others is measured by itself as well:
+most of what they take is that. Figures are medians of the rounds.`
 
 export const startUp: Benchmark = {
   name: 'start-up',
   async measure({ rounds, ownOnly, progress }) {
-    const subjects = ownOnly ? [BARE, CORE, FEISHU, FLEET] : [BARE, CORE, ...ENTRIES, FEISHU, FLEET, ...OTHERS]
+    const own = [...NEEDS.keys(), ...NEEDS.values()]
+    const subjects = ownOnly ? [BARE, ...own] : [BARE, ...ENTRIES, ...own, ...OTHERS]
     // The first of all finds no file in the system's cache.
     for (const { modules } of subjects) await importing(modules)
     const measured = new Map<Subject, Measured[]>(subjects.map((subject) => [subject, []]))
