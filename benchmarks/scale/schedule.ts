@@ -17,7 +17,7 @@ export function minuteMs(speed: number): number {
 
 /**
  * When a token is due, and when it ends, if it is taken to have been fetched so long ago that the window of its life begins at `from`, and time
- * passes `speed` times as fast from then on.
+ * passes `speed` times as fast from then on. One that was aged before keeps its place in the window.
  */
 export function aged(
   { renewInMs, expiresInMs }: { readonly renewInMs: number; readonly expiresInMs: number },
@@ -25,6 +25,8 @@ export function aged(
   speed: number,
 ): { readonly dueAt: number; readonly endsAt: number } {
   const windowMs = WINDOW_MINUTES * MINUTE_MS
-  const intoWindowMs = renewInMs - (expiresInMs - windowMs)
-  return { dueAt: from + intoWindowMs / speed, endsAt: from + windowMs / speed }
+  const leftMs = expiresInMs - renewInMs
+  const isAged = leftMs <= windowMs / speed
+  const intoWindowMs = windowMs - leftMs * (isAged ? speed : 1)
+  return { dueAt: from + Math.min(intoWindowMs, JITTER_MINUTES * MINUTE_MS) / speed, endsAt: from + windowMs / speed }
 }

@@ -35,7 +35,7 @@ const order = argument<Order>()
 const awaited = new Set<string>()
 let done: (() => void) | undefined
 
-const { tokens, names, handles, asked } = openTenants(order, ({ type, key }) => {
+const { manager, tokens, names, handles, asked } = openTenants(order, ({ type, key }) => {
   if (type === 'renewed' || type === 'adopted') awaited.delete(key)
   if (awaited.size === 0) done?.()
 })
@@ -50,7 +50,7 @@ for (const { key } of handles()) awaited.add(key)
 serve<Stretch, Rotated>({ heapBytes, characters, at: sharedNow() } satisfies About, async ({ from, until }) => {
   const rotated = new Promise<void>((resolve, reject) => {
     done = resolve
-    setTimeout(() => reject(new Error(`${awaited.size} tokens have ended before they were replaced`)), until - sharedNow())
+    setTimeout(() => reject(new Error(`${awaited.size} tokens have ended before they were replaced: ${states()}`)), until - sharedNow())
   })
   await moment(from)
   const before = asked()
@@ -58,3 +58,10 @@ serve<Stretch, Rotated>({ heapBytes, characters, at: sharedNow() } satisfies Abo
   await rotated
   return { delay: delay(), operations: asked() - before, at: sharedNow() }
 })
+
+/** What keeps those tokens, and of how many. */
+function states(): string {
+  const kept = manager.status().filter(({ key }) => awaited.has(key))
+  const of = Map.groupBy(kept, ({ state, lastError }) => `${state} ${lastError?.message ?? 'without a failure'}`)
+  return Array.from(of, ([what, those]) => `${those.length} ${what}`).join('; ')
+}

@@ -27,6 +27,12 @@ test('a token that is made older is due where its draw has put it, whenever it w
   }
 })
 
+test('a token that has been made older already keeps its place when it is made older again', () => {
+  const { dueAt, endsAt } = aged({ renewInMs: 97 * MINUTE, expiresInMs: 120 * MINUTE }, 1_000, 30)
+  // Read again half a second later, while it is not due yet.
+  expect(aged({ renewInMs: dueAt - 500, expiresInMs: endsAt - 500 }, 9_000, 30)).toEqual({ dueAt: dueAt + 8_000, endsAt: endsAt + 8_000 })
+})
+
 test('renewals spread evenly over the ten minutes they are drawn from have a busiest minute 2.9 times the mean of the whole window', () => {
   const moments = Array.from({ length: 1_000 }, (_, index) => 5_000 + (index * JITTER_MINUTES * minuteMs(60)) / 1_000)
   expect(evenness(moments, 5_000, 60)).toEqual({ busiest: 100, toDrawn: 1, toWindow: 2.9 })
