@@ -6,6 +6,7 @@ import { TokenError } from './errors.ts'
 import { type MachineStep, steps } from './events.ts'
 import type { Kernel } from './kernel.ts'
 import type { Happening } from './machine/happenings.ts'
+import { rotates } from './machine/policy.ts'
 import { type Held, initialState, isDue, type State, usableToken, wakeAt } from './machine/state.ts'
 import { transition } from './machine/transition.ts'
 import { type Need, verdict } from './machine/verdict.ts'
@@ -109,7 +110,8 @@ export class Runner implements Alarm, EffectsOwner {
 
   /** The slow path of a caller: everything but a token that is plainly fresh. */
   ask(need: Need, signal: AbortSignal | undefined): Promise<Token> {
-    const joined = signal === undefined ? this.#waiters?.join(need, this.#state) : undefined
+    // What rotates is looked up again for whoever comes after it was refused: there each is asked for by itself.
+    const joined = signal === undefined && !rotates(this.credential.policy) ? this.#waiters?.join(need, this.#state) : undefined
     if (joined !== undefined) return joined
     if (signal?.aborted) return Promise.reject(aborted(signal.reason))
     const { clock } = this.#kernel

@@ -8,7 +8,7 @@ import type { Token } from './token.ts'
 export interface GetOptions {
   /** Ends this caller's wait, and nobody else's. */
   readonly signal?: AbortSignal
-  /** The longest this caller waits, milliseconds, 0 to 600,000. Default 15,000. */
+  /** The longest this caller waits, to the millisecond, 0 to 600,000 of them. Default 15,000. */
   readonly timeoutMs?: number
   /**
    * Life the token must have left, milliseconds. Default 0; at most the policy's `renewWindowMs - renewJitterMs`. Tokens that live shorter

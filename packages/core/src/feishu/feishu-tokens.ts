@@ -166,17 +166,23 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     appType,
     baseUrl,
     app,
-    async appAccessToken() {
-      assertOpen()
-      // Nothing is awaited for a token that is in memory.
-      return (app.peek() ?? (await app.get())).value
+    appAccessToken() {
+      try {
+        assertOpen()
+        return textOf(app)
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     tenant,
     jsapiTicket,
-    async tenantAccessToken(tenantKey) {
-      assertOpen()
-      const handle = tenant(tenantKey)
-      return (handle.peek() ?? (await handle.get())).value
+    tenantAccessToken(tenantKey) {
+      try {
+        assertOpen()
+        return textOf(tenant(tenantKey))
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     async warm(tenantKeys, given = {}) {
       assertOpen()
@@ -284,4 +290,10 @@ function checkTicket(given: AppTicketInput): { value: string; version: number; i
 
 function json(status: number, content: object): EventReply {
   return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(content), handled: true }
+}
+
+/** Makes nothing but the promise for a token that is in memory. */
+function textOf(handle: TokenHandle): Promise<string> {
+  const token = handle.peek()
+  return token === undefined ? handle.get().then(({ value }) => value) : Promise.resolve(token.value)
 }
