@@ -68,6 +68,31 @@ test('it prints the same as environment variables', async () => {
   })
 })
 
+test('--custom plays a custom app, which needs no ticket', async () => {
+  const simulator = program('--port', '0', '--custom')
+  await simulator.printed(/DOMAIN=.*\n/)
+  const printed = / {2}import [\s\S]*?(?=\n\n {2}APP_ID=)/.exec(simulator.output)?.[0] ?? ''
+  const service = await script(`${printed}\nconsole.log('token=' + token)`)
+  const [, token = ''] = await service.printed(/token=(t-\w+)\n/)
+  secret(token, 'a token of the simulator')
+  await simulator.printed(/POST \w+_internal: HTTP 200, code 0, new token\n/)
+  expect(simulator.output).not.toContain('app_ticket')
+})
+
+test('--host 0.0.0.0 listens on every address, and prints one that a client on this machine can use', async () => {
+  const simulator = program('--port', '0', '--host', '0.0.0.0', '--push', `http://127.0.0.1:${await freePort()}`)
+  const [, port] = await simulator.printed(/listens on http:\/\/0\.0\.0\.0:(\d+)\n/)
+  await simulator.printed(LAST_OF_GREETING)
+  expect(simulator.output).toContain(`DOMAIN=http://localhost:${port}\n`)
+  expect((await fetch(`http://127.0.0.2:${port}/`)).status).toBe(404)
+})
+
+test('an address that this machine does not have is named, with what to do', async () => {
+  const simulator = program('--port', '0', '--host', '192.0.2.1')
+  expect(await simulator.exitCode()).toBe(1)
+  expect(simulator.output).toBe('this machine has no address 192.0.2.1: choose another with --host, such as 127.0.0.1\n')
+})
+
 test('a callback that does not take its events is tried again and again, and reported once', async () => {
   let refusals = 3
   const callback = await callbackUrl((response) => response.writeHead(refusals-- > 0 ? 500 : 200).end('{}'))
@@ -109,6 +134,8 @@ test.each([
   [['--interval', '0'], "--interval: expected a whole number from 1 to 604800, got '0'"],
   [['--push', 'localhost:3000'], "--push: expected an http or https URL, got 'localhost:3000'"],
   [['--tenant', ''], '--tenant: expected 1 to 64 characters, got 0'],
+  [['--host', 'here'], "--host: expected an IP address, such as 0.0.0.0, got 'here'"],
+  [['--custom', '--tenant', 'a'], '--tenant: a custom app has one tenant and is pushed no tickets'],
   [['start'], "Unexpected argument 'start'"],
 ])('%j are refused with what is wrong and how it is used', async (args, complaint) => {
   const simulator = program(...args)

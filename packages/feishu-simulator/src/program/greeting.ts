@@ -1,5 +1,5 @@
 import type { SimulatedApp } from '../options.ts'
-import type { ProgramOptions } from './program-options.ts'
+import type { StoreAppOptions } from './program-options.ts'
 
 /** The same every time, so that what was copied once goes on to fit. None of it is worth anything elsewhere. */
 export const APP = {
@@ -10,7 +10,12 @@ export const APP = {
 } satisfies SimulatedApp
 
 /** What is printed once it listens: what it does, and what a client has to be given. */
-export function greeting(url: string, { push, intervalMs, tenant }: ProgramOptions): string {
+export function greeting(url: string, store: StoreAppOptions | undefined): string {
+  const domain = url.replace(/\/\/(0\.0\.0\.0|\[::\])/, '//localhost')
+  return store === undefined ? greetingOfCustomApp(url, domain) : greetingOfStoreApp(url, domain, store)
+}
+
+function greetingOfStoreApp(url: string, domain: string, { push, intervalMs, tenant }: StoreAppOptions): string {
   const { appId, appSecret, verificationToken, encryptKey } = APP
   return `The simulator listens on ${url}
 and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl-C ends it.
@@ -22,7 +27,7 @@ and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl
   const tokens = createFeishuTokens({
     appId: '${appId}',
     appSecret: '${appSecret}',
-    domain: '${url}',
+    domain: '${domain}',
     events: { verificationToken: '${verificationToken}', encryptKey: '${encryptKey}' },
     store: memoryStore(),
   })
@@ -31,9 +36,31 @@ and pushes an app_ticket to ${push}, now and every ${intervalMs / 1_000} s. Ctrl
 
   APP_ID=${appId}
   APP_SECRET=${appSecret}
-  DOMAIN=${url}
+  DOMAIN=${domain}
   VERIFICATION_TOKEN=${verificationToken}
   ENCRYPT_KEY=${encryptKey}
+`
+}
+
+function greetingOfCustomApp(url: string, domain: string): string {
+  const { appId, appSecret } = APP
+  return `The simulator listens on ${url}. Ctrl-C ends it.
+
+  import { createFeishuTokens } from '@tokenwell/core/feishu'
+  import { memoryStore } from '@tokenwell/store-memory'
+
+  const tokens = createFeishuTokens({
+    appId: '${appId}',
+    appSecret: '${appSecret}',
+    appType: 'custom',
+    domain: '${domain}',
+    store: memoryStore(),
+  })
+  const token = await tokens.tenantAccessToken()
+
+  APP_ID=${appId}
+  APP_SECRET=${appSecret}
+  DOMAIN=${domain}
 `
 }
 

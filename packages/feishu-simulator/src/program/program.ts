@@ -1,4 +1,5 @@
 import type { DeliveryAttempt } from '../delivery.ts'
+import type { SimulatedApp } from '../options.ts'
 import { type FeishuSimulator, startFeishuSimulator } from '../simulator.ts'
 import { requestLine, whyNotTaken } from './event-log.ts'
 import { APP, greeting } from './greeting.ts'
@@ -29,16 +30,16 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   }
 }
 
-async function serve(options: ProgramOptions): Promise<void> {
-  const { port, push, intervalMs } = options
-  const simulator = await startFeishuSimulator({ port, ticketEveryMs: intervalMs, apps: [{ ...APP, eventUrl: push }] })
-  process.stdout.write(`${greeting(simulator.url, options)}\n`)
+async function serve({ host, port, store }: ProgramOptions): Promise<void> {
+  const app: SimulatedApp = store === undefined ? { ...APP, type: 'custom' } : { ...APP, eventUrl: store.push }
+  const simulator = await startFeishuSimulator({ host, port, apps: [app], ...(store && { ticketEveryMs: store.intervalMs }) })
+  process.stdout.write(`${greeting(simulator.url, store)}\n`)
   simulator.on('reply', (record) => say(requestLine(record)))
-  const stopPushing = pushUntilTaken(simulator)
+  const stopPushing = store && pushUntilTaken(simulator)
   try {
     await told('SIGINT', 'SIGTERM')
   } finally {
-    stopPushing()
+    stopPushing?.()
     await simulator.close()
   }
 }
@@ -79,10 +80,11 @@ function say(line: string): void {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`)
 }
 
-function failureOf(error: unknown, { port }: ProgramOptions): string {
+function failureOf(error: unknown, { host, port }: ProgramOptions): string {
   const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
   if (code === 'EADDRINUSE') return `port ${port} is taken: choose another with --port, or let the machine choose with --port 0`
   if (code === 'EACCES') return `port ${port} may not be used: choose another with --port, 1024 or more`
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${host}: choose another with --host, such as 127.0.0.1`
   return messageOf(error)
 }
 
