@@ -17,6 +17,7 @@ const USAGE = `usage: npm run simulate [-- options]
   --bail         stops at the first world in which something is wrong
   --coverage     also fails if a kind of fault was rare, or a way through the machine or the contract was never taken
   --least-gets G also fails if each process was asked for fewer tokens than so many in a virtual minute
+  --within T     also fails if it took longer than so many seconds
   --counts       prints all that was counted
   --workers W    threads (default: one for each core)`
 
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
       coverage: flag,
       counts: flag,
       'least-gets': number,
+      within: number,
       help: flag,
     },
   })
@@ -50,6 +52,7 @@ async function main(): Promise<number> {
   const first = whole('first', values.first ?? '1')
   const leastGets = whole('least-gets', values['least-gets'] ?? '0')
   const workers = whole('workers', values.workers ?? `${availableParallelism()}`)
+  const within = values.within === undefined ? Number.POSITIVE_INFINITY : whole('within', values.within)
   const started = performance.now()
   const { wrong, counts, played } = await playAll({ first, seeds, workers, bail: values.bail })
   const seconds = (performance.now() - started) / 1_000
@@ -58,7 +61,11 @@ async function main(): Promise<number> {
   for (const { seed, violations } of wrong.slice(0, 10)) console.log(`seed ${seed}: ${violations.join('; ')}`)
   const gets = counts.get('gets') ?? 0
   const getsEach = gets / played / NODES / HOURS / 60
-  const problems = [...(values.coverage ? coverageProblems(counts, played) : []), ...getsProblems(getsEach, leastGets)]
+  const problems = [
+    ...(values.coverage ? coverageProblems(counts, played) : []),
+    ...getsProblems(getsEach, leastGets),
+    ...(seconds > within ? [`it took ${seconds.toFixed(0)} s, more than ${within}`] : []),
+  ]
   for (const problem of problems) console.log(problem)
   const faults = [...counts].filter(([what]) => what.startsWith('fault ')).reduce((sum, [, count]) => sum + count, 0)
   console.log(
