@@ -17,6 +17,8 @@ export interface Measured {
   readonly bytes: number
 }
 
+/** Keys, in the order in which they are asked for, over and over: a power of two, and many times as many as there are keys. */
+const DRAWN = 2 ** 17
 const WARM_UP_MS = 400
 const BATCH_MS = 2
 const BATCHES = 250
@@ -32,7 +34,7 @@ async function main(): Promise<void> {
   const { ways } = await contender.open(keys, redisUrl)
   const way = ways[name]
   if (way === undefined) throw new Error(`${file} has no ${name}`)
-  const order = Int32Array.from({ length: 4_096 }, () => Math.floor(Math.random() * keys))
+  const order = Int32Array.from({ length: DRAWN }, () => Math.floor(Math.random() * keys))
 
   let count = 64
   const warmAt = performance.now() + WARM_UP_MS

@@ -5,7 +5,7 @@ const HEAD = `# What it costs
 
 Written by \`npm run bench\`; \`npm run bench -- <name>\` measures one of the parts again. Everything that is compared was measured in one run, in
 turn, each library in a process of its own and set up as its documentation recommends. Ratios are of what was measured in the same
-round; read those, the times are of one machine. A lower figure is better everywhere.
+round; read those, the times are of one machine. Lower is better, but for what is a second.
 `
 
 /** All that was recorded, as one page. */

@@ -11,9 +11,9 @@ const MOST: Readonly<Record<string, number>> = { redis: 1.5, postgres: 2 }
 const MOST_DISTANT = 1.3
 
 const HOW = `What a store asks of its server, next to the least that can be asked of the same server over the same client. Each operation in turn, one
-at a time: the median of the rounds' medians of 150 calls. Then 20 calls over a wire that takes ${WIRE_MS} ms for a round trip, as one between two
+at a time, “again” to renew what is there: the median of the rounds' medians of 150 calls. Then 20 calls over a wire that takes ${WIRE_MS} ms for a round trip, as one between two
 zones of a cloud may: what needs a second one takes twice as long. Then 4,000 calls with 64 under way at any time. Servers on this machine, over loopback, with
-nothing to fsync. SQLite works in the process of its caller.`
+nothing to fsync: Redis without persistence, PostgreSQL with fsync off. SQLite works in the process of its caller.`
 
 export const storeOperations: Benchmark = {
   name: 'store-operations',
@@ -66,7 +66,7 @@ function manyAtATime(title: string, bareName: string, throughput: Rounds<Crowded
 /** @param most of claim and publish next to the server; without it there is no round trip to compare with */
 export function limitsOf({ name, microseconds: near, distantMicroseconds: distant }: Measured, most: number | undefined): Limit[] {
   if (most === undefined || distant === undefined) return []
-  const nearby = (['claim', 'publish'] as const).map((operation) =>
+  const nearby = (['claim', 'publish', 'claim again', 'publish again'] as const).map((operation) =>
     limit(`${operation} to the bare round trip, ${name}`, ratio(near[operation], near.bare), most),
   )
   const away = (['claim', 'publish', 'read'] as const).map((operation) =>

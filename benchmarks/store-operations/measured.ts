@@ -5,7 +5,7 @@ export interface Order {
   readonly limitsOnly: boolean
 }
 
-export const OPERATIONS = ['bare', 'claim', 'publish', 'read', 'read 100'] as const
+export const OPERATIONS = ['bare', 'claim', 'publish', 'read', 'claim again', 'publish again', 'read 100'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
 /** What is done with many under way at any time. */

@@ -62,7 +62,7 @@ function together(sequences: readonly Sequence[]): Rounds<Operation> {
 
 /** One after the other, each operation in turn. */
 async function sequence({ store, bare }: Way, calls: number): Promise<Sequence> {
-  const taken: Record<Operation, number[]> = { bare: [], claim: [], publish: [], read: [], 'read 100': [] }
+  const taken = Object.fromEntries(OPERATIONS.map((name) => [name, []])) as unknown as Record<Operation, number[]>
   const timed = async <T>(name: Operation, call: () => Promise<T>): Promise<T> => {
     const begun = performance.now()
     const result = await call()
@@ -80,16 +80,15 @@ async function sequence({ store, bare }: Way, calls: number): Promise<Sequence> 
     if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
     known.push(key)
     await timed('read', () => store.read([key], signal))
+    const renewal = { ...LEASE, seen: claim.fence, rejected: claim.fence }
+    const again = await timed('claim again', () => store.claim(key, `${key}.2`, renewal, signal))
+    if (again.kind !== 'granted') throw new Error(`a claim of a token to be renewed was answered ${again.kind}`)
+    const renewed = await timed('publish again', () => store.publish(key, `${key}.2`, again.fence, TOKEN, signal))
+    if (renewed.kind !== 'accepted') throw new Error(`the publication of a renewal was answered ${renewed.kind}`)
     const hundred = Array.from({ length: 100 }, (_, index) => known[(each + index) % known.length] ?? key)
     await timed('read 100', () => store.read(hundred, signal))
   }
-  return {
-    bare: median(taken.bare),
-    claim: median(taken.claim),
-    publish: median(taken.publish),
-    read: median(taken.read),
-    'read 100': median(taken['read 100']),
-  }
+  return Object.fromEntries(OPERATIONS.map((name) => [name, median(taken[name])])) as Record<Operation, number>
 }
 
 interface Crowd {

@@ -46,6 +46,22 @@ test('what was never recorded does not pass', async () => {
 })
 
 test('a tail need only hold', async () => {
-  expect(await pass([9], 1, { isTail: true })).toMatchObject({ isHeld: true, attempts: 1 })
-  expect(await pass([11, 12, 11], 1, { isTail: true })).toMatchObject({ isHeld: false })
+  expect(await pass([9], 1, { isLoose: true })).toMatchObject({ isHeld: true, attempts: 1 })
+  expect(await pass([11, 12, 11], 1, { isLoose: true })).toMatchObject({ isHeld: false })
+})
+
+test('what is above the most that it may be does not pass, little as it is greater than it was', async () => {
+  expect(await pass([10.9], 9)).toMatchObject({ isHeld: true, attempts: 1 })
+  expect(await pass([11.1, 11.2, 11.1], 9)).toMatchObject({ isHeld: false })
+})
+
+test('a count that was greater once does not pass', async () => {
+  expect(await pass([11, 10, 10], 10, { isExact: true })).toMatchObject({ isHeld: false, attempts: 1 })
+  expect(await pass([10], 9, { isExact: true })).toMatchObject({ isHeld: true })
+})
+
+test('a benchmark that measures nothing does not pass', async () => {
+  const nothing: Benchmark = { name: 'a benchmark', measure: async () => ({ title: '', how: '', tables: [], charts: [], limits: [] }) }
+  const known = () => new Map<string, number>()
+  expect(await gate([nothing], () => {}, known)).toBe(false)
 })

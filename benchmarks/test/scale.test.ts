@@ -72,7 +72,7 @@ test('each process that serves a tenant asks the store once for a renewal, and o
   expect(anywhere).toMatchObject({ heapBytes: 6e9, requests: { busiest: 10_000 }, operations: { busiest: 90_000 } })
 })
 
-test('a crowded minute, a second request for a renewal and a token that is too large break a limit each', () => {
+test('a crowded minute, a second request for a renewal, a late event loop and a token that is too large break a limit each', () => {
   const broken = (rotation: Partial<Rotation>, bytesPerToken = 1_000) =>
     limits({ name: 'Redis', fillings: [filling(100_000, bytesPerToken)], rotations: [rotationOf(100_000, rotation)] })
       .filter((limit) => !holds(limit))
@@ -81,6 +81,7 @@ test('a crowded minute, a second request for a renewal and a token that is too l
   expect(broken({}, 1_100)).toEqual(['memory of a token to 1 KB, 100000 tenants'])
   expect(broken({ evenness: { busiest: 16_000, toDrawn: 1.6, toWindow: 4.64 } })[0]).toContain('busiest minute')
   expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
+  expect(broken({ processes: 1, delay: { p99Ms: 21, longestMs: 200 } })).toEqual([expect.stringMatching(/^event loop late by 20 ms/)])
   expect(limits({ name: 'Redis', fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
 })
 

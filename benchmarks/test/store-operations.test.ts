@@ -43,5 +43,5 @@ test('an operation that takes a second round trip breaks its limit over the wire
 
 function rounds(bare: number, others: number): Rounds<Operation> {
   const [least, most] = [Array(3).fill(bare), Array(3).fill(others)]
-  return { bare: least, claim: most, publish: most, read: most, 'read 100': most }
+  return { bare: least, claim: most, publish: most, read: most, 'claim again': most, 'publish again': most, 'read 100': most }
 }
