@@ -202,10 +202,10 @@ async function chaos(node, setting, extra = args) {
  * @param {Node} node
  * @param {Setting} setting
  */
-async function bench(node, setting) {
+async function bench(node, setting, extra = args) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
-  return aloud(node.path, [join('benchmarks', 'main.ts'), ...args], setting)
+  return aloud(node.path, [join('benchmarks', 'main.ts'), ...extra], setting)
 }
 
 /**
@@ -242,6 +242,7 @@ async function nightly(node, setting) {
     ['simulation', simulated],
     ['proof', proven],
     ['sabotage', noticed],
+    ['speed', await bench(node, setting, ['--gate'])],
   ]
   for (const store of ['redis', 'postgres', 'sqlite']) {
     results.push([`chaos on ${store}`, await chaos(node, setting, ['--minutes', '5', '--store', store])])
