@@ -83,6 +83,12 @@ export class TokenError extends Error {
     Object.defineProperty(this, BRAND, { value: true })
   }
 
+  /** For logs: `JSON.stringify` of an error leaves its message out. Without the cause, which may be anything. */
+  toJSON(): object {
+    const { name, code, message, retryable, retryAfterMs, upstream } = this
+    return { name, code, message, retryable, retryAfterMs, upstream }
+  }
+
   static override [Symbol.hasInstance](value: unknown): boolean {
     return isTokenError(value)
   }

@@ -38,8 +38,10 @@ export interface TokenHandle {
    * called once more with the next one. Where the upstream gives out the same token again, or the second call is refused too, the
    * call's own result is returned or its own error thrown.
    *
+   * Feishu refuses in the body: return what was read of it, or use `feishuFetch`. A `Response` that nobody has read is a `TypeError` there.
+   *
    * @example
-   * const reply = await tokens.app.use((token) => fetch(url, { headers: { authorization: `Bearer ${token.value}` } }))
+   * const body = await tokens.app.use(async ({ value }) => (await fetch(url, { headers: { authorization: `Bearer ${value}` } })).json())
    */
   use<T>(call: (token: Token) => Promise<T>, options?: UseOptions): Promise<T>
   /**

@@ -5,7 +5,7 @@ import { attachInside, type Inside, insideOf } from '../inside.ts'
 import { checkObject, checkText, describe } from '../options.ts'
 import type { KeyStatus } from '../status.ts'
 import type { TokenStore } from '../store.ts'
-import type { GetOptions, TokenHandle } from '../token-handle.ts'
+import type { TokenHandle } from '../token-handle.ts'
 import { type CloseOptions, checkClose, createTokenManager, type TokenManager } from '../token-manager.ts'
 import { customApp, storeApp } from './app-credentials.ts'
 import { LONGEST_ID, LONGEST_TICKET, microsecondsOf, readEvent } from './event.ts'
@@ -47,6 +47,13 @@ export interface AppTicketInput {
   readonly eventTime: string | Date
   /** The event's `uuid`. Default: derived from the ticket. */
   readonly id?: string
+}
+
+export interface ReadyOptions {
+  /** Ends this caller's wait, and nobody else's. */
+  readonly signal?: AbortSignal
+  /** The longest this caller waits, 0 to 600,000 milliseconds. Default 15,000. */
+  readonly timeoutMs?: number
 }
 
 /** The tokens of one Feishu or Lark app, shared with the fleet. */
@@ -105,7 +112,7 @@ export interface FeishuTokens {
    * @param options `timeoutMs` and `signal` as for `app.get()`
    * @throws TokenError that says what is missing
    */
-  ready(options?: Pick<GetOptions, 'timeoutMs' | 'signal'>): Promise<void>
+  ready(options?: ReadyOptions): Promise<void>
   /** What this process knows of the app's credentials; no secret. */
   status(): KeyStatus[]
   /** Calls the functions of a listener with what is about the app's credentials; see {@link TokenManager.listen}. @throws TypeError */

@@ -7,7 +7,7 @@ export {
   type EventReceiver,
   type EventReply,
 } from './event-handlers.ts'
-export { type AppTicketInput, createFeishuTokens, type FeishuTokens, type FeishuTokensOptions } from './feishu-tokens.ts'
+export { type AppTicketInput, createFeishuTokens, type FeishuTokens, type FeishuTokensOptions, type ReadyOptions } from './feishu-tokens.ts'
 export type { AnyHeaders } from './headers.ts'
 export { type JsapiSignatureInput, signJsapi } from './jsapi-signature.ts'
 export type { AuthorizeInput, ExpiringOptions, UserAuthorization, UserTokenHandle } from './users.ts'

@@ -4,6 +4,8 @@ import { type Condemned, condemns } from './upstream-codes.ts'
 /**
  * Whether the outcome of an API call says that its app or tenant token is no longer valid: by the body's code, wherever the client
  * puts the body: the result itself, a thrown error, its `data`, its `response.data`.
+ *
+ * @throws TypeError for a reply that nobody has read: only its body could say so
  */
 export function isRejectedToken(outcome: unknown): boolean {
   return isCondemned(outcome, 'token')
@@ -15,7 +17,21 @@ export function isRejectedUserToken(outcome: unknown): boolean {
 }
 
 function isCondemned(outcome: unknown, what: Condemned): boolean {
+  refuseUnread(outcome)
   return codesOf(outcome, 3).some((code) => condemns(code, what))
+}
+
+/** A reply of `fetch`, whoever's it is, or of undici's `request`, whose body nobody has read, and now nobody will. */
+function refuseUnread(outcome: unknown): void {
+  if (!isJsonObject(outcome)) return
+  const { body } = outcome
+  if (!isJsonObject(body) || (outcome.bodyUsed ?? body.bodyUsed) !== false) return
+  // Its connection is not to wait for that.
+  const letGo = body.cancel ?? body.dump
+  if (typeof letGo === 'function') Promise.resolve(letGo.call(body)).catch(() => {})
+  throw new TypeError(
+    'use(): expected what was read of the reply, such as (await fetch(…)).json(), got a reply that nobody has read: only its body says whether the token was refused. Or call feishuFetch().',
+  )
 }
 
 function codesOf(value: unknown, depth: number): number[] {

@@ -1,5 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Token } from '@tokenwell/core'
-import { describe, expect, test } from 'vitest'
+import * as undici from 'undici'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { errorOf } from '../../../../tools/leak-search/index.ts'
 import { createWorld, type Node, pass, type World, watched, withChance } from '../support/world.ts'
 
@@ -71,6 +75,48 @@ describe.each(shapes)('a refusal in %s', (_, show) => {
     expect(used).toEqual(direct)
     expect(calls).toBe(1)
     expect(world.mints()).toBe(1)
+  })
+})
+
+describe('a reply of an HTTP client', () => {
+  /** A platform that refuses whatever comes. */
+  async function refusing(): Promise<{ readonly url: string }> {
+    const server = createServer((_, response) => {
+      response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ code: 99991663, msg: 'Invalid access token' }))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(async () => {
+      server.closeAllConnections()
+      await new Promise((done) => server.close(done))
+    })
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  }
+
+  test.each([
+    ['fetch', (url: string) => fetch(url)],
+    ['fetch of undici', (url: string) => undici.fetch(url)],
+    ['request of undici', (url: string) => undici.request(url)],
+  ])('%s that nobody has read is a TypeError that says what to return: its body may be a refusal', async (_, send) => {
+    const { url } = await refusing()
+    const { world, node } = await revoked()
+    const error = await errorOf(node.tokens.app.use<unknown>(() => send(url)))
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toMatch(/^use\(\): expected what was read of the reply, .*feishuFetch/)
+    expect(world.mints()).toBe(1)
+  })
+
+  test('is noticed once it has been read', async () => {
+    const { url } = await refusing()
+    const { world, node } = await revoked()
+    let calls = 0
+    expect(await node.tokens.app.use(async () => (calls++ === 0 ? (await fetch(url)).json() : 'done'))).toBe('done')
+    expect(world.mints()).toBe(2)
+  })
+
+  test('without a body is handed on', async () => {
+    const { node } = await revoked()
+    const reply = new Response(null, { status: 204 })
+    expect(await node.tokens.app.use(async () => reply)).toBe(reply)
   })
 })
 
