@@ -31,12 +31,8 @@ const expiry = (credential: string, values: string, unit = '') =>
 const backoff = (credential: string, values: string) => of('tokenwell_backoff_remaining', { tokenwell_credential: credential }, values)
 const stored = (error: string, values: string, unit = '') =>
   of(`tokenwell_store_operation_duration${unit}_count`, { error_type: error }, values)
-const fetched = (outcome: string, error: string, values: string) =>
-  of(
-    'tokenwell_fetch_duration_count',
-    { tokenwell_credential: 'tenant-access-token', tokenwell_outcome: outcome, error_type: error },
-    values,
-  )
+const fetched = (outcome: string, error: string, values: string, credential = 'tenant-access-token') =>
+  of('tokenwell_fetch_duration_count', { tokenwell_credential: credential, tokenwell_outcome: outcome, error_type: error }, values)
 const waits = (fast: string, all: string): Series[] => [
   of('tokenwell_wait_duration_bucket', { le: '5' }, fast),
   of('tokenwell_wait_duration_bucket', { le: '10' }, all),
@@ -59,6 +55,7 @@ interface Quiet {
 }
 
 const ofTenants = { job: 'shop', tokenwell_credential: 'tenant-access-token' }
+const ofACustomApp = { job: 'shop', tokenwell_credential: 'custom-app-tokens' }
 const ofTheApp = { job: 'shop', tokenwell_credential: 'app-access-token' }
 
 /** Of each alert: when it fires, and with what; and what is none of its business. */
@@ -79,6 +76,12 @@ const cases: Readonly<
         labels: ofTheApp,
         summary: 'Callers of shop get no app-access-token.',
       },
+      'a custom app is refused': {
+        series: [keys('custom-app-tokens', 'none', 'cooling', 'UPSTREAM_REFUSED')],
+        atMinutes: 2,
+        labels: ofACustomApp,
+        summary: 'Callers of shop get no custom-app-tokens.',
+      },
     },
     quiet: {
       'not yet for a minute': { series: [keys('tenant-access-token', 'none', 'fetching')], atMinutes: 0.5 },
@@ -87,7 +90,7 @@ const cases: Readonly<
         series: [keys('tenant-access-token', 'none', 'cooling', 'UPSTREAM_REFUSED')],
         atMinutes: 5,
       },
-      'a user has to sign in': { series: [keys('user-access-token', 'none', 'blocked', 'REAUTHORIZE')], atMinutes: 5 },
+      'a user has to sign in': { series: [keys('user-access-token', 'none', 'blocked', 'REAUTHORIZATION_REQUIRED')], atMinutes: 5 },
     },
   },
   TokenwellTokenAboutToEnd: {
@@ -97,6 +100,12 @@ const cases: Readonly<
         atMinutes: 2,
         labels: ofTenants,
         summary: 'The tenant-access-token of shop ends in less than 5 minutes and is not renewed.',
+      },
+      'a custom app is refused': {
+        series: [keys('custom-app-tokens', 'due', 'cooling', 'UPSTREAM_REFUSED'), expiry('custom-app-tokens', '240x40')],
+        atMinutes: 2,
+        labels: ofACustomApp,
+        summary: 'The custom-app-tokens of shop ends in less than 5 minutes and is not renewed.',
       },
       'with the unit in the name': {
         series: [keys('app-access-token', 'due', 'detached'), expiry('app-access-token', '240x40', '_seconds')],
@@ -182,6 +191,12 @@ const cases: Readonly<
         labels: ofTenants,
         summary: 'More than half of the fetches of tenant-access-token by shop fail.',
       },
+      'a custom app is refused': {
+        series: [fetched('failed', 'UPSTREAM_REFUSED', '0+2x60', 'custom-app-tokens')],
+        atMinutes: 22,
+        labels: ofACustomApp,
+        summary: 'More than half of the fetches of custom-app-tokens by shop fail.',
+      },
     },
     quiet: {
       'two in three, not yet for ten minutes': {
@@ -205,6 +220,12 @@ const cases: Readonly<
         atMinutes: 2,
         labels: ofTheApp,
         summary: 'shop waits 5m 0s before it fetches app-access-token again.',
+      },
+      'a custom app is refused': {
+        series: [keys('custom-app-tokens', 'none', 'cooling', 'UPSTREAM_REFUSED'), backoff('custom-app-tokens', '300x40')],
+        atMinutes: 2,
+        labels: ofACustomApp,
+        summary: 'shop waits 5m 0s before it fetches custom-app-tokens again.',
       },
     },
     quiet: {

@@ -63,7 +63,10 @@ const VALUES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
     'tokenwell_outcome',
     new Set([...Object.keys(fetchOutcomes), ...ticketOutcomes, 'superseded', 'takeover', 'granted', 'held', 'vouched']),
   ],
-  ['tokenwell_credential', new Set(['app-ticket', 'app-access-token', 'tenant-access-token', 'jsapi-ticket', 'user-access-token'])],
+  [
+    'tokenwell_credential',
+    new Set(['app-ticket', 'app-access-token', 'tenant-access-token', 'custom-app-tokens', 'jsapi-ticket', 'user-access-token', 'other']),
+  ],
   ['error_type', new Set(['', 'UPSTREAM_REFUSED', 'TICKET_UNAVAILABLE', 'TICKET_REJECTED'] satisfies (TokenErrorCode | '')[])],
 ])
 
