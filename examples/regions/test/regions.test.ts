@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
+import { type AppTicketInput, createFeishuTokens, createNodeEventHandler, type FeishuTokens } from '@tokenwell/core/feishu'
 import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { memoryStore } from '@tokenwell/store-memory'
 import { flaky, virtualClock } from '@tokenwell/testkit'
@@ -86,6 +86,15 @@ async function twoRegions() {
     urlOfA: eventUrl(serverA),
   }
 }
+
+test('a ticket that something else has parsed can be handed on by itself, also twice', async () => {
+  const { platform, a, b } = await twoRegions()
+  const message = JSON.stringify({ ticket: platform.issueTicket(APP_ID), eventTime: String(Date.now() / 1_000), id: 'event-1' })
+  const takeIn = ({ tokens }: { readonly tokens: FeishuTokens }) => tokens.acceptAppTicket(JSON.parse(message) as AppTicketInput)
+  expect([await takeIn(a), await takeIn(b), await takeIn(b)]).toEqual(['accepted', 'accepted', 'accepted'])
+  expect(platform.judge(await b.tokens.appAccessToken())).toBe('valid')
+  expect(b.received()).toBe(0)
+})
 
 test('a ticket that was pushed to region A alone gives region B its token', async () => {
   const { platform, a, b } = await twoRegions()
