@@ -7,20 +7,24 @@ import { UPSTREAM_CODES } from '../../packages/core/src/feishu/upstream-codes.ts
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
 
-/** The declaration of a type, by its name. */
-function declaration(file: string, name: string): ts.InterfaceDeclaration | ts.TypeAliasDeclaration {
+/** The declaration of a type or of a function, by its name. */
+function declaration(file: string, name: string): ts.InterfaceDeclaration | ts.TypeAliasDeclaration | ts.FunctionDeclaration {
   const { statements } = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true)
   const found = statements
-    .filter((statement) => ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
-    .find((statement) => statement.name.text === name)
+    .filter(
+      (statement) => ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement) || ts.isFunctionDeclaration(statement),
+    )
+    .find((statement) => statement.name?.text === name)
   if (found === undefined) throw new Error(`${file} declares no ${name}`)
   return found
 }
 
-/** The members of an interface. */
+/** The members of an interface, or those that a function writes down of its first argument. */
 function members(file: string, name: string): string[] {
   const found = declaration(file, name)
-  return ts.isInterfaceDeclaration(found) ? found.members.map((member) => member.name?.getText() ?? '') : []
+  const type = ts.isFunctionDeclaration(found) ? found.parameters[0]?.type : found
+  if (type === undefined || !(ts.isInterfaceDeclaration(type) || ts.isTypeLiteralNode(type))) return []
+  return type.members.map((member) => member.name?.getText() ?? '')
 }
 
 /** The texts of a union, as they stand in it or as `type` of its alternatives. */
@@ -42,6 +46,7 @@ function section(page: string, heading: string): string {
 }
 
 const CORE = 'packages/core/src'
+const SIMULATOR = 'packages/feishu-simulator/src'
 
 test.each([
   ['createFeishuTokens', `${CORE}/feishu/feishu-tokens.ts`, 'FeishuTokensOptions'],
@@ -56,6 +61,9 @@ test.each([
   ['Handles', `${CORE}/feishu/users.ts`, 'AuthorizeInput'],
   ['Handles', `${CORE}/feishu/users.ts`, 'ExpiringOptions'],
   ['Handles', `${CORE}/feishu/feishu-tokens.ts`, 'AppTicketInput'],
+  ['ready', `${CORE}/feishu/feishu-tokens.ts`, 'ReadyOptions'],
+  ['listen', `${CORE}/events.ts`, 'Listener'],
+  ['signJsapi', `${CORE}/feishu/jsapi-signature.ts`, 'JsapiSignatureInput'],
   ['Event handlers', `${CORE}/feishu/event-handlers.ts`, 'EventHandlerOptions'],
   ['HTTP clients', `${CORE}/feishu/clients/auth.ts`, 'FeishuAuthOptions'],
   ['HTTP clients', `${CORE}/feishu/clients/auth-fetch.ts`, 'FeishuFetchOptions'],
@@ -63,8 +71,14 @@ test.each([
   ['sqliteStore', 'packages/store-sqlite/src/sqlite-store.ts', 'SqliteStoreOptions'],
   ['redisStore', 'packages/store-redis/src/redis-store.ts', 'RedisStoreOptions'],
   ['postgresStore', 'packages/store-postgres/src/postgres-store.ts', 'PostgresStoreOptions'],
+  ['migrationSql', 'packages/store-postgres/src/migrations.ts', 'migrationSql'],
   ['larkCache', 'packages/lark-sdk/src/lark-cache.ts', 'LarkCacheOptions'],
   ['observe', 'packages/otel/src/observe.ts', 'ObserveOptions'],
+  ['fakeFeishuTokens', 'packages/testkit/src/feishu/fake-feishu-tokens.ts', 'FakeFeishuTokensOptions'],
+  ['startFeishuSimulator', `${SIMULATOR}/options.ts`, 'FeishuSimulatorOptions'],
+  ['SimulatedApp', `${SIMULATOR}/options.ts`, 'SimulatedApp'],
+  ['behaviour', `${SIMULATOR}/behaviour.ts`, 'Behaviour'],
+  ['quotas', `${SIMULATOR}/quotas.ts`, 'Quota'],
 ])('the options under "%s" are those of %s: %s', (heading, file, type) => {
   const listed = section(read('docs/OPTIONS.md'), heading)
   const options = members(file, type)
@@ -86,6 +100,18 @@ test('every code of the platform stands in the row of the error that it becomes'
     return row?.split('|')[2]?.trim() !== `\`${code}\``
   })
   expect(wrong.map(([upstream]) => upstream)).toEqual([])
+})
+
+test('every row of a code of the platform links to the document that says it', () => {
+  const page = read('docs/ERRORS.md')
+  const rows = section(page, 'Codes of the platform')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .slice(1)
+  const documents = [...page.matchAll(/^\[(.+)\]: https:\/\/open\.feishu\.cn\/document\/\S+$/gm)].map(([, name]) => name)
+  expect(rows.length).toBeGreaterThan(10)
+  const linked = (row: string) => [...(row.split('|')[5] ?? '').matchAll(/\[(.+?)\]/g)].map(([, name]) => name)
+  expect(rows.filter((row) => linked(row).length === 0 || linked(row).some((name) => !documents.includes(name)))).toEqual([])
 })
 
 test('every event has its row', () => {
