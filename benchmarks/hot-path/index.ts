@@ -91,17 +91,17 @@ class Results {
   }
 
   table(title: string): Table {
-    const columns = ['', 'ns a call', 'p99', 'rounds', 'bytes a call', 'ratio to the bare lookup']
+    const columns = ['', 'ratio to the bare lookup', 'ns a call', 'p99', 'rounds', 'bytes a call']
     const rows = [...this.#measured].map(([subject, measured]) => {
       const medians = this.#medians(subject)
       const all = measured.flatMap(({ nanoseconds }) => nanoseconds)
       return [
         nameOf(subject, measured),
+        timesOf(ratio(medians, this.#base(subject))),
         figure(median(medians)),
         figure(quantile(all, 0.99)),
         `${figure(Math.min(...medians))} to ${figure(Math.max(...medians))}`,
         figure(median(measured.map(({ bytes }) => bytes))),
-        timesOf(ratio(medians, this.#base(subject))),
       ]
     })
     return { title, columns, rows }

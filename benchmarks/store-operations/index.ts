@@ -44,22 +44,22 @@ function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operat
     const taken = microseconds[operation]
     return [
       operation === 'bare' ? bareName : operation,
+      timesOf(ratio(taken, microseconds.bare)),
       figure(median(taken)),
       `${figure(Math.min(...taken))} to ${figure(Math.max(...taken))}`,
-      timesOf(ratio(taken, microseconds.bare)),
     ]
   })
-  return { title, columns: ['', 'µs', 'rounds', `ratio to ${bareName}`], rows }
+  return { title, columns: ['', `ratio to ${bareName}`, 'µs', 'rounds'], rows }
 }
 
 function manyAtATime(title: string, bareName: string, throughput: Rounds<Crowded>, server: Measured['server']): Table {
   const rows = (['bare', 'claim', 'read'] as const).map((operation) => [
     operation === 'bare' ? bareName : operation,
-    figure(median(throughput[operation])),
     times(ratio(throughput[operation], throughput.bare).median),
+    figure(median(throughput[operation])),
     server === undefined ? '' : figure(server[operation]),
   ])
-  const columns = ['', 'a second', `ratio to ${bareName}`, "µs of the server's processors"]
+  const columns = ['', `ratio to ${bareName}`, 'a second', "µs of the server's processors"]
   return { title, columns, rows }
 }
 

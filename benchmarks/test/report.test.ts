@@ -41,6 +41,22 @@ test('a chart names what it shows, whatever is in the names, and a longer bar is
   expect(long).toBeGreaterThan(short as number)
 })
 
+test('a long name has room, and each power of ten has its line', () => {
+  const drawn = (name: string) =>
+    svg({
+      name: 'x',
+      title: 'A',
+      unit: 'ns',
+      bars: [
+        { name, value: 1_500, isOurs: true },
+        { name, value: 20, isOurs: false },
+      ],
+    })
+  const widthOf = (text: string) => Number(/ width="(\d+)"/.exec(text)?.[1])
+  expect(widthOf(drawn('n'.repeat(50))) - widthOf(drawn('n'.repeat(10)))).toBeGreaterThan(40 * 7)
+  expect([...drawn('n').matchAll(/class="tick"[^>]*>([\d,]+)</g)].map(([, value]) => value)).toEqual(['10', '100', '1,000'])
+})
+
 /** Of each benchmark, what must be among its limits. */
 const LIMITED: Readonly<Record<string, readonly RegExp[]>> = {
   'hot-path': [
