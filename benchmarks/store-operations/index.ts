@@ -3,7 +3,7 @@ import { inProcess } from '../measure/in-process.ts'
 import { median, ratio } from '../measure/statistics.ts'
 import { figure, times, timesOf } from '../report/figure.ts'
 import { type Limit, limit, type Table } from '../report/report.ts'
-import { type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds, WIRE_MS } from './measured.ts'
+import { CROWDED, type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds, WIRE_MS } from './measured.ts'
 
 /** Most that claim and publish may take next to the server, by the bare round trip. SQLite has no round trip to compare with. */
 const MOST: Readonly<Record<string, number>> = { redis: 1.5, postgres: 2 }
@@ -12,7 +12,8 @@ const MOST_DISTANT = 1.3
 
 const HOW = `What a store asks of its server, next to the least that can be asked of the same server over the same client. Each operation in turn, one
 at a time, “again” to renew what is there: the median of the rounds' medians of 150 calls. Then 20 calls over a wire that takes ${WIRE_MS} ms for a round trip, as one between two
-zones of a cloud may: what needs a second one takes twice as long. Then 4,000 calls with 64 under way at any time. Servers on this machine, over loopback, with
+zones of a cloud may: what needs a second one takes twice as long. Then 4,000 calls, or 200 that read
+100 keys each, with 64 under way at any time. Servers on this machine, over loopback, with
 nothing to fsync: Redis without persistence, PostgreSQL with fsync off. SQLite works in the process of its caller.`
 
 export const storeOperations: Benchmark = {
@@ -31,15 +32,15 @@ export const storeOperations: Benchmark = {
   },
 }
 
-function tablesOf({ name, bareName, microseconds, distantMicroseconds, throughput, server }: Measured): Table[] {
+function tablesOf({ name, bareName, microseconds, p99Microseconds, distantMicroseconds, throughput, server }: Measured): Table[] {
   return [
-    oneAtATime(`${name}, one at a time`, bareName, microseconds),
+    oneAtATime(`${name}, one at a time`, bareName, microseconds, p99Microseconds),
     ...(distantMicroseconds === undefined ? [] : [oneAtATime(`${name}, ${WIRE_MS} ms away`, bareName, distantMicroseconds)]),
     ...(throughput === undefined ? [] : [manyAtATime(`${name}, 64 under way`, bareName, throughput, server)]),
   ]
 }
 
-function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operation>): Table {
+function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operation>, p99?: Rounds<Operation>): Table {
   const rows = OPERATIONS.map((operation) => {
     const taken = microseconds[operation]
     return [
@@ -47,13 +48,14 @@ function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operat
       timesOf(ratio(taken, microseconds.bare)),
       figure(median(taken)),
       `${figure(Math.min(...taken))} to ${figure(Math.max(...taken))}`,
+      ...(p99 === undefined ? [] : [figure(median(p99[operation]))]),
     ]
   })
-  return { title, columns: ['', `ratio to ${bareName}`, 'µs', 'rounds'], rows }
+  return { title, columns: ['', `ratio to ${bareName}`, 'µs', 'rounds', ...(p99 === undefined ? [] : ['p99'])], rows }
 }
 
 function manyAtATime(title: string, bareName: string, throughput: Rounds<Crowded>, server: Measured['server']): Table {
-  const rows = (['bare', 'claim', 'read'] as const).map((operation) => [
+  const rows = CROWDED.map((operation) => [
     operation === 'bare' ? bareName : operation,
     times(ratio(throughput[operation], throughput.bare).median),
     figure(median(throughput[operation])),

@@ -9,7 +9,8 @@ export const OPERATIONS = ['bare', 'claim', 'publish', 'read', 'claim again', 'p
 export type Operation = (typeof OPERATIONS)[number]
 
 /** What is done with many under way at any time. */
-export type Crowded = 'bare' | 'claim' | 'read'
+export const CROWDED = ['bare', 'claim', 'publish', 'read', 'read 100'] as const
+export type Crowded = (typeof CROWDED)[number]
 
 /** Of each operation, round by round. */
 export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[]>>
@@ -19,7 +20,9 @@ export interface Measured {
   readonly bareName: string
   /** One at a time: the medians, microseconds. */
   readonly microseconds: Rounds<Operation>
-  /** The same over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
+  /** The same, of which 99 of 100 took no longer. */
+  readonly p99Microseconds: Rounds<Operation>
+  /** The medians over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
   readonly distantMicroseconds?: Rounds<Operation>
   /** Operations a second with 64 under way. Absent with `limitsOnly`. */
   readonly throughput?: Rounds<Crowded>

@@ -2,8 +2,8 @@
 import { argument } from '../measure/child.ts'
 import { answer } from '../measure/in-process.ts'
 import { processorMs } from '../measure/processor-time.ts'
-import { median } from '../measure/statistics.ts'
-import { type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds } from './measured.ts'
+import { median, quantile } from '../measure/statistics.ts'
+import { CROWDED, type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds } from './measured.ts'
 import { type Place, places, type Way } from './places.ts'
 
 const WARM_UP = 300
@@ -12,6 +12,7 @@ const CALLS = 150
 const DISTANT_CALLS = 20
 const AT_ONCE = 64
 const CROWD = 4_000
+const CROWD_OF_HUNDREDS = 200
 const LEASE = { leaseMs: 8_000, seen: 0, rejected: 0 }
 const TOKEN = { value: `t-${'x'.repeat(40)}`, renewInMs: 5_400_000, expiresInMs: 7_200_000 }
 
@@ -27,21 +28,24 @@ async function main(): Promise<void> {
     const sequences: Sequence[] = []
     const distantSequences: Sequence[] = []
     const crowds: Record<Crowded, Crowd>[] = []
+    // A pool opens its connections with the first crowd.
+    if (!limitsOnly) await crowd(place, 'bare')
     for (let round = 0; round < rounds; round++) {
       sequences.push(await sequence(near, CALLS))
       if (distant !== undefined) distantSequences.push(await sequence(distant, DISTANT_CALLS))
-      if (!limitsOnly)
-        crowds.push({ bare: await crowd(place, 'bare'), claim: await crowd(place, 'claim'), read: await crowd(place, 'read') })
+      if (!limitsOnly) crowds.push(await allCrowds(place))
     }
-    const rates = (of: Crowded) => crowds.map((each) => each[of].perSecond)
-    const server = (of: Crowded) => median(crowds.map((each) => each[of].serverMicroseconds))
+    const ofCrowds = <T>(value: (operation: Crowded) => T) =>
+      Object.fromEntries(CROWDED.map((operation) => [operation, value(operation)])) as Record<Crowded, T>
     const measured: Measured = {
       name,
       bareName,
-      microseconds: together(sequences),
-      ...(distant !== undefined && { distantMicroseconds: together(distantSequences) }),
-      ...(!limitsOnly && { throughput: { bare: rates('bare'), claim: rates('claim'), read: rates('read') } }),
-      ...(!limitsOnly && pid !== undefined && { server: { bare: server('bare'), claim: server('claim'), read: server('read') } }),
+      microseconds: together(sequences, median),
+      p99Microseconds: together(sequences, (taken) => quantile(taken, 0.99)),
+      ...(distant !== undefined && { distantMicroseconds: together(distantSequences, median) }),
+      ...(!limitsOnly && { throughput: ofCrowds((operation) => crowds.map((each) => each[operation].perSecond)) }),
+      ...(!limitsOnly &&
+        pid !== undefined && { server: ofCrowds((operation) => median(crowds.map((each) => each[operation].serverMicroseconds))) }),
     }
     answer(measured)
   } finally {
@@ -53,11 +57,12 @@ let keys = 0
 const newKey = () => `bench/${keys++}`
 const patience = () => ({ signal: AbortSignal.timeout(60_000) })
 
-/** Microseconds: the median of each operation. */
-type Sequence = Readonly<Record<Operation, number>>
+/** What each call took, microseconds. */
+type Sequence = Readonly<Record<Operation, readonly number[]>>
 
-function together(sequences: readonly Sequence[]): Rounds<Operation> {
-  return Object.fromEntries(OPERATIONS.map((name) => [name, sequences.map((each) => each[name])])) as Record<Operation, number[]>
+/** One figure of each sequence. */
+function together(sequences: readonly Sequence[], figure: (taken: readonly number[]) => number): Rounds<Operation> {
+  return Object.fromEntries(OPERATIONS.map((name) => [name, sequences.map((each) => figure(each[name]))])) as Record<Operation, number[]>
 }
 
 /** One after the other, each operation in turn. */
@@ -88,7 +93,7 @@ async function sequence({ store, bare }: Way, calls: number): Promise<Sequence> 
     const hundred = Array.from({ length: 100 }, (_, index) => known[(each + index) % known.length] ?? key)
     await timed('read 100', () => store.read(hundred, signal))
   }
-  return Object.fromEntries(OPERATIONS.map((name) => [name, median(taken[name])])) as Record<Operation, number>
+  return taken
 }
 
 interface Crowd {
@@ -96,26 +101,49 @@ interface Crowd {
   readonly serverMicroseconds: number
 }
 
+async function allCrowds(place: Place): Promise<Record<Crowded, Crowd>> {
+  const crowds: Partial<Record<Crowded, Crowd>> = {}
+  for (const operation of CROWDED) crowds[operation] = await crowd(place, operation)
+  return crowds as Record<Crowded, Crowd>
+}
+
 async function crowd({ near: { store, bare }, pid }: Place, name: Crowded): Promise<Crowd> {
   const signal = patience()
-  const call = {
+  const size = name === 'read 100' ? CROWD_OF_HUNDREDS : CROWD
+  const anyKey = () => `bench/${Math.floor(Math.random() * keys)}`
+  const claim = async () => {
+    const key = newKey()
+    const claimed = await store.claim(key, key, LEASE, signal)
+    if (claimed.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claimed.kind}`)
+    return { key, fence: claimed.fence }
+  }
+  const claimed: { readonly key: string; readonly fence: number }[] = []
+  if (name === 'publish') await atOnce(size, async () => void claimed.push(await claim()))
+  const call: () => Promise<unknown> = {
     bare,
-    claim: () => {
-      const key = newKey()
-      return store.claim(key, key, LEASE, signal)
+    claim,
+    publish: async () => {
+      const own = claimed.pop()
+      if (own !== undefined) await store.publish(own.key, own.key, own.fence, TOKEN, signal)
     },
-    read: () => store.read([`bench/${Math.floor(Math.random() * keys)}`], signal),
+    read: () => store.read([anyKey()], signal),
+    'read 100': () => store.read(Array.from({ length: 100 }, anyKey), signal),
   }[name]
-  let left = CROWD
+  const used = pid === undefined ? undefined : processorMs(pid)
+  const begun = performance.now()
+  await atOnce(size, call)
+  const seconds = (performance.now() - begun) / 1_000
+  const usedMs = pid === undefined || used === undefined ? Number.NaN : (processorMs(pid) ?? Number.NaN) - used
+  return { perSecond: size / seconds, serverMicroseconds: (usedMs * 1_000) / size }
+}
+
+/** So many calls, of which {@link AT_ONCE} are under way at any time. */
+async function atOnce(size: number, call: () => Promise<unknown>): Promise<void> {
+  let left = size
   const work = async () => {
     while (left-- > 0) await call()
   }
-  const used = pid === undefined ? undefined : processorMs(pid)
-  const begun = performance.now()
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  const seconds = (performance.now() - begun) / 1_000
-  const usedMs = pid === undefined || used === undefined ? Number.NaN : (processorMs(pid) ?? Number.NaN) - used
-  return { perSecond: CROWD / seconds, serverMicroseconds: (usedMs * 1_000) / CROWD }
 }
 
 await main()
