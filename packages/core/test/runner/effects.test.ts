@@ -1,12 +1,9 @@
-import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
-import { Alarms } from '../../src/alarms.ts'
 import { Effects } from '../../src/effects.ts'
-import { Hints } from '../../src/hints.ts'
 import type { Happening } from '../../src/machine/happenings.ts'
 import { defaultPolicy } from '../../src/machine/policy.ts'
-import { StoreCalls } from '../../src/store-calls.ts'
+import { kernelOn } from '../support/kernel.ts'
 
 /** A clock whose process can be paused: time goes on, and no timer has run yet. While its machine sleeps, the wall clock alone goes on. */
 function pausable() {
@@ -24,16 +21,7 @@ function pausable() {
 /** One attempt to fetch, whose process is paused for so long, or its machine sleeps, before its request is sent. */
 function fetching(pausedMs: number, sleptMs = 0) {
   const { clock, pause, sleep } = pausable()
-  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, () => {})
-  const kernel = {
-    clock,
-    calls,
-    hints: new Hints(calls, clock, false),
-    alarms: new Alarms(clock),
-    random: { fraction: () => 0, id: () => 'process' },
-    id: 'process',
-    tell: () => {},
-  }
+  const kernel = kernelOn(clock)
   const happened: Happening[] = []
   const sent: string[] = []
   const credential = {

@@ -1,28 +1,16 @@
-import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { expect, onTestFinished, test } from 'vitest'
-import { Alarms } from '../../src/alarms.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
-import { Hints } from '../../src/hints.ts'
 import { defaultPolicy, type Policy } from '../../src/machine/policy.ts'
 import { Runner } from '../../src/runner.ts'
-import { StoreCalls } from '../../src/store-calls.ts'
+import { kernelOn } from '../support/kernel.ts'
 
 /** A runner, and its callers: while no promise settles, the store does not answer. */
 function callersOf(policy: Policy) {
   const virtual = virtualClock()
   let passedMs = 0
   const clock = { ...virtual, monotonic: () => virtual.monotonic() + passedMs, wall: () => virtual.wall() + passedMs }
-  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, () => {})
-  const kernel = {
-    clock,
-    calls,
-    hints: new Hints(calls, clock, false),
-    alarms: new Alarms(clock),
-    random: { fraction: () => 0, id: () => 'process' },
-    id: 'process',
-    tell: () => {},
-  }
+  const kernel = kernelOn(clock)
   const fetch = async () => ({ value: 'a', expiresInMs: 3_600_000 })
   const runner = new Runner(kernel, { key: 'k', policy, isRejected: () => false, fetch }, { seen: 0, rejected: 0 }, 0)
   onTestFinished(() => runner.stop())
