@@ -45,7 +45,7 @@ test('what was never recorded does not pass', async () => {
   expect(await pass([1, 1, 1], undefined)).toMatchObject({ isHeld: false })
 })
 
-test('a tail need only hold', async () => {
+test('what is too loose to be compared need only hold', async () => {
   expect(await pass([9], 1, { isLoose: true })).toMatchObject({ isHeld: true, attempts: 1 })
   expect(await pass([11, 12, 11], 1, { isLoose: true })).toMatchObject({ isHeld: false })
 })
