@@ -23,7 +23,8 @@ function isCondemned(outcome: unknown, what: Condemned): boolean {
 
 /** A reply of `fetch`, whoever's it is, or of undici's `request`, whose body nobody has read, and now nobody will. */
 function refuseUnread(outcome: unknown): void {
-  if (!isJsonObject(outcome)) return
+  // What the call has thrown is for its caller, whatever it holds.
+  if (!isJsonObject(outcome) || outcome instanceof Error) return
   const { body } = outcome
   if (!isJsonObject(body) || (outcome.bodyUsed ?? body.bodyUsed) !== false) return
   // Its connection is not to wait for that.

@@ -113,6 +113,12 @@ describe('a reply of an HTTP client', () => {
     expect(world.mints()).toBe(2)
   })
 
+  test('that a thrown error holds does not hide that error', async () => {
+    const { node } = await revoked()
+    const thrown = Object.assign(new Error('HTTP 500'), { bodyUsed: false, body: new ReadableStream() })
+    expect(await errorOf(node.tokens.app.use(() => Promise.reject(thrown)))).toBe(thrown)
+  })
+
   test('without a body is handed on', async () => {
     const { node } = await revoked()
     const reply = new Response(null, { status: 204 })
