@@ -135,7 +135,7 @@ describe('operations', () => {
 
   beforeEach(() => {
     lease = { key: 'tokenwell/key', attempt: 'n0.a.1', fence: 7, grantedAt: 0, endsAt: 8_000, isInDoubt: false }
-    audit = new OperationAudit({ timeline, violate, rotates: () => false, isEndMoved: () => false, nodes: 5 })
+    audit = new OperationAudit({ timeline, violate, rotates: () => false, nodes: 5 })
   })
 
   const claim = (attempt: string, answer: Claim | undefined, index = 0) =>

@@ -3,7 +3,7 @@ import type { Moment } from './happenings.ts'
 import type { Policy } from './policy.ts'
 import type { Held, State } from './state.ts'
 
-/** Spread of the renewals of a token that another process fetched, so that a fleet does not come back in one instant; milliseconds. */
+/** Spread of the renewals of a token that all have from the store, so that a fleet does not come back in one instant; milliseconds. */
 const SPREAD_MS = 5_000
 
 /**
@@ -20,14 +20,14 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
 
   const { sentAt } = moment
   const expiresAt = sentAt + snapshot.expiresInMs
-  const spreadMs = snapshot.renewInMs > 0 ? moment.chance * Math.min(SPREAD_MS, snapshot.renewInMs / 10) : 0
-  const renewAt = sentAt + snapshot.renewInMs + spreadMs
+  const spread = (ofMs: number) => moment.chance * Math.min(SPREAD_MS, Math.max(0, ofMs) / 10)
+  const renewAt = sentAt + snapshot.renewInMs + spread(snapshot.renewInMs)
   const known = base.token
   if (known !== undefined && known.version === version && known.value === value) {
     const earliest = Math.min(known.expiresAt, expiresAt)
     // A store whose clock went back would put the renewal off beyond the end that this node has already known. Never earlier than first
     // planned: for a life of little more than the floor that would be a renewal every moment.
-    const lastCall = Math.max(earliest - policy.floorMs, known.renewAt)
+    const lastCall = Math.max(earliest - policy.floorMs + spread(policy.floorMs), known.renewAt)
     const token: Held = {
       ...known,
       expiresAt: earliest,

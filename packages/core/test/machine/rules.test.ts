@@ -638,6 +638,25 @@ test('processes that have a token from the store do not come for the next one in
   expect(renewAt).toEqual([LIFE / 2, LIFE / 2 + 2_500, LIFE / 2 + 4_950])
 })
 
+test('nor do they where the store, its clock set back, would put the renewal off beyond the end that they know', () => {
+  const renewals = [0, 0.5, 0.99].map((chance) => {
+    const bench = new Bench()
+    bench.chance = chance
+    const told = (renewInMs: number, expiresInMs: number) => {
+      const snapshot = emptySnapshot({ version: 20, value: 'b', renewInMs, expiresInMs })
+      bench.send({ type: 'told', sentAt: bench.now, snapshot, read: true })
+    }
+    told(10 * MINUTE, 20 * MINUTE)
+    const end = bench.now + 20 * MINUTE
+    bench.now += MINUTE
+    told(39 * MINUTE, 49 * MINUTE)
+    expect(bench.state.token?.expiresAt).toBe(end)
+    return end - (bench.state.token?.renewAt ?? 0)
+  })
+  // The last minute is the policy's floor; what a claim says of a token that it must not be answered with begins there.
+  expect(renewals).toEqual([MINUTE, MINUTE - 2_500, MINUTE - 4_950])
+})
+
 test('a fence that is not above what was served is not published under, whatever the store says', () => {
   const bench = new Bench()
   bench.minted('a', 10)

@@ -43,8 +43,6 @@ export class OperationAudit {
   readonly #violate: (what: string) => void
   /** Whether what is kept under a key is used up by its renewal. */
   readonly #rotates: (key: string) => boolean
-  /** What was said of the end of a token may not hold any more, since the store's clock was set. */
-  readonly #isEndMoved: (key: string) => boolean
   readonly #herd: number
   /** By the beginning of their attempts. */
   readonly #claimants = new Map<string, Claimant>()
@@ -58,13 +56,11 @@ export class OperationAudit {
     readonly timeline: Timeline
     readonly violate: (what: string) => void
     readonly rotates: (key: string) => boolean
-    readonly isEndMoved: (key: string) => boolean
     readonly nodes: number
   }) {
     this.#timeline = parts.timeline
     this.#violate = parts.violate
     this.#rotates = parts.rotates
-    this.#isEndMoved = parts.isEndMoved
     this.#herd = Math.max(HERD, Math.ceil(parts.nodes / 2))
   }
 
@@ -167,8 +163,7 @@ export class OperationAudit {
     while ((claimedAt[0] ?? now) <= now - MINUTE_MS) claimedAt.shift()
     claimedAt.push(now)
     if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
-    // After another's lease or failure all know when to come again; so they do when a clock that was set has moved an end.
-    if (this.#isEndMoved(key)) return
+    // After another's lease or failure all know when to come again.
     if (answer !== 'fresh' && answer !== 'granted') return
     if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
     const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)

@@ -113,7 +113,6 @@ class World {
       violate,
       rotates: (key) =>
         this.#nodes.some(({ credentials }) => credentials.some(({ rotates, handle }) => rotates === true && recordKey(handle.key) === key)),
-      isEndMoved: (key) => this.#lives.isMoved(key),
       nodes,
     })
     this.#store = new SimulatedStore(timeline, store, { news: this.#storeNews(), operations: this.#operations, leases: this.#leases })
