@@ -25,6 +25,9 @@ const USAGE = `usage: npm run simulate [-- options]
 const BATCH = 10
 const BATCH_MS = 300_000
 
+/** A run of so many worlds says after each tenth of them how far it has come. */
+const LONG = 10_000
+
 const number = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
 
@@ -99,8 +102,10 @@ async function playAll({ first, seeds, workers, bail }: Order): Promise<Pick<Tal
         next += batch.length
         worker.postMessage(batch)
         const [answer] = (await answerOf(worker, batch)) as [Tally]
+        const tenths = Math.floor((10 * played) / seeds)
         played += answer.seeds.length
         wrong.push(...answer.wrong)
+        if (seeds >= LONG && Math.floor((10 * played) / seeds) > tenths) console.log(`${played} worlds, ${wrong.length} with violations`)
         for (const [what, count] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + count)
       }
     } finally {
