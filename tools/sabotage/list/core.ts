@@ -9,7 +9,7 @@ const rotation = [
   'packages/core/test/machine/rotation.test.ts',
   ...['user', 'user-asleep', 'user-refresh', 'user-store-down', 'user-end'].map((part) => `packages/core/test/feishu/${part}.test.ts`),
 ]
-const clocks = ['packages/core/test/machine/rules.test.ts', 'packages/core/test/feishu/clocks.test.ts']
+const clocks = ['packages/core/test/machine/lives.test.ts', 'packages/core/test/feishu/clocks.test.ts']
 
 /** What a process makes of what the store says: versions, rejections, durations. */
 const knowledge: readonly Mutation[] = [

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Notice } from '../../src/machine/happenings.ts'
 import type { Policy } from '../../src/machine/policy.ts'
-import { Bench, emptySnapshot, failure, policy, rotating } from './support.ts'
+import { ask, Bench, emptySnapshot, failure, policy, rotating } from './support.ts'
 
 const LIFE = 7_200_000
 
@@ -94,4 +94,47 @@ test('a publication that ends with its process lets the lease of a used-up secre
     expect(bench.outstanding).toMatchObject(effects)
     expect(bench.state.activity).toEqual({ kind: 'closed' })
   }
+})
+
+test('a caller with nothing at hand leads to a claim, a grant to a fetch, a success to a publication under the same fence', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(77)
+  bench.fetched('a')
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a', version: 77 } })
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 77, value: 'a', quiet: false }])
+  bench.publishAccepted()
+  expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { published: true } })
+})
+
+test('a publication without an answer is sent again under the same attempt and fence, and callers have the token meanwhile', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(5)
+  bench.fetched('a')
+  const first = bench.must('publish')
+  bench.send({ type: 'publish-failed', attempt: first.attempt, failure })
+  expect(ask(bench).kind).toBe('serve')
+  expect(bench.wakeDue()).toBe(false)
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  expect(bench.must('publish')).toEqual(first)
+})
+
+test('superseded: the newer token is taken over', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(5)
+  bench.fetched('late')
+  const snapshot = emptySnapshot({ version: 9, value: 'newer', expiresInMs: LIFE, renewInMs: LIFE / 2 })
+  bench.send({
+    type: 'published',
+    attempt: bench.must('publish').attempt,
+    sentAt: bench.now,
+    publication: { kind: 'superseded', snapshot },
+  })
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'newer', version: 9 } })
 })

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { usableToken } from '../../src/machine/state.ts'
-import { Bench, emptySnapshot, failure, sharesWhatItFetchedAlone } from './support.ts'
+import { ask, Bench, emptySnapshot, failure, sharesWhatItFetchedAlone } from './support.ts'
 
-const LIFE = 7_200_000
+const MINUTE = 60_000
+const LIFE = 120 * MINUTE
 
 /** A process that has `a` under version 10 and has just reported it. */
 function reported(): Bench {
@@ -144,4 +145,99 @@ test('what was fetched without the store is shared as nobody’s vouched token w
   const bench = belowZero()
   sharesWhatItFetchedAlone(bench)
   expect(bench.must('publish')).toMatchObject({ value: 'alone', quiet: false })
+})
+
+test('the same value as the rejected one, fetched after the rejection, is published as vouched for and cannot be rejected for a minute', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  bench.send({
+    type: 'invalidated',
+    version: bench.must('invalidate').version,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 }),
+  })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
+  bench.fetched('a')
+  expect(bench.must('publish')).toMatchObject({ fence: 20, quiet: true })
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.take('invalidate')).toBeUndefined()
+  bench.now += 61_000
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.take('invalidate')).toMatchObject({ version: 20 })
+})
+
+test('the same value from a fetch that was under way when the rejection came is not vouched for, and is fetched once more', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE - 5 * MINUTE
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: 5 * MINUTE, renewInMs: -1 })
+  bench.send({ type: 'rejected', version: 10 })
+  bench.send({
+    type: 'invalidated',
+    version: bench.must('invalidate').version,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: 5 * MINUTE, rejectedUpTo: 20 }),
+  })
+  bench.fetched('a')
+  expect(ask(bench).kind).toBe('wait')
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 20, quiet: false }])
+  bench.publishAccepted()
+  expect(bench.must('claim')).toMatchObject({ rejected: 20 })
+})
+
+test('the same dead value under a newer version is invalidated too, once', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  bench.must('invalidate')
+  bench.send({
+    type: 'invalidated',
+    version: 10,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 15, value: 'a', expiresInMs: LIFE, renewInMs: LIFE, rejectedUpTo: 10 }),
+  })
+  expect(bench.must('invalidate').version).toBe(15)
+  bench.send({
+    type: 'invalidated',
+    version: 15,
+    sentAt: bench.now,
+    snapshot: emptySnapshot({ version: 15, value: 'a', expiresInMs: LIFE, rejectedUpTo: 15 }),
+  })
+  expect(bench.take('invalidate')).toBeUndefined()
+  expect(bench.take('claim')).toMatchObject({ rejected: 15 })
+})
+
+test('a report about an older version, or one already rejected, asks the store for nothing', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 9 })
+  bench.send({ type: 'rejected', version: 11 })
+  expect(bench.outstanding).toEqual([])
+})
+
+test('a token fetched alone is not shared when an older version was rejected meanwhile: it may be the same dead value', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.now += LIFE + 1
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  expect(bench.state.token?.version).toBe(11)
+  bench.waiting = false
+  bench.now += 31_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100, { version: 10, value: 'a', rejectedUpTo: 10 })
+  bench.must('fetch')
+})
+
+test('a caller that holds a token by the version it had before it was shared can still report it', () => {
+  const bench = new Bench()
+  sharesWhatItFetchedAlone(bench)
+  bench.publishAccepted()
+  bench.send({ type: 'rejected', version: 1 })
+  expect(bench.must('invalidate').version).toBe(100)
 })

@@ -6,6 +6,7 @@ import type { Effect, Happening, Moment } from '../../src/machine/happenings.ts'
 import { defaultPolicy, type Policy, type RotatingPolicy } from '../../src/machine/policy.ts'
 import { initialState, type State, wakeAt } from '../../src/machine/state.ts'
 import { transition } from '../../src/machine/transition.ts'
+import { verdict } from '../../src/machine/verdict.ts'
 
 export const policy: Policy = defaultPolicy
 /** What is run of the usual number of random scripts: more by night, few where every mutant is to survive or fall by them. */
@@ -126,6 +127,19 @@ export function sharesWhatItFetchedAlone(bench: Bench): void {
 
 export function emptySnapshot(fields: Partial<Snapshot> = {}): Snapshot {
   return { key: 'k', version: 0, renewInMs: 0, expiresInMs: 0, rejectedUpTo: 0, ...fields }
+}
+
+/** Another holds the lease. */
+export const HELD = { kind: 'held', snapshot: emptySnapshot({ lease: { expiresInMs: 5_000 } }) } as const
+
+/** The claim that is under way is answered. */
+export function answered(bench: Bench, claim: Claim, sentAt = bench.now): void {
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt, claim, failure: undefined })
+}
+
+/** What becomes of a caller who comes now. */
+export function ask(bench: Bench, need: { minLifeMs?: number; since?: number; until?: number } = {}): ReturnType<typeof verdict> {
+  return verdict(bench.state, { minLifeMs: 0, since: bench.now, until: bench.now + 15_000, ...need }, bench.now, policy)
 }
 
 const version = fc.integer({ min: 0, max: 12 })

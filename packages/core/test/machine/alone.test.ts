@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { ask, Bench, emptySnapshot, failure, policy } from './support.ts'
+
+const MINUTE = 60_000
+const LIFE = 120 * MINUTE
+
+test('without the store a process fetches for itself, and shares the token later only if nothing was rejected meanwhile', () => {
+  for (const rejectedUpTo of [0, 50]) {
+    const bench = new Bench()
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+    expect(bench.outstanding).toMatchObject([{ type: 'fetch', detached: true }])
+    bench.fetched('alone')
+    expect(bench.take('publish')).toBeUndefined()
+    expect(bench.state).toMatchObject({ activity: { kind: 'detached' }, token: { version: 1, published: false } })
+    bench.waiting = false
+    bench.asked = false
+    bench.now += 31_000
+    bench.send({ type: 'woke' })
+    bench.claimGranted(100, { rejectedUpTo })
+    expect(bench.outstanding).toMatchObject(rejectedUpTo === 0 ? [{ type: 'publish', fence: 100, value: 'alone' }] : [{ type: 'fetch' }])
+  }
+})
+
+test('a token fetched alone ranks above everything that this process knows rejected', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.send({ type: 'rejected', version: 10 })
+  const snapshot = emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 50 })
+  bench.send({ type: 'invalidated', version: bench.must('invalidate').version, sentAt: bench.now, snapshot })
+  bench.waiting = true
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('alone')
+  expect(ask(bench)).toMatchObject({ kind: 'serve', token: { version: 51 } })
+})
+
+test('without the store a request has as long as with it, and no longer', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  expect(bench.must('fetch')).toMatchObject({ detached: true, deadline: bench.now + policy.requestTimeoutMs })
+})

@@ -1,0 +1,92 @@
+import { AssertionError } from 'node:assert'
+import { expect, test } from 'vitest'
+import { answered, Bench, emptySnapshot, HELD } from './support.ts'
+
+const MINUTE = 60_000
+const LIFE = 120 * MINUTE
+
+test('another holds the lease: hints are switched on, the claim is repeated, and only then is it waited', () => {
+  const bench = new Bench()
+  bench.hints = 'untried'
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const held = { kind: 'held' as const, snapshot: emptySnapshot({ lease: { expiresInMs: 5_000 } }) }
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  bench.must('subscribe')
+  bench.hints = 'on'
+  bench.send({ type: 'subscribed' })
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  bench.send({ type: 'changed', version: 0 })
+  bench.must('claim')
+})
+
+test('where there are no hints, a claim that finds the lease held is not repeated before something is due', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  answered(bench, HELD)
+  expect(bench.outstanding).toEqual([])
+  expect(bench.state.activity).toMatchObject({ kind: 'following' })
+  expect(bench.wakeDue()).toBe(false)
+})
+
+test('a process that closes does not ask again who holds the lease, whatever it has heard', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'changed' })
+  bench.send({ type: 'close', finish: true })
+  answered(bench, HELD)
+  expect(bench.outstanding).toEqual([])
+  expect(bench.state.activity).toEqual({ kind: 'closed' })
+})
+
+test('a renewal that nobody waits for and that finds the lease held leaves the store alone until the lease ends', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.minted('a', 10)
+  bench.now += LIFE - 5 * MINUTE
+  bench.send({ type: 'woke' })
+  const held = {
+    kind: 'held' as const,
+    snapshot: emptySnapshot({ version: 10, value: 'a', expiresInMs: 5 * MINUTE, lease: { expiresInMs: 5_000 } }),
+  }
+  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim: held, failure: undefined })
+  bench.now += 4_900
+  expect(bench.wakeDue()).toBe(false)
+  bench.now += 300
+  expect(bench.wakeDue()).toBe(true)
+  bench.send({ type: 'woke' })
+  bench.must('claim')
+})
+
+test('without hints a waiting caller has the record re-read after 25 ms at most, then ever less often, up to half a second', () => {
+  const bench = new Bench()
+  bench.hints = 'off'
+  bench.chance = 0.999
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const held = emptySnapshot({ lease: { expiresInMs: 60_000 } })
+  bench.send({
+    type: 'claimed',
+    attempt: bench.must('claim').attempt,
+    sentAt: bench.now,
+    claim: { kind: 'held', snapshot: held },
+    failure: undefined,
+  })
+  const gaps: number[] = []
+  for (let round = 0; round < 8; round += 1) {
+    const { activity } = bench.state
+    if (activity.kind !== 'following') throw new AssertionError({ message: activity.kind })
+    gaps.push(activity.rereadAt - bench.now)
+    bench.now = activity.rereadAt
+    bench.send({ type: 'woke' })
+    bench.must('read')
+    bench.send({ type: 'told', sentAt: bench.now, snapshot: held, read: true })
+  }
+  expect(gaps[0]).toBeLessThanOrEqual(25)
+  expect(gaps.at(-1)).toBeLessThanOrEqual(500)
+  expect(gaps.at(-1)).toBeGreaterThan(400)
+})
