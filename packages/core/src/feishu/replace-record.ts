@@ -2,14 +2,17 @@ import { departure } from '../clock.ts'
 import type { Credential } from '../credential.ts'
 import { TokenError } from '../errors.ts'
 import type { Inside } from '../inside.ts'
-import { fetchDeadline, leaseMs } from '../machine/policy.ts'
-import type { Version } from '../store.ts'
+import { fetchDeadline, leaseMs, type Policy } from '../machine/policy.ts'
+import type { Publication, Version } from '../store.ts'
+import type { Answer } from '../store-calls.ts'
 
 /** How long to wait for others to let go of the record: longer than a lease. Milliseconds. */
 const PATIENCE_MS = 20_000
 /** How long a store that is down is tried again when there is something to publish, milliseconds. */
 const PUBLISHING_MS = 15_000
 const PAUSE_MS = 200
+/** Fences are microseconds of the store's clock; behind fences that it has given out before, it gives out one after the other. No clock is so slow. */
+const LEAST_FENCES_PER_MS = 500
 
 /** What is to be in the record. */
 export interface Replacement {
@@ -18,10 +21,7 @@ export interface Replacement {
   readonly expiresInMs: number
   /** Until it should be renewed, from the same moment, milliseconds. */
   readonly renewInMs: number
-  /**
-   * Whether it may be stored a second time, should it have been rejected together with what was there before. Not if its renewal uses it
-   * up: somebody may have done that by then.
-   */
+  /** Whether it may be stored a second time once it may have been in the record. Not if its renewal uses it up: somebody may have done that by then. */
   readonly repeatable: boolean
 }
 
@@ -40,49 +40,81 @@ export async function replaceRecord<Made extends Replacement>(
 ): Promise<{ readonly made: Made; readonly version: Version; readonly ageMs: number }> {
   const { calls, clock } = inside
   const { key, policy } = credential
-  let grant = await claimOver(inside, credential)
+  let grant: Granted | undefined = await claimOver(inside, credential)
   const sentAt = departure(clock)
   // A store counts a life from the grant under which it is published: what the machine sleeps since is no part of it any more.
   const grantedAt = sentAt()
   let madeAt = () => grantedAt
+  let sending: Sending = { heldSince: clock.monotonic(), heldMs: 0, times: 0 }
   const made = await underLease(inside, credential, grant, make)
-  const { value, expiresInMs, renewInMs, repeatable } = made
+  const { value, expiresInMs, renewInMs } = made
   const until = clock.monotonic() + PUBLISHING_MS
   // What was made so long ago, as by a machine that slept, does not replace what has come since.
   const isLate = () => clock.monotonic() >= Math.min(until, sentAt() + leaseMs(policy) + PUBLISHING_MS)
   const done = (version: Version) => ({ made, version, ageMs: clock.monotonic() - sentAt() })
   for (;;) {
     let cause: unknown
+    let published: Answer<Publication> | undefined
     try {
-      const { attempt, fence } = grant
-      const { answer } = await calls.publish(key, attempt, fence, (now) => ({
-        value,
-        renewInMs: madeAt() + renewInMs - now,
-        expiresInMs: Math.max(0, madeAt() + expiresInMs - now),
-      }))
-      const { version, rejectedUpTo } = answer.snapshot
-      if (answer.kind === 'accepted') {
-        // A report about what was there before also takes what is made meanwhile, unless that was granted later.
-        if (rejectedUpTo < fence || !repeatable) return done(fence)
-      } else if (version >= fence && version < fence + leaseMs(policy) * 1_000) {
-        // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on
-        // from it. What that one has used up must not come back.
-        return done(fence)
-      }
-      // Else the lease had run out, and another has published what it renewed from the value that this one replaces.
-      if (!isLate()) {
+      if (grant === undefined) {
         grant = await claimOver(inside, credential)
         madeAt = sentAt
+        sending = { heldSince: clock.monotonic(), heldMs: 0, times: 0 }
       }
+      published = await calls.publish(key, grant.attempt, grant.fence, (now) => {
+        if (sending.times === 0) sending.heldMs = now - sending.heldSince
+        sending.times += 1
+        return { value, renewInMs: madeAt() + renewInMs - now, expiresInMs: Math.max(0, madeAt() + expiresInMs - now) }
+      })
     } catch (error) {
       cause = error
     }
+    if (grant !== undefined && published !== undefined) {
+      inside.learn(credential, published.answer.snapshot, published.sentAt)
+      switch (outcome(published.answer, grant.fence, sending, made, policy)) {
+        case 'stored':
+          return done(grant.fence)
+        case 'unknown':
+          throw overtaken(key)
+        case 'not-stored':
+          grant = undefined
+      }
+    }
     if (isLate()) {
-      void inside.track(release(inside, credential, grant))
+      if (grant !== undefined) void inside.track(release(inside, credential, grant))
       throw cause === undefined ? overtaken(key) : notStored(key, cause)
     }
     await pause(inside, PAUSE_MS)
   }
+}
+
+/** A publication under one grant. */
+interface Sending {
+  /** When the grant was known. Milliseconds. */
+  readonly heldSince: number
+  /** For how long, when it was first sent. */
+  heldMs: number
+  times: number
+}
+
+/** Whether what was published has been in the record. */
+function outcome(
+  { kind, snapshot: { version, rejectedUpTo } }: Publication,
+  fence: Version,
+  { heldMs, times }: Sending,
+  { repeatable }: Replacement,
+  policy: Policy,
+): 'stored' | 'not-stored' | 'unknown' {
+  // A report about what was there before also takes what is made meanwhile, unless that was granted later.
+  if (kind === 'accepted') return rejectedUpTo < fence || !repeatable ? 'stored' : 'not-stored'
+  // The lease had run out, and another has published what it renewed from the value that this one replaces.
+  if (repeatable || version < fence || version >= fence + leaseMs(policy) * 1_000) return 'not-stored'
+  // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on from it.
+  // What that one has used up must not come back.
+  if (version >= fence + heldMs * LEAST_FENCES_PER_MS) return 'stored'
+  // Or the store's clock was set back, and took the lease with it. Of what was sent once the answer is this one; of what was sent twice it
+  // may have been lost.
+  return times === 1 ? 'not-stored' : 'unknown'
 }
 
 interface Granted {
@@ -157,7 +189,7 @@ async function release(inside: Inside, credential: Credential, { attempt, fence 
 }
 
 function overtaken(key: string): TokenError {
-  const message = `What was to replace "${key}" was made too long ago: a newer one has taken the place, and stays there. Begin again if it is not meant to.`
+  const message = `What was to replace "${key}" was overtaken: a newer one has taken the place, and stays there. Begin again if it is not meant to.`
   return new TokenError('TIMEOUT', message, { retryable: false })
 }
 

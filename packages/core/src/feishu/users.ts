@@ -145,7 +145,7 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
 
   async forget(): Promise<void> {
     const { calls } = this.#app.inside
-    const { version } = await this.#replace(async () => ({ value: FORGOTTEN, expiresInMs: 0, renewInMs: 0, repeatable: false }))
+    const { version } = await this.#replace(async () => ({ value: FORGOTTEN, expiresInMs: 0, renewInMs: 0, repeatable: true }))
     // What others have in memory ends with the rejection.
     await calls.invalidate(this.#credential.key, version)
     await this.#learn()

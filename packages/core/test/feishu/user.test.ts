@@ -207,6 +207,26 @@ describe('a user', () => {
     expect(world.simulator.presentedTwice(world.appId)).toEqual([])
   })
 
+  test('is not served with what the store says is rejected when it stores the next, though it says nothing after that', async () => {
+    const world = await createWorld()
+    const deaf = flaky(world.store, world.clock)
+    deaf.loseHints()
+    const [one, other] = [world.node({ store: deaf }), world.node()]
+    await authorize(world, one)
+    const refused = await other.tokens.user(ANN).get()
+    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+    const asked = world.simulator.next('held')
+    const authorizing = one.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') })
+    await asked
+    await other.tokens.user(ANN).reject(refused)
+    expect(one.tokens.user(ANN).peek()?.value).toBe(refused.value)
+    deaf.always('read', { kind: 'throw' })
+    held.release()
+    await authorizing
+    noted(world)
+    expect(one.tokens.user(ANN).peek()).toBeUndefined()
+  })
+
   test.each([[''], [' with offline_access']])(
     'authorises while others report what he had before as refused, and is served by it%s',
     async (more) => {

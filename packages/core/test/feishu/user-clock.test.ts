@@ -1,0 +1,74 @@
+import { memoryStore } from '@tokenwell/store-memory'
+import { describe, expect, test } from 'vitest'
+import { secret } from '../../../../tools/leak-search/index.ts'
+import { userPolicy } from '../../src/feishu/user-access-token.ts'
+import { ANN, authorize, failure, noted, OAUTH } from '../support/user-world.ts'
+import { createWorld, eventually, HOUR, MINUTE, pass, quiet, watched } from '../support/world.ts'
+
+describe('while a user authorises, the clock of the store is set back, and with it goes the lease', () => {
+  /** Another node has refreshed the old login meanwhile. `loseAnswers` of publications of the node that authorises. */
+  async function overtaken() {
+    const world = await createWorld({ appType: 'custom' })
+    let aheadMs = 0
+    let isAnswered = true
+    const store = memoryStore({ clock: { wall: () => world.clock.wall() + aheadMs } })
+    const unsure: typeof store = {
+      ...store,
+      async publish(...given) {
+        if (isAnswered) return store.publish(...given)
+        isAnswered = true
+        throw new Error('the request is lost')
+      },
+    }
+    const [one, other] = [world.node({ store: unsure }), world.node({ store })]
+    await authorize(world, one)
+    await pass(world.clock, 3 * HOUR)
+    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+    const authorizing = watched(one.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') }))
+    await world.simulator.next('held')
+    const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+    await pass(world.clock, 1_000)
+    aheadMs = -10 * MINUTE
+    const refreshed = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
+    await eventually(() => other.events.some((event) => event.type === 'granted' && event.takeover))
+    await pass(world.clock, userPolicy.takeoverDelayMs)
+    expect((await refreshed.promise).value).not.toBe(accessToken)
+    await quiet()
+    return {
+      world,
+      one,
+      other,
+      held,
+      authorizing,
+      accessToken,
+      loseRequest: () => {
+        isAnswered = false
+      },
+    }
+  }
+
+  test('what was granted to him takes the place of what another has refreshed', async () => {
+    const { world, one, other, held, authorizing, accessToken } = await overtaken()
+    held.release()
+    await quiet()
+    await pass(world.clock, 1_000)
+    await authorizing.promise
+    noted(world)
+    for (const { tokens } of [one, other]) {
+      await tokens.user(ANN).get()
+      await quiet()
+      expect((await tokens.user(ANN).get()).value).toBe(accessToken)
+    }
+  })
+
+  test('and where it cannot be known whether it was stored, that is what he is told', async () => {
+    const { world, held, authorizing, loseRequest } = await overtaken()
+    loseRequest()
+    const answer = failure(authorizing.promise)
+    held.release()
+    await quiet()
+    await pass(world.clock, 1_000)
+    expect(await answer).toMatchObject({ code: 'TIMEOUT', retryable: false, message: expect.stringContaining('was overtaken') })
+    noted(world)
+  })
+})
