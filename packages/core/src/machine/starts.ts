@@ -114,8 +114,13 @@ function revive(state: State, event: Moment): State {
   return activity.kind === 'idle' && activity.lapsed && !isDue(state, event.now) ? { ...state, activity: IDLE } : state
 }
 
+/** When to claim what another's lease keeps until `leaseEnd`: not all who wait for that in the same moment. */
+export function afterLease(event: Moment, leaseEnd: number): number {
+  return Math.max(leaseEnd, event.now) + event.chance * LEASE_END_SPREAD_MS
+}
+
 export function follow(event: Moment, leaseEnd: number): Following {
-  const leaseEndsAt = Math.max(leaseEnd, event.now) + event.chance * LEASE_END_SPREAD_MS
+  const leaseEndsAt = afterLease(event, leaseEnd)
   return nextReread({ kind: 'following', leaseEndsAt, rereadAt: leaseEndsAt, rereads: 0 }, event)
 }
 

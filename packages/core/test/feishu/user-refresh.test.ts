@@ -4,6 +4,9 @@ import { userPolicy } from '../../src/feishu/user-access-token.ts'
 import { ANN, authorize, failure, LEASE, OAUTH, requests } from '../support/user-world.ts'
 import { createWorld, eventually, HOUR, type Node, pass, quiet, type World, watched } from '../support/world.ts'
 
+/** Those who wait for a lease to run out do not all come at once, milliseconds. */
+const SPREAD = 100
+
 describe('a refresh whose outcome nobody knows', () => {
   test('that never reached the upstream costs a wait, not the login', async () => {
     const world = await createWorld()
@@ -130,7 +133,7 @@ describe('taking over', () => {
   test('looks again before it uses what may be used up', async () => {
     const { world, store, other, value } = await stuck()
     const served = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
-    await pass(world.clock, LEASE)
+    await pass(world.clock, LEASE + SPREAD)
     await eventually(() => other.events.some((event) => event.type === 'granted' && event.takeover))
     store.restore()
     await pass(world.clock, 30_000)
@@ -174,7 +177,7 @@ describe('taking over', () => {
     await pass(world.clock, 3 * HOUR)
     await claimAndVanish(world, one)
     const served = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
-    await pass(world.clock, LEASE)
+    await pass(world.clock, LEASE + SPREAD)
     await eventually(() => other.events.some((event) => event.type === 'granted' && event.takeover))
     await pass(world.clock, 500)
     world.suspend(LEASE)
@@ -193,12 +196,12 @@ describe('taking over', () => {
     const { world, store, one, other } = await stuck()
     const third = world.node()
     const given = failure(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))
-    await pass(world.clock, LEASE)
+    await pass(world.clock, LEASE + SPREAD)
     await eventually(() => other.events.some((event) => event.type === 'granted' && event.takeover))
     await other.manager.close()
     expect((await given).code).toBe('CLOSED')
     const served = watched(third.tokens.user(ANN).get({ timeoutMs: 60_000 }))
-    await pass(world.clock, LEASE)
+    await pass(world.clock, LEASE + SPREAD)
     await eventually(() => third.events.some((event) => event.type === 'granted' && event.takeover))
     store.restore()
     await pass(world.clock, 30_000)

@@ -90,3 +90,20 @@ test('without hints a waiting caller has the record re-read after 25 ms at most,
   expect(gaps.at(-1)).toBeLessThanOrEqual(500)
   expect(gaps.at(-1)).toBeGreaterThan(400)
 })
+
+test('those who look again while they wait for the end of a lease do not come all at once when it has run out', () => {
+  const ends = [0, 0.5, 0.99].map((chance) => {
+    const bench = new Bench()
+    bench.hints = 'on'
+    bench.waiting = true
+    bench.chance = chance
+    bench.send({ type: 'wanted' })
+    answered(bench, HELD)
+    bench.now += 2_000
+    bench.send({ type: 'woke' })
+    bench.must('read')
+    bench.send({ type: 'told', sentAt: bench.now, snapshot: emptySnapshot({ lease: { expiresInMs: 3_000 } }), read: true })
+    return bench.state.activity.kind === 'following' ? bench.state.activity.leaseEndsAt - bench.now : undefined
+  })
+  expect(ends).toEqual([3_000, 3_050, 3_099])
+})
