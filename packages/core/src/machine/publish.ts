@@ -2,7 +2,7 @@ import { adopt } from './adopt.ts'
 import type { Effect, Moment, Of, Step } from './happenings.ts'
 import { type Policy, rotates } from './policy.ts'
 import { carryOn, IDLE, probeMs } from './starts.ts'
-import { type State, usableToken } from './state.ts'
+import { type Activity, type State, usableToken } from './state.ts'
 import { notice, prepend, step } from './step.ts'
 
 /** Repeats of a publication that must not come too late, before they become rarer. */
@@ -42,8 +42,10 @@ export function publishFailed(state: State, event: Of<'publish-failed'>, policy:
 export function abandonPublication(state: State, event: Moment, policy: Policy): Step {
   const { activity } = state
   if (activity.kind !== 'publishing') return step(state)
-  const { attempt, fence } = activity
-  // Of one that used up a secret nobody may think that nothing has happened.
-  const release: Effect[] = rotates(policy) ? [] : [{ type: 'settle', attempt, fence, backoffMs: 0 }]
-  return prepend(release, carryOn({ ...state, activity: IDLE }, event, policy))
+  return prepend(letGo(activity, policy), carryOn({ ...state, activity: IDLE }, event, policy))
+}
+
+/** Gives back the lease under which something was to be published. Of what used up a secret nobody may think that nothing has happened. */
+export function letGo({ attempt, fence }: Extract<Activity, { kind: 'publishing' }>, policy: Policy): Effect[] {
+  return rotates(policy) ? [] : [{ type: 'settle', attempt, fence, backoffMs: 0 }]
 }

@@ -24,7 +24,7 @@ import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
 import { changed, doubted, readFailed, told } from './hearsay.ts'
 import { DEPENDENCY_MS, type Policy, rotates } from './policy.ts'
-import { abandonPublication, published, publishFailed } from './publish.ts'
+import { abandonPublication, letGo, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
 import { needsSecondLook } from './rotation.ts'
 import { cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
@@ -193,5 +193,8 @@ function endIfDone(next: Step, policy: Policy): Step {
     activity.kind === 'claiming' ||
     activity.kind === 'fetching' ||
     (activity.kind === 'publishing' && (triedAgain || activity.retryAt === undefined))
-  return underWay ? next : { ...next, state: { ...next.state, activity: { kind: 'closed' } } }
+  if (underWay) return next
+  // What waits to be published once more is not waited for: the fleet gets the lease back.
+  const release = activity.kind === 'publishing' ? letGo(activity, policy) : []
+  return { state: { ...next.state, activity: { kind: 'closed' } }, effects: [...next.effects, ...release] }
 }

@@ -96,6 +96,15 @@ test('a publication that ends with its process lets the lease of a used-up secre
   }
 })
 
+test.each(['before', 'after'])('one that fails %s its process is told to close is not waited for, and its lease is given back', (when) => {
+  const bench = publishing()
+  if (when === 'before') fail(bench)
+  bench.send({ type: 'close', finish: true })
+  if (when === 'after') fail(bench)
+  expect(bench.outstanding).toMatchObject([{ type: 'settle', fence: 10, backoffMs: 0 }])
+  expect(bench.state.activity).toEqual({ kind: 'closed' })
+})
+
 test('a caller with nothing at hand leads to a claim, a grant to a fetch, a success to a publication under the same fence', () => {
   const bench = new Bench()
   bench.waiting = true
