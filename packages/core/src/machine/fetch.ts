@@ -11,10 +11,10 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   if (activity.kind !== 'fetching') return step(state)
   const { grant } = activity
   const rotating = rotates(policy)
-  // What came with it renews it: published it is however late, and however short its life.
-  const lifeMs = Math.max(event.sentAt + event.expiresInMs - event.now, rotating ? 1 : 0)
+  const lifeMs = Math.max(0, event.sentAt + event.expiresInMs - event.now)
   const expiresAt = event.now + lifeMs
-  if (lifeMs <= 0) return shareFailure(state, event, policy, activity, tooShort(lifeMs, policy))
+  // What came with one that renews itself is published however late: ended, it is served to nobody.
+  if (lifeMs <= 0 && !rotating) return shareFailure(state, event, policy, activity, tooShort(lifeMs, policy))
 
   const version = grant?.fence ?? Math.max(state.seen, state.rejected) + 1
   // A new one is made for every request: that it was made just now is all the upstream's word for it.
