@@ -2,12 +2,13 @@ import type { Mutation } from '../mutation.ts'
 
 const MACHINE = 'packages/core/src/machine'
 /** The quick ones. Those that draw at random take half a minute. */
-const machine = ['rules', 'rotation', 'policy', 'rejection', 'publication', 'fetched'].map(
-  (name) => `packages/core/test/machine/${name}.test.ts`,
-)
+const MACHINE_TESTS = 'alone failures fetched following hints leases lives policy publication rejection rotation verdict'.split(' ')
+const machine = MACHINE_TESTS.map((name) => `packages/core/test/machine/${name}.test.ts`)
 const rotation = [
   'packages/core/test/machine/rotation.test.ts',
-  ...['user', 'user-asleep', 'user-refresh', 'user-store-down', 'user-end'].map((part) => `packages/core/test/feishu/${part}.test.ts`),
+  ...['user', 'user-asleep', 'user-refresh', 'user-store-down', 'user-end', 'user-clock'].map(
+    (part) => `packages/core/test/feishu/${part}.test.ts`,
+  ),
 ]
 const clocks = ['packages/core/test/machine/lives.test.ts', 'packages/core/test/feishu/clocks.test.ts']
 
@@ -38,6 +39,42 @@ const knowledge: readonly Mutation[] = [
     find: 'snapshot.renewInMs + spread(snapshot.renewInMs)',
     replace: 'snapshot.renewInMs',
     breaks: 'All processes that adopted a token come for the next one in the same instant.',
+    unit: machine,
+    simulation: true,
+  },
+  {
+    name: 'end-put-off',
+    file: `${MACHINE}/adopt.ts`,
+    find: 'const earliest = Math.min(known.expiresAt, expiresAt)',
+    replace: 'const earliest = expiresAt',
+    breaks: 'A process forgets the end that it knows, and goes by the clock of a store that was set back.',
+    unit: machine,
+    simulation: true,
+  },
+  {
+    name: 'lease-ends-at-once',
+    file: `${MACHINE}/hearsay.ts`,
+    find: 'afterLease(event, sentAt + snapshot.lease.expiresInMs)',
+    replace: 'sentAt + snapshot.lease.expiresInMs',
+    breaks: 'Processes that have looked again while they wait for a lease to run out claim in the same instant.',
+    unit: machine,
+    unplayed: 'They come as far from each other as their answers took, a few milliseconds.',
+  },
+  {
+    name: 'lease-kept-at-close',
+    file: `${MACHINE}/transition.ts`,
+    find: "const release = activity.kind === 'publishing' ? letGo(activity, policy) : []",
+    replace: 'const release: never[] = []',
+    breaks: 'A process that closes keeps the lease of what it could not publish.',
+    unit: machine,
+    simulation: true,
+  },
+  {
+    name: 'turned-away-with-a-token',
+    file: `${MACHINE}/verdict.ts`,
+    find: 'const token = usableToken(state, now)',
+    replace: "const token = state.activity.kind === 'cooling' ? undefined : usableToken(state, now)",
+    breaks: 'While a failure is waited out callers are turned away, although there is a good token at hand.',
     unit: machine,
     simulation: true,
   },

@@ -76,7 +76,7 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
         case 'code':
           return send()
         case 'resend':
-          return surroundings.request({ key: 'resend', node, signal }, send)
+          return surroundings.request({ key: 'resend', node, signal, isUnleased: true }, send)
         case 'app':
           return surroundings.request({ key: tokens.app.key, node, signal, patienceMs: REQUEST_TIMEOUT_MS }, send)
         case 'tenant': {

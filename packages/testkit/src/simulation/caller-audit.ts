@@ -1,4 +1,4 @@
-import { isTokenError, type Snapshot, type Token, type TokenEvent } from '@tokenwell/core'
+import { isTokenError, type Snapshot, type Token, type TokenErrorCode, type TokenEvent } from '@tokenwell/core'
 import type { Drift } from './life-log.ts'
 import { recordKey } from './record-key.ts'
 import { SLACK_MS } from './request-audit.ts'
@@ -20,6 +20,10 @@ const HEARD_MS = 25
 const UNNOTICED_SLEEP_MS = 10_000
 /** For so long after a token was given out again its rejection may change nothing, milliseconds: the upstream has vouched for it. */
 const VOUCHED_MS = 4 * 60_000
+/** Whoever waits so long is served while nothing is wrong, milliseconds. */
+const PATIENT_MS = 15_000
+/** What callers are told with nothing wrong: who a ticket has not been pushed to yet, and who is to authorise. */
+const EXPECTED: ReadonlySet<TokenErrorCode> = new Set<TokenErrorCode>(['TICKET_UNAVAILABLE', 'REAUTHORIZATION_REQUIRED'])
 /** So many waits in a row without a fraction are no accident. */
 const WAITS = 6
 const WHOLE_MS = 500
@@ -35,7 +39,6 @@ export interface Caller {
   readonly served: number
   readonly rejected: number
   readonly reported: ReadonlyMap<string, number>
-  readonly disturbances: number
 }
 
 /** What the world knows that a process does not. Moments are true time, milliseconds. */
@@ -55,8 +58,26 @@ export interface Circumstances {
   readonly publishedSince: (key: string, since: number) => number | undefined
 }
 
+/** What the store has told a process of the versions that are rejected. */
+interface Told {
+  readonly rejectedUpTo: number
+  readonly at: number
+  /** What it had told before. */
+  readonly before: number
+}
+
+/** A token as callers were first given it. */
+interface Shown {
+  readonly version: number
+  /** A store that was rolled back may give a version again to something else. */
+  readonly value: string
+  readonly expiresAt: number
+  readonly at: number
+}
+
 /** What is known of one credential in one life of a process. */
 interface Known {
+  shown: Shown | undefined
   /** The highest version that callers were given. */
   served: number
   /** The highest that the process itself says is rejected. */
@@ -67,6 +88,8 @@ interface Known {
   reported: ReadonlyMap<string, number>
   /** When the process itself has fetched a token that it may still serve. */
   fetchedAt: number | undefined
+  /** What it needs did not come in time: that is told to callers who have just come, too. */
+  isWaitedFor: boolean
   /** It goes by its own reports: the store does not answer. */
   isAlone: boolean
   /** When it last said that its clocks disagree. */
@@ -82,11 +105,12 @@ export class CallerAudit {
   readonly #circumstances: Circumstances
   readonly #violate: (what: string) => void
   readonly #callers = new Set<Caller>()
-  /** By the credential's key. */
+  /** By the store's key. */
   readonly #known = new Map<string, Known>()
-  /** By the store's key: the highest version of which the store has told the process that it is rejected. */
-  readonly #told = new Map<string, number>()
-  #disturbances = 0
+  /** By the store's key. */
+  readonly #told = new Map<string, Told>()
+  #disturbedAt = Number.NEGATIVE_INFINITY
+  #isClosing = false
   #waits = 0
   #wholeWaits = 0
 
@@ -103,7 +127,17 @@ export class CallerAudit {
 
   /** What was asked before may be answered late: the process was frozen, or its clocks were set. */
   disturb(): void {
-    this.#disturbances += 1
+    this.#disturbedAt = this.#circumstances.now()
+  }
+
+  /** The process was told to end. */
+  closes(): void {
+    this.#isClosing = true
+  }
+
+  /** Whoever still waits, and should not, waits for ever. */
+  checkOpen(): void {
+    for (const caller of this.#callers) this.#checkBound(caller, 'has not been answered')
   }
 
   /** Somebody comes. @param boundMs how long they wait */
@@ -117,9 +151,8 @@ export class CallerAudit {
       minLifeMs,
       held: minLifeMs === 0 ? credential.handle.peek() : undefined,
       served,
-      rejected: Math.max(rejected, this.#told.get(recordKey(key)) ?? 0),
+      rejected,
       reported,
-      disturbances: this.#disturbances,
     }
     this.#callers.add(caller)
     return caller
@@ -132,7 +165,8 @@ export class CallerAudit {
     const { name, handle } = credential
     const { value, version } = token
     if (version < caller.served) this.#violate(`I5: ${name} ${version} was served after ${caller.served}`)
-    if (version <= caller.rejected) this.#violate(`I5: ${name} ${version} was served and known to be rejected`)
+    if (version <= Math.max(caller.rejected, this.#toldOf(handle.key)))
+      this.#violate(`I5: ${name} ${version} was served and known to be rejected`)
     if (caller.reported.has(value) && caller.reported.get(value) === credential.givenOut?.(value)?.at)
       this.#violate(`I5: ${name} ${version} was served although its value was reported`)
     switch (credential.worth(value)) {
@@ -146,6 +180,7 @@ export class CallerAudit {
         if (laterMs === 0 || overMs > laterMs + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after its end`)
       }
     }
+    this.#checkShown(name, handle.key, token)
     const known = this.#of(handle.key)
     if (version <= known.served) return undefined
     known.served = version
@@ -156,14 +191,30 @@ export class CallerAudit {
   /** A caller is told that there is none. */
   failed(caller: Caller, error: unknown): void {
     this.#answered(caller)
-    const { name, handle } = caller.credential
-    if (!isTokenError(error)) this.#violate(`a caller got ${String(error)}`)
-    else if (error.code === 'STORE_INCOMPATIBLE') this.#violate('a store that keeps the contract is called incompatible')
-    if (caller.minLifeMs > 0 || caller.disturbances !== this.#disturbances) return
-    const { fetchedAt } = this.#of(handle.key)
-    if (fetchedAt !== undefined && fetchedAt >= caller.askedAt) {
+    const { credential, askedAt, boundMs, minLifeMs } = caller
+    const { name, handle } = credential
+    const { now, isCalm } = this.#circumstances
+    if (!isTokenError(error)) {
+      this.#violate(`a caller got ${String(error)}`)
+      return
+    }
+    const { code } = error
+    if (code === 'STORE_INCOMPATIBLE') this.#violate('a store that keeps the contract is called incompatible')
+    if (code === 'CLOSED') {
+      if (!this.#isClosing) this.#violate(`a caller of ${name} was told that a manager is closed which is not`)
+      return
+    }
+    if (minLifeMs > 0 || this.#isDisturbed(caller)) return
+    const { fetchedAt, isWaitedFor } = this.#of(handle.key)
+    if (fetchedAt !== undefined && fetchedAt >= askedAt) {
       this.#violate(`a caller of ${name} was turned away, although the process has just fetched it`)
     }
+    if ((this.#leftOf(caller) ?? 0) > 0) this.#violate(`a caller of ${name} was turned away with ${caller.held?.version} at hand: ${code}`)
+    if (code === 'TIMEOUT' && !isWaitedFor && now() - askedAt < boundMs - SLACK_MS) {
+      this.#violate(`a caller of ${name} was told after ${(now() - askedAt).toFixed(0)} ms that its bound of ${boundMs} ms had passed`)
+    }
+    const isExpected = EXPECTED.has(code) || (code === 'TIMEOUT' && boundMs < PATIENT_MS)
+    if (isCalm() && !isExpected) this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
   }
 
   /** A caller reports a token: what is given again after `taken` resolves is held against it. */
@@ -187,8 +238,12 @@ export class CallerAudit {
   }
 
   /** The store has told the process this: whoever comes from now on is not given what it calls rejected. */
-  told({ key, rejectedUpTo }: Snapshot): void {
-    if (rejectedUpTo > (this.#told.get(key) ?? 0)) this.#told.set(key, rejectedUpTo)
+  told({ key, version, rejectedUpTo }: Snapshot): void {
+    const known = this.#known.get(key)
+    // What it fetched for itself the store has by now, or something newer.
+    if (known !== undefined && version >= Math.max(1, known.served)) known.isAlone = false
+    const before = this.#told.get(key)?.rejectedUpTo ?? 0
+    if (rejectedUpTo > before) this.#told.set(key, { rejectedUpTo, at: this.#circumstances.now(), before })
   }
 
   noted(event: TokenEvent): void {
@@ -199,7 +254,9 @@ export class CallerAudit {
     if (event.type === 'renewed' || event.type === 'adopted') {
       if (event.version < known.newest) this.#violate(`I5: it went from ${known.newest} of ${event.key} back to ${event.version}`)
       known.newest = event.version
+      known.isWaitedFor = false
     }
+    if (event.type === 'blocked' || event.type === 'backoff') known.isWaitedFor ||= event.failure.code === 'TIMEOUT'
     switch (event.type) {
       case 'doubted': {
         // A sleep or a step of the clock is good for one doubt: the read that it brings settles it.
@@ -230,15 +287,26 @@ export class CallerAudit {
     }
   }
 
-  #of(key: string): Known {
+  /** What the store had told it before this very moment. */
+  #toldOf(key: string): number {
+    const told = this.#told.get(recordKey(key))
+    if (told === undefined) return 0
+    return told.at < this.#circumstances.now() ? told.rejectedUpTo : told.before
+  }
+
+  /** @param handleKey the handle's */
+  #of(handleKey: string): Known {
+    const key = recordKey(handleKey)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const none: Known = {
+      shown: undefined,
       served: 0,
       rejected: 0,
       newest: 0,
       reported: new Map(),
       fetchedAt: undefined,
+      isWaitedFor: false,
       isAlone: false,
       doubtedAt: Number.NEGATIVE_INFINITY,
     }
@@ -247,30 +315,69 @@ export class CallerAudit {
   }
 
   #answered(caller: Caller): void {
-    const { credential, askedAt, boundMs, held } = caller
+    const { credential, askedAt } = caller
     const { name, handle } = credential
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
-    if (caller.disturbances !== this.#disturbances) return
-    const { now, isCalm, isRejected, publishedSince } = this.#circumstances
+    this.#checkBound(caller, 'was answered')
+    if (this.#isDisturbed(caller)) return
+    const { now, isCalm, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
-    if (waitedMs > boundMs + SLACK_MS) {
-      this.#violate(`I4: a caller of ${name} was answered ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
-    }
     const publishedAt = isCalm() ? publishedSince(handle.key, askedAt) : undefined
     if (publishedAt !== undefined && now() > publishedAt + HEARD_MS) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
-    if (held === undefined || held.version <= this.#of(handle.key).rejected) return
+    const leftMs = this.#leftOf(caller)
+    if (leftMs === undefined) return
+    if ((leftMs + waitedMs > FLOOR_MS && waitedMs > SLACK_MS) || (leftMs > 0 && waitedMs > LINGER_MS + SLACK_MS)) {
+      this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${caller.held?.version} at hand`)
+    }
+  }
+
+  /** Time that a process stands still is no part of a wait; its timers go on from there. */
+  #checkBound({ credential: { name }, askedAt, boundMs }: Caller, what: string): void {
+    const { now } = this.#circumstances
+    const waitedMs = now() - Math.max(askedAt, this.#disturbedAt, this.#process.pausedAt)
+    if (waitedMs <= boundMs + SLACK_MS) return
+    this.#violate(`I4: a caller of ${name} ${what} ${waitedMs.toFixed(0)} ms after it came, its bound being ${boundMs} ms`)
+  }
+
+  #isDisturbed({ askedAt }: Caller): boolean {
+    return Math.max(this.#disturbedAt, this.#process.pausedAt) >= askedAt
+  }
+
+  /** How long what was at hand may be served yet, at the least, milliseconds; undefined where that cannot be said. */
+  #leftOf({ credential, held }: Caller): number | undefined {
+    const { handle } = credential
+    if (
+      held === undefined ||
+      held.version <= Math.max(this.#of(handle.key).rejected, this.#told.get(recordKey(handle.key))?.rejectedUpTo ?? 0)
+    ) {
+      return undefined
+    }
     // It may have learned of that while the caller waited.
-    if (isRejected(handle.key, held.value)) return
+    if (this.#circumstances.isRejected(handle.key, held.value)) return undefined
     const { since, earlierMs } = this.#drift(credential, held)
     // What was fetched over a sleep ends earlier by as much in the store.
-    if (since <= this.#process.sleptAt) return
+    if (since <= this.#process.sleptAt) return undefined
     // It may have learned meanwhile that the store's clock was set forward.
-    const leftMs = held.expiresAt - EARLIER_MS - earlierMs - this.#process.clock.wall()
-    if ((leftMs + waitedMs > FLOOR_MS && waitedMs > SLACK_MS) || (leftMs > 0 && waitedMs > LINGER_MS + SLACK_MS)) {
-      this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${held.version} at hand`)
+    return held.expiresAt - EARLIER_MS - earlierMs - this.#process.clock.wall()
+  }
+
+  /** The end of a version that a process has told its callers only ever moves earlier, and is the end. */
+  #checkShown(name: string, key: string, { version, value, expiresAt }: Token): void {
+    const { clock, wallSetAt, sleptAt } = this.#process
+    const known = this.#of(key)
+    const { shown } = known
+    const now = this.#circumstances.now()
+    // By another clock it is told anew; and of the time that a machine sleeps only the store knows, whose own clock may have been set back.
+    if (shown?.version !== version || shown.value !== value || shown.at <= Math.max(wallSetAt, sleptAt)) {
+      known.shown = { version, value, expiresAt, at: now }
+      return
     }
+    if (expiresAt > shown.expiresAt + SLACK_MS) {
+      this.#violate(`I5: the end of ${name} ${version} was put off by ${(expiresAt - shown.expiresAt).toFixed(0)} ms`)
+    }
+    if (clock.wall() > shown.expiresAt + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after the end that was told of it`)
   }
 
   #checkEnd(credential: PlayedCredential, token: Token): void {

@@ -92,6 +92,7 @@ export class Ending {
 
   /** Every process leaves when it is told to. */
   async leave(): Promise<void> {
+    for (const node of this.#nodes) node.checkOpen()
     let open = this.#nodes.length
     for (const node of this.#nodes) {
       node.close(0, () => {

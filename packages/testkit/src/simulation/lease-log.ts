@@ -16,6 +16,8 @@ export class LeaseLog {
   readonly #granted = new Map<string, Lease>()
   /** By process and key. */
   readonly #held = new Map<string, Lease>()
+  /** By process and key: it goes by a lease, though it may have been lost since, or does without as it does not reach the store. */
+  readonly #governed = new Set<string>()
 
   constructor(now: () => number) {
     this.#now = now
@@ -39,12 +41,18 @@ export class LeaseLog {
     return this.#granted.get(`${key} ${fence}`)
   }
 
-  /** A process goes by a lease from now on; undefined for none. */
+  /** A process goes by a lease from now on; undefined for none, as it does not reach the store. */
   goesBy(node: number, key: string, fence: number | undefined): void {
     const name = `${node} ${key}`
     const lease = fence === undefined ? undefined : this.granted(key, fence)
     if (lease === undefined) this.#held.delete(name)
     else this.#held.set(name, lease)
+    this.#governed.add(name)
+  }
+
+  /** Whether a process was ever granted a lease, or could not reach the store, since it began. */
+  isGoverned(node: number, key: string): boolean {
+    return this.#governed.has(`${node} ${key}`)
   }
 
   /** What a process goes by. */
@@ -54,7 +62,9 @@ export class LeaseLog {
 
   /** All that a process knew is gone. */
   forgotten(node: number): void {
-    for (const name of this.#held.keys()) if (name.startsWith(`${node} `)) this.#held.delete(name)
+    for (const known of [this.#held, this.#governed]) {
+      for (const name of known.keys()) if (name.startsWith(`${node} `)) known.delete(name)
+    }
   }
 
   /** No lease of now can be relied on: the store has lost data, or its clock was set. */

@@ -17,6 +17,9 @@ const HERD_MS = 1
 /** For so long after something that all of them may have heard of they may come together, milliseconds. */
 const STIRRED_MS = 100
 
+/** Where all wait for the same lease to run out they come within a tenth of a second: so many may do so by chance once in a world. */
+const CHANCE = 1
+
 /** A process that is told late of a lease takes so long at most to do something with it, milliseconds. */
 const LATE_GRANT_MS = 1_000
 
@@ -31,6 +34,16 @@ interface Claimant {
   readonly claimedAt: number[]
   /** Attempts that were published under or settled. */
   readonly ended: Set<string>
+}
+
+/** A lease of which its process knows. */
+interface HeldLease {
+  readonly process: SimulatedProcess
+  readonly life: number
+  readonly claimant: Claimant
+  readonly attempt: string
+  readonly knownAt: number
+  readonly lease: Lease
 }
 
 /**
@@ -51,6 +64,8 @@ export class OperationAudit {
   /** When something last happened to a key that all may have heard of. */
   readonly #stirredAt = new Map<string, number>()
   readonly #renewals = new Map<string, { readonly by: string; readonly at: number }[]>()
+  readonly #held = new Set<HeldLease>()
+  #herdsAfterLeases = 0
 
   constructor(parts: {
     readonly timeline: Timeline
@@ -133,6 +148,19 @@ export class OperationAudit {
     this.#violate(`${process.name} takes the store for down after one message about ${key}`)
   }
 
+  /** The store has told a process what it has: if that is fresh, it is waited for no more. */
+  told(process: SimulatedProcess, { key, version, renewInMs, rejectedUpTo }: Snapshot): void {
+    const claimant = this.#latest.get(`${process.name} ${key}`)
+    if (claimant !== undefined && renewInMs > 0 && version > rejectedUpTo) claimant.answer = 'fresh'
+  }
+
+  /** A process has ended as it should. */
+  left(process: SimulatedProcess): void {
+    for (const held of this.#held) {
+      if (held.process === process && this.#isKept(held)) this.#violate(`${process.name} has left with the lease on ${held.lease.key}`)
+    }
+  }
+
   #claimant(process: SimulatedProcess, key: string, attempt: string): Claimant {
     // Of those that are made one by one each is its own.
     const series = /^.+\..+(?=\.\d+$)/.exec(attempt)?.[0]
@@ -163,28 +191,38 @@ export class OperationAudit {
     while ((claimedAt[0] ?? now) <= now - MINUTE_MS) claimedAt.shift()
     claimedAt.push(now)
     if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
-    // After another's lease or failure all know when to come again.
-    if (answer !== 'fresh' && answer !== 'granted') return
+    // After another's failure all know when to come again.
+    if (answer === undefined || answer === 'backoff') return
     if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
     const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)
     renewals.push({ by: process.name, at: now })
     this.#renewals.set(key, renewals)
-    if (renewals.length === this.#herd) this.#violate(`${this.#herd} processes come for the next ${key} within ${HERD_MS} ms`)
+    if (renewals.length !== this.#herd) return
+    if (answer === 'held') this.#herdsAfterLeases += 1
+    if (answer === 'held' && this.#herdsAfterLeases <= CHANCE) return
+    this.#violate(`${this.#herd} processes come for the next ${key} within ${HERD_MS} ms`)
   }
 
   /**
    * A lease that its process knows of is published under or given back while it lasts. One under which something may have been used up is
    * left to run out; that what was brought by it is shared, the upstream of such a credential knows.
    */
-  #awaitEnd(process: SimulatedProcess, key: string, { ended }: Claimant, attempt: string, lease: Lease | undefined): void {
+  #awaitEnd(process: SimulatedProcess, key: string, claimant: Claimant, attempt: string, lease: Lease | undefined): void {
     if (lease === undefined || this.#rotates(key)) return
     const { life } = process
     const knownAt = this.#timeline.now
+    const held: HeldLease = { process, life, claimant, attempt, knownAt, lease }
+    this.#held.add(held)
     this.#timeline.at(Math.max(lease.endsAt, knownAt + LATE_GRANT_MS), () => {
-      if (ended.has(attempt) || lease.isInDoubt || process.life !== life || process.pausedAt >= knownAt) return
-      // A short sleep is not noticed.
-      if (process.sleptAt >= lease.grantedAt) return
-      this.#violate(`${process.name} neither published ${key} under its lease nor gave it back`)
+      this.#held.delete(held)
+      if (this.#isKept(held)) this.#violate(`${process.name} neither published ${key} under its lease nor gave it back`)
     })
+  }
+
+  /** Its process could have ended it, and has not. */
+  #isKept({ process, life, claimant, attempt, knownAt, lease }: HeldLease): boolean {
+    if (claimant.ended.has(attempt) || lease.isInDoubt || process.life !== life || process.pausedAt >= knownAt) return false
+    // A short sleep is not noticed.
+    return process.sleptAt < lease.grantedAt
   }
 }

@@ -8,6 +8,8 @@ export interface UpstreamRequest {
   readonly key: string
   /** The process that sends it, from 0. */
   readonly node: number
+  /** It is sent without a lease on the credential. Default false */
+  readonly isUnleased?: boolean
   /** How many requests one fetch of it may send. Default 1 */
   readonly perFetch?: number
   /** Says that its sender has given it up. */
@@ -21,6 +23,9 @@ export interface UpstreamRequest {
 /** One that was sent. Moments are true time, milliseconds. */
 interface Sent {
   readonly at: number
+  readonly process: SimulatedProcess
+  /** In which of its lives it was sent. */
+  readonly life: number
 }
 
 const MINUTE_MS = 60_000
@@ -86,8 +91,13 @@ export class RequestAudit {
     return this.#count
   }
 
-  async send<T>({ key, node, perFetch = 1, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest, send: () => Promise<T>): Promise<T> {
-    const sent: Sent = { at: this.#now() }
+  async send<T>(
+    { key, node, isUnleased = false, perFetch = 1, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    const process = this.#process(node)
+    const { life } = process
+    const sent: Sent = { at: this.#now(), process, life }
     const all = this.#sent.get(key) ?? []
     this.#sent.set(key, all)
     all.push(sent)
@@ -95,10 +105,10 @@ export class RequestAudit {
     this.#checkRate(key, all, perFetch)
     const open = this.#open.get(key) ?? new Set()
     this.#open.set(key, open)
+    // Who has died waits for nothing.
+    for (const other of open) if (other.process.life !== other.life) open.delete(other)
     if (open.size > 0 && this.#isOrderly()) this.#violate(`I1: ${key} was asked for twice at once, with nothing wrong`)
     open.add(sent)
-    const process = this.#process(node)
-    const { life } = process
     const lease = this.#leases.of(node, recordKey(key))
     // A process that slept takes a lease for longer than it is, unless it slept long enough to notice.
     const isLeaseOver = (graceMs: number) =>
@@ -106,6 +116,8 @@ export class RequestAudit {
     if (lease !== undefined && isLeaseOver(SLACK_MS)) {
       this.#violate(`n${node} asked for ${key} ${(sent.at - lease.endsAt).toFixed(0)} ms after its lease had ended`)
     }
+    if (!isUnleased && !this.#leases.isGoverned(node, recordKey(key)))
+      this.#violate(`n${node} asked for ${key} without ever having been granted a lease`)
     let isOver = false
     const over = () => {
       open.delete(sent)

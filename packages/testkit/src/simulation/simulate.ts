@@ -106,7 +106,7 @@ class World {
       violate,
       leases: this.#leases,
       process: (node) => (this.#nodes[node] as SimulatedNode).process, // It has sent a request.
-      isOrderly: () => timeline.now < this.#orderlyUntil,
+      isOrderly: () => timeline.now < this.#orderlyUntil || timeline.now > this.#endsAt - QUIET_MS / 2,
     })
     this.#operations = new OperationAudit({
       timeline,
@@ -228,6 +228,7 @@ class World {
           this.#requests.alone(index)
         },
         noted: (event) => this.#noted(index, process, event),
+        left: () => this.#operations.left(process),
       },
     })
   }

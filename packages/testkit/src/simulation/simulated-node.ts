@@ -20,6 +20,8 @@ export interface Telling {
   /** The store does not answer it about a key of the store's. */
   unreachable(key: string): void
   noted(event: TokenEvent): void
+  /** This process has ended as it should. */
+  left(): void
 }
 
 /** A process that runs the real core, and its callers. Killed, it can be started again. */
@@ -117,6 +119,7 @@ export class SimulatedNode {
     }
     const life = this.#lives
     this.#manager = undefined
+    this.#callers.closes()
     this.#telling.note(`${this.process.name} closes within ${graceMs} ms`)
     manager.close({ graceMs }).then(
       () => {
@@ -124,6 +127,7 @@ export class SimulatedNode {
         const { waiting } = this.#callers
         if (waiting > 0) this.#violate(`I8: ${waiting} callers were left unanswered by close()`)
         if (this.process.timers > 0) this.#violate(`I9: ${this.process.timers} timers were left by close()`)
+        this.#telling.left()
         this.crash()
         then()
       },
@@ -134,6 +138,11 @@ export class SimulatedNode {
   /** What was asked before may be answered late: the process was frozen, or its clocks were set. */
   disturb(): void {
     this.#callers.disturb()
+  }
+
+  /** No caller may be waiting any more who was to be answered by now. */
+  checkOpen(): void {
+    this.#callers.checkOpen()
   }
 
   /** Some caller of this process, or some at once. */

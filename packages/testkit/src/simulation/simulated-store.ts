@@ -127,7 +127,10 @@ export class SimulatedStore {
         // What comes after that is told to nobody.
         if (signal.aborted) return answer
         for (const key of keys) unanswered.delete(key)
-        for (const snapshot of snapshots(answer)) witness.told(snapshot)
+        for (const snapshot of snapshots(answer)) {
+          operations.told(process, snapshot)
+          witness.told(snapshot)
+        }
         return answer
       } catch (error) {
         if (!signal.aborted) failed()

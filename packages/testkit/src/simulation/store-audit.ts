@@ -90,7 +90,7 @@ export class StoreAudit {
     return this.#watched(key, attempt, carryOut, ({ kind }, known, change) => {
       const branch = publishBranch(kind, request, change)
       this.#news.took(branch)
-      this.#news.stirred(key)
+      this.#stirs(key, change)
       if (kind !== 'accepted') return
       const grants = this.#grantedAt.get(key)
       const grantedAt = grants?.get(attempt)
@@ -111,7 +111,7 @@ export class StoreAudit {
   settle(key: string, attempt: string, fence: Version, request: SettleRequest, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
     return this.#watched(key, attempt, carryOut, (_, known, change) => {
       this.#news.took(settleBranch(request, change))
-      this.#news.stirred(key)
+      this.#stirs(key, change)
       const name = `settle ${attempt} ${fence}`
       if (known.done.has(name)) this.#same(`settlement of ${fence}`, key, change)
       known.done.add(name)
@@ -122,7 +122,7 @@ export class StoreAudit {
     return this.#watched(key, '', carryOut, (_, known, change) => {
       const branch = invalidateBranch(version, change)
       this.#news.took(branch)
-      this.#news.stirred(key)
+      this.#stirs(key, change)
       if (branch === 'invalidate/rejected' && known.value !== undefined) this.#news.rejected(key, known.value)
       if (version < change.before.version) this.#same(`rejection of ${version}`, key, change)
     })
@@ -158,6 +158,10 @@ export class StoreAudit {
     }
     look(answer, known, { before, after })
     return answer
+  }
+
+  #stirs(key: string, change: Change): void {
+    if (isChanged(change)) this.#news.stirred(key)
   }
 
   #same(what: string, key: string, change: Change): void {

@@ -1,0 +1,45 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { LifeLog } from '../src/simulation/life-log.ts'
+import { Audited } from './support/audited.ts'
+
+let world: Audited
+
+beforeEach(() => {
+  world = new Audited()
+})
+
+describe('lives', () => {
+  const MINUTE = 60_000
+
+  test('are longer by what the clock of the store was set back since the grant, and shorter by what it was set forward', async () => {
+    const lives = new LifeLog(() => world.timeline.now)
+    await world.pass(10 * MINUTE)
+    lives.stepped(3 * MINUTE)
+    await world.pass(MINUTE)
+    lives.published('key', 1, world.timeline.now - 100, false)
+    expect(lives.drift('key', 1)).toEqual({ since: 11 * MINUTE - 100, laterMs: 0, earlierMs: 0 })
+    expect(lives.isMoved('key')).toBe(false)
+    await world.pass(5 * MINUTE)
+    lives.stepped(MINUTE)
+    expect(lives.drift('key', 1)).toMatchObject({ laterMs: 2 * MINUTE, earlierMs: 0 })
+    lives.stepped(4 * MINUTE)
+    expect(lives.drift('key', 1)).toMatchObject({ laterMs: 2 * MINUTE, earlierMs: MINUTE })
+    expect(lives.isMoved('key')).toBe(true)
+    expect(lives.drift('key', 2)).toBeUndefined()
+  })
+
+  test('are over when the clock of the store stands before the grant', async () => {
+    const lives = new LifeLog(() => world.timeline.now)
+    lives.published('key', 1, 0, false)
+    await world.pass(MINUTE)
+    lives.stepped(-2 * MINUTE)
+    expect(lives.drift('key', 1)).toMatchObject({ laterMs: 2 * MINUTE, earlierMs: Number.POSITIVE_INFINITY })
+  })
+
+  test('count from the publication while fences run ahead of the clock of the store', async () => {
+    const lives = new LifeLog(() => world.timeline.now)
+    await world.pass(MINUTE)
+    lives.published('key', 1, 0, true)
+    expect(lives.drift('key', 1)).toEqual({ since: 0, laterMs: MINUTE, earlierMs: 0 })
+  })
+})

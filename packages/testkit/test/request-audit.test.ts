@@ -1,0 +1,146 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type Lease, LeaseLog } from '../src/simulation/lease-log.ts'
+import { RequestAudit } from '../src/simulation/request-audit.ts'
+import { Audited } from './support/audited.ts'
+
+let world: Audited
+
+beforeEach(() => {
+  world = new Audited()
+})
+
+describe('requests', () => {
+  let leases: LeaseLog
+  let audit: RequestAudit
+  let lease: Lease
+  let isOrderly: boolean
+
+  beforeEach(() => {
+    leases = new LeaseLog(() => world.timeline.now)
+    isOrderly = false
+    audit = new RequestAudit({
+      now: () => world.timeline.now,
+      violate: world.violate,
+      leases,
+      process: (index) => world.processOf(index),
+      isOrderly: () => isOrderly,
+    })
+    lease = leases.grant('tokenwell/key', 'n0.a.1', 7, 8_000)
+    leases.goesBy(0, 'tokenwell/key', 7)
+  })
+
+  const request = (answerMs: number, more: { patienceMs?: number; lastCallMs?: number; signal?: AbortSignal } = {}) =>
+    audit.send(
+      { key: 'key', node: 0, ...more },
+      () => new Promise<void>((resolve) => void world.timeline.at(world.timeline.now + answerMs, resolve)),
+    )
+
+  test('one that leaves after the end of its lease is found out, unless the store has lost the lease or its sender has slept', async () => {
+    await world.pass(8_100)
+    void request(1)
+    expect(world.violations).toEqual(['n0 asked for key 100 ms after its lease had ended'])
+    lease.isInDoubt = true
+    void request(1)
+    lease.isInDoubt = false
+    world.processOf(0).sleep(10)
+    void request(1)
+    expect(world.violations).toHaveLength(1)
+  })
+
+  test('one that is still out when its lease ends is found out, unless its sender stood still or takes a last call', async () => {
+    await world.pass(7_000)
+    void request(1_100)
+    await world.pass(1_500)
+    expect(world.violations).toEqual(['n0 still waited for key when its lease had ended'])
+  })
+
+  test('one that its sender has given up in time is not', async () => {
+    const controller = new AbortController()
+    void request(20_000, { signal: controller.signal, patienceMs: 7_000 })
+    await world.pass(7_000)
+    controller.abort()
+    await world.pass(20_000)
+    expect(world.violations).toEqual([])
+  })
+
+  test('one of a sender that stood still, or that takes a last call, is not', async () => {
+    await world.pass(7_000)
+    void request(1_100, { lastCallMs: 1_000 })
+    void request(1_200)
+    world.processOf(0).freeze(100)
+    await world.pass(2_000)
+    expect(world.violations).toEqual([])
+  })
+
+  test('one that is waited for too long is found out, with or without a lease', async () => {
+    leases.goesBy(0, 'tokenwell/key', undefined)
+    void request(7_100, { patienceMs: 7_000 })
+    await world.pass(8_000)
+    expect(world.violations).toEqual(['n0 waited 7100 ms for key, its bound being 7000 ms'])
+  })
+
+  test('one that nobody granted is found out, unless its sender does not reach the store, or needs no lease', () => {
+    const from = (node: number, isUnleased = false) => void audit.send({ key: 'key', node, isUnleased }, async () => {})
+    from(0)
+    from(1, true)
+    leases.goesBy(2, 'tokenwell/key', undefined)
+    from(2)
+    expect(world.violations).toEqual([])
+    from(1)
+    leases.forgotten(2)
+    from(2)
+    expect(world.violations).toEqual([
+      'n1 asked for key without ever having been granted a lease',
+      'n2 asked for key without ever having been granted a lease',
+    ])
+  })
+
+  test('one whose sender has died is not under way any more', async () => {
+    isOrderly = true
+    void audit.send({ key: 'key', node: 0 }, () => new Promise(() => {}))
+    world.processOf(0).kill()
+    leases.goesBy(1, 'tokenwell/key', undefined)
+    void audit.send({ key: 'key', node: 1 }, async () => {})
+    expect(world.violations).toEqual([])
+  })
+
+  test('ten in a minute are too many, unless something else has to do with it', async () => {
+    for (let count = 0; count < 9; count += 1) void request(1)
+    audit.blocked('key')
+    void request(1)
+    expect(world.violations).toEqual([])
+    void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
+  })
+
+  test('a success after which five more may follow is one that was due', () => {
+    audit.published('tokenwell/key', true)
+    audit.published('tokenwell/key', false)
+    for (let count = 0; count < 14; count += 1) void request(1)
+    expect(world.violations).toEqual([])
+    void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 15 times in a minute; at most 14'])
+  })
+
+  test('two at once are found out where nothing went wrong, also if a third came and went between them', async () => {
+    void request(100)
+    void request(10)
+    await world.pass(50)
+    expect(world.violations).toEqual([])
+    isOrderly = true
+    void request(10)
+    expect(world.violations).toEqual(['I1: key was asked for twice at once, with nothing wrong'])
+    await world.pass(100)
+    void request(10)
+    expect(world.violations).toHaveLength(1)
+  })
+
+  test('one that its sender has given up is not under way any more', () => {
+    isOrderly = true
+    const controller = new AbortController()
+    void request(20_000, { signal: controller.signal })
+    controller.abort()
+    void request(10)
+    expect(world.violations).toEqual([])
+  })
+})
