@@ -4,7 +4,20 @@ import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import { fetchDeadline, type Policy, rotates } from './policy.ts'
 import { startRotation } from './rotation.ts'
-import { blocked, carryOn, cool, detach, follow, IDLE, isUnpublished, startClaim, startFetch, startPublish, startRead } from './starts.ts'
+import {
+  afterOthers,
+  blocked,
+  carryOn,
+  cool,
+  detach,
+  follow,
+  IDLE,
+  isUnpublished,
+  startClaim,
+  startFetch,
+  startPublish,
+  startRead,
+} from './starts.ts'
 import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -16,7 +29,7 @@ const STALE_MS = 5_000
 export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Step {
   const { claim, sentAt } = event
   if (state.activity.kind !== 'claiming') return step(state)
-  const { unheard, spent } = state.activity
+  const { unheard, spent, seen } = state.activity
   const next = adopt(
     { ...state, unanswered: undefined, storeFailures: 0, asOf: rotates(policy) ? sentAt : undefined },
     event,
@@ -25,7 +38,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   )
   switch (claim.kind) {
     case 'granted':
-      return granted(next, event, claim, policy, state)
+      return granted(next, event, claim, policy, state, seen)
     case 'fresh': {
       const token = usableToken(next, event.now)
       // It was reported while the answer was on its way, or the process stood still: the answer is of no use, and nobody's fault.
@@ -48,7 +61,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
     case 'backoff': {
       const { backoff } = claim.snapshot
       const failure = event.failure ?? unreadableFailure()
-      const retryAt = Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS)
+      const retryAt = afterOthers(event, Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS))
       const cooled: State = {
         ...next,
         failures: backoff?.failures ?? next.failures,
@@ -62,7 +75,14 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   }
 }
 
-function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kind: 'granted' }>, policy: Policy, before: State): Step {
+function granted(
+  state: State,
+  event: Of<'claimed'>,
+  claim: Extract<Claim, { kind: 'granted' }>,
+  policy: Policy,
+  before: State,
+  seenByClaim: Version,
+): Step {
   const { attempt, now } = event
   const leaseInMs = claim.snapshot.lease?.expiresInMs ?? 0
   const grant: Grant = {
@@ -83,7 +103,9 @@ function granted(state: State, event: Of<'claimed'>, claim: Extract<Claim, { kin
   if (before.unanswered === attempt && claim.fence <= Math.max(state.seen, state.rejected)) {
     return prepend(release, startClaim(state, event, policy))
   }
-  // By the contract a fence is above what the claim had seen; publishing under this one would go back.
+  // Something newer has come while the answer was on its way: publishing under this fence would go back.
+  if (claim.fence <= state.seen && claim.fence > seenByClaim) return prepend(release, startClaim(state, event, policy))
+  // By the contract a fence is above what the claim had seen.
   if (claim.fence <= state.seen) {
     return prepend(release, claimFailed(state, { ...event, type: 'claim-failed', failure: lowFence() }, policy))
   }

@@ -18,7 +18,10 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
 
   const version = grant?.fence ?? Math.max(state.seen, state.rejected) + 1
   // A new one is made for every request: that it was made just now is all the upstream's word for it.
-  const vouched = activity.rejectedValues.includes(event.value) || (rotating && activity.rejectedValues.length > 0)
+  const isVouched = activity.rejectedValues.includes(event.value) || (rotating && activity.rejectedValues.length > 0)
+  // It vouched when it was asked: on a machine that slept since, that is long ago.
+  const quietUntil = event.sentAt + QUIET_MS
+  const vouched = isVouched && event.now < quietUntil
   const shareable = rotating || lifeMs >= policy.minimumLifeMs
   const token: Held = {
     value: event.value,
@@ -27,7 +30,7 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
     renewAt: shareable ? event.now + renewInMs(lifeMs, event.chance, policy) : event.now,
     published: false,
     trusted: true,
-    ...(vouched ? { quietUntil: event.now + QUIET_MS } : {}),
+    ...(vouched ? { quietUntil } : {}),
   }
   if (version < state.seen) return overtaken(state, event, policy)
   const next: State = { ...state, token, seen: Math.max(state.seen, version), hinted: false }

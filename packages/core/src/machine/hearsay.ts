@@ -2,7 +2,7 @@ import { adopt } from './adopt.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, rotates } from './policy.ts'
 import { leaseDoubted, reread } from './rotation.ts'
-import { afterLease, carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
+import { afterOthers, carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
 
@@ -28,7 +28,7 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
     case 'following':
       if (renewed) return step({ ...next, activity: IDLE })
       if (snapshot.lease === undefined) return startClaim(next, event, policy)
-      return step({ ...next, activity: { ...activity, leaseEndsAt: afterLease(event, sentAt + snapshot.lease.expiresInMs) } })
+      return step({ ...next, activity: { ...activity, leaseEndsAt: afterOthers(event, sentAt + snapshot.lease.expiresInMs) } })
     default:
       return step(next)
   }

@@ -33,7 +33,14 @@ export function invalidated(state: State, event: Of<'invalidated'>, policy: Poli
 
 /** Without the store's word a process goes by its own report. */
 export function rejectLocally(state: State, event: Moment, policy: Policy, version: Version): Step {
-  return afterRejection(state, { ...state, rejecting: undefined, rejected: Math.max(state.rejected, version) }, event, policy)
+  const { token } = state
+  const reported = token !== undefined && version >= token.version ? ({ ...token, reported: true } as const) : token
+  return afterRejection(
+    state,
+    { ...state, token: reported, rejecting: undefined, rejected: Math.max(state.rejected, version) },
+    event,
+    policy,
+  )
 }
 
 /** A rejection that took the token brings one refetch, unless something is under way that will bring it. */

@@ -9,8 +9,8 @@ import { notice, prepend, settle, step } from './step.ts'
 export const FIRST_REREAD_MS = 25
 const LONGEST_REREAD_MS = 500
 const INSURANCE_REREAD_MS = 2_000
-/** Spread of the claims after somebody's lease ran out, milliseconds. */
-const LEASE_END_SPREAD_MS = 100
+/** Spread of the claims after somebody's lease or failure is over, milliseconds. */
+const SPREAD_MS = 100
 /** Probes of a store that is down, and repeats of a publication whose outcome is unknown, milliseconds. */
 const FIRST_PROBE_MS = 1_000
 const LONGEST_PROBE_MS = 30_000
@@ -24,13 +24,14 @@ export function startClaim(state: State, event: Moment, policy: Policy): Step {
   const attempt = state.unanswered ?? state.attempts + 1
   if (state.closing) return step(state)
   const spent = spentVersion(state, event.now, policy)
-  const activity: Activity = { kind: 'claiming', attempt, spent, unheard: event.hints !== 'on' }
+  const { seen } = state
+  const activity: Activity = { kind: 'claiming', attempt, spent, seen, unheard: event.hints !== 'on' }
   const next: State = { ...state, attempts: Math.max(state.attempts, attempt), hinted: false, activity }
   return step(next, {
     type: 'claim',
     attempt,
     leaseMs: leaseMs(policy),
-    seen: state.seen,
+    seen,
     rejected: spent,
   })
 }
@@ -114,13 +115,13 @@ function revive(state: State, event: Moment): State {
   return activity.kind === 'idle' && activity.lapsed && !isDue(state, event.now) ? { ...state, activity: IDLE } : state
 }
 
-/** When to claim what another's lease keeps until `leaseEnd`: not all who wait for that in the same moment. */
-export function afterLease(event: Moment, leaseEnd: number): number {
-  return Math.max(leaseEnd, event.now) + event.chance * LEASE_END_SPREAD_MS
+/** When to claim what another's lease or failure keeps until `end`: not all who wait for that in the same moment. */
+export function afterOthers(event: Moment, end: number): number {
+  return Math.max(end, event.now) + event.chance * SPREAD_MS
 }
 
 export function follow(event: Moment, leaseEnd: number): Following {
-  const leaseEndsAt = afterLease(event, leaseEnd)
+  const leaseEndsAt = afterOthers(event, leaseEnd)
   return nextReread({ kind: 'following', leaseEndsAt, rereadAt: leaseEndsAt, rereads: 0 }, event)
 }
 

@@ -18,6 +18,8 @@ export interface Held {
   readonly published: boolean
   /** The store did not take it, for something derived from the same secret or replacing it. It is served to its end, and renews nothing. */
   readonly superseded?: true
+  /** Its callers reported it while the store was down. Whatever version has the same value may be as dead. */
+  readonly reported?: true
   /** False while this node's clocks disagree about how much time has passed; one read of the store settles it. */
   readonly trusted: boolean
 }
@@ -46,8 +48,8 @@ export interface Errand {
  *
  * - `idle`: nothing. Leaves when a caller needs more than memory has, or when an asked-for token falls due.
  *   `lapsed`: the token fell due while nobody asked for it; the next caller starts the renewal.
- * - `claiming`: a claim is under way. Leaves with its answer. `spent`: the highest version that it asks not to be answered with. `unheard`: the
- *   answer may be of before a hint that has come, or before hints were on.
+ * - `claiming`: a claim is under way. Leaves with its answer. `spent`: the highest version that it asks not to be answered with; `seen`: the
+ *   highest that it knows of. `unheard`: the answer may be of before a hint that has come, or before hints were on.
  * - `fetching`: this process asks the upstream, with a `grant`, or without one because the store is down. Leaves with the outcome, which
  *   the runner forces by the deadline.
  * - `rereading`: this process holds the lease of a credential that is used up by its fetch, and looks at the record once more, at `at`: the
@@ -65,7 +67,7 @@ export interface Errand {
  */
 export type Activity =
   | { readonly kind: 'idle'; readonly lapsed: boolean }
-  | { readonly kind: 'claiming'; readonly attempt: number; readonly spent: Version; readonly unheard: boolean }
+  | { readonly kind: 'claiming'; readonly attempt: number; readonly spent: Version; readonly seen: Version; readonly unheard: boolean }
   | ({ readonly kind: 'fetching' } & Errand)
   | ({ readonly kind: 'rereading'; readonly grant: Grant; readonly at: number; readonly refusal?: TokenError } & Errand)
   | {

@@ -51,9 +51,10 @@ test('a failure that others have had is waited out, and the next one here counts
   const backoff = { retryInMs: 20_000, failure: '', failures: 3 }
   const claim = { kind: 'backoff' as const, snapshot: emptySnapshot({ backoff }) }
   bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim, failure })
-  bench.now += 19_900
+  bench.now += 20_000
   bench.send({ type: 'woke' })
   expect(bench.outstanding).toEqual([])
+  // Not all who have waited for it come at once.
   bench.now += 100
   bench.send({ type: 'woke' })
   bench.claimGranted(30, { backoff: { ...backoff, retryInMs: 0 } })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Notice } from '../../src/machine/happenings.ts'
 import type { Policy } from '../../src/machine/policy.ts'
 import { verdict } from '../../src/machine/verdict.ts'
-import { Bench, emptySnapshot, policy, rotating } from './support.ts'
+import { Bench, emptySnapshot, failure, policy, rotating } from './support.ts'
 
 const LIFE = 7_200_000
 
@@ -67,4 +67,23 @@ test('that a token was renewed is told, and that the upstream vouches for it', (
   bench.claimGranted(20, snapshot)
   bench.fetched('a')
   expect(told(bench).slice(-2)).toEqual(['renewed', 'vouched'])
+})
+
+test.each([
+  [59_000, true],
+  [61_000, false],
+])('the upstream vouches for what was rejected when it is asked: after %i ms that is worth something: %s', (agoMs, quiet) => {
+  const bench = fetching()
+  const rejected = { version: 5, value: 'a', expiresInMs: LIFE, rejectedUpTo: 5 }
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
+  bench.now += 60_000
+  bench.done = []
+  bench.send({ type: 'woke' })
+  bench.claimGranted(20, rejected)
+  bench.send({ type: 'fetched', attempt: bench.must('fetch').attempt, sentAt: bench.now - agoMs, value: 'a', expiresInMs: LIFE })
+  expect(bench.outstanding).toContainEqual(expect.objectContaining({ type: 'publish', quiet }))
+  expect(told(bench).includes('vouched')).toBe(quiet)
+  bench.publishAccepted()
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.take('invalidate') === undefined).toBe(quiet)
 })

@@ -68,6 +68,23 @@ test('a lease granted late, whose fence a rejection covers, is given back and cl
   expect(bench.outstanding).toEqual([])
 })
 
+test('a grant that something newer has overtaken on its way is given back and claimed anew, and is nobody’s fault', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  const { attempt } = bench.must('claim')
+  const sentAt = bench.now
+  const newer = emptySnapshot({ version: 30, value: 'b', renewInMs: -1, expiresInMs: LIFE })
+  bench.send({ type: 'told', sentAt, snapshot: newer, read: true })
+  const snapshot = emptySnapshot({ lease: { expiresInMs: 8_000 } })
+  bench.send({ type: 'claimed', attempt, sentAt, claim: { kind: 'granted', fence: 20, takeover: false, snapshot }, failure: undefined })
+  expect(bench.outstanding).toMatchObject([
+    { type: 'settle', fence: 20, backoffMs: 0 },
+    { type: 'claim', seen: 30 },
+  ])
+  expect(bench.done.some((effect) => effect.type === 'notify' && effect.notice.type === 'detached')).toBe(false)
+})
+
 test('a fence that is not above what was served is not published under, whatever the store says', () => {
   const bench = new Bench()
   bench.minted('a', 10)

@@ -86,6 +86,8 @@ interface Known {
   newest: number
   /** Values that were reported, and whose report was taken; with when the upstream had last given them out. */
   reported: ReadonlyMap<string, number>
+  /** When it last set out to fetch one. */
+  begunAt: number | undefined
   /** When the process itself has fetched a token that it may still serve. */
   fetchedAt: number | undefined
   /** What it needs did not come in time: that is told to callers who have just come, too. */
@@ -256,12 +258,14 @@ export class CallerAudit {
       known.newest = event.version
       known.isWaitedFor = false
     }
+    if (event.type === 'granted' || event.type === 'detached') known.begunAt = this.#circumstances.now()
     if (event.type === 'blocked' || event.type === 'backoff') known.isWaitedFor ||= event.failure.code === 'TIMEOUT'
     switch (event.type) {
       case 'doubted': {
-        // A sleep or a step of the clock is good for one doubt: the read that it brings settles it.
+        // A sleep or a step of the clock is good for one doubt, and for whatever else comes in that moment: the read that it brings settles it.
         const { sleptAt, wallSetAt } = this.#process
-        if (Math.max(sleptAt, wallSetAt) <= known.doubtedAt) {
+        const happenedAt = Math.max(sleptAt, wallSetAt)
+        if (happenedAt <= known.doubtedAt && this.#circumstances.now() > happenedAt + SLACK_MS) {
           this.#violate(`it doubts its clocks about ${event.key}, to which nothing has happened`)
         }
         known.doubtedAt = this.#circumstances.now()
@@ -305,6 +309,7 @@ export class CallerAudit {
       rejected: 0,
       newest: 0,
       reported: new Map(),
+      begunAt: undefined,
       fetchedAt: undefined,
       isWaitedFor: false,
       isAlone: false,
@@ -405,10 +410,11 @@ export class CallerAudit {
     return laterMs + (Math.min(at, since) <= this.#circumstances.sleptAt() ? UNNOTICED_SLEEP_MS : 0)
   }
 
-  /** Of what no store has taken: the upstream has the only clock that it went by. */
+  /** Of what no store has taken: the upstream has the only clock that it went by. It may have given the same to somebody else since. */
   #drift({ handle, givenOut }: PlayedCredential, { value, version }: Token): Drift {
     const at = givenOut?.(value)?.at ?? Number.NEGATIVE_INFINITY
-    return this.#circumstances.drift(recordKey(handle.key), version) ?? { since: at, laterMs: 0, earlierMs: 0 }
+    const since = Math.min(at, this.#of(handle.key).begunAt ?? at)
+    return this.#circumstances.drift(recordKey(handle.key), version) ?? { since, laterMs: 0, earlierMs: 0 }
   }
 
   /** Processes that fail together are to come back one by one: each draws its waits. */
