@@ -2,13 +2,14 @@ import { mintedToken } from '@tokenwell/testkit'
 import { feishuApp } from '@tokenwell/testkit/feishu'
 import { CONTRACT_BRANCHES } from '../../packages/testkit/src/simulation/contract-branch.ts'
 import { HOLDER_FAULTS, PROCESS_FAULTS, STORE_FAULTS, WIRE_FAULTS } from '../../packages/testkit/src/simulation/trouble.ts'
-import { EDGES, RARE_EDGES } from './edges.ts'
+import { EDGES, RARE_EDGES, RAREST_EDGES } from './edges.ts'
 
 /** Each kind of fault strikes at least once in so many worlds. */
 const WORLDS_PER_FAULT = 3
 
-/** So many worlds see also what is rare. */
+/** So many worlds see also what is rare; and so many all that was ever seen. */
 const WORLDS_FOR_RARE = 100_000
+const WORLDS_FOR_ALL = 300_000
 
 const FAULTS = [
   ...STORE_FAULTS.map((kind) => `store ${kind}`),
@@ -23,14 +24,14 @@ const FAULTS = [
 export function coverageProblems(counts: ReadonlyMap<string, number>, worlds: number): string[] {
   const count = (what: string) => counts.get(what) ?? 0
   const least = Math.floor(worlds / WORLDS_PER_FAULT)
-  const known = new Set([...EDGES, ...RARE_EDGES].map((edge) => `edge ${edge}`))
-  const expected = worlds >= WORLDS_FOR_RARE ? [...known] : EDGES.map((edge) => `edge ${edge}`)
+  const known = new Set([...EDGES, ...RARE_EDGES, ...RAREST_EDGES].map((edge) => `edge ${edge}`))
+  const expected = [...EDGES, ...(worlds >= WORLDS_FOR_RARE ? RARE_EDGES : []), ...(worlds >= WORLDS_FOR_ALL ? RAREST_EDGES : [])]
   return [
     ...FAULTS.filter((fault) => count(`fault ${fault}`) < least).map(
       (fault) => `the fault "${fault}" struck ${count(`fault ${fault}`)} times, fewer than ${least}`,
     ),
     ...CONTRACT_BRANCHES.filter((branch) => count(`branch ${branch}`) === 0).map((branch) => `nothing took the branch ${branch}`),
-    ...expected.filter((edge) => count(edge) === 0).map((edge) => `nothing took the ${edge}`),
+    ...expected.filter((edge) => count(`edge ${edge}`) === 0).map((edge) => `nothing took the edge ${edge}`),
     ...[...counts.keys()].filter((what) => what.startsWith('edge ') && !known.has(what)).map((edge) => `unknown: ${edge}`),
   ]
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { CONTRACT_BRANCHES } from '../../../packages/testkit/src/simulation/contract-branch.ts'
 import { coverageProblems, getsProblems } from '../coverage.ts'
-import { EDGES, RARE_EDGES } from '../edges.ts'
+import { EDGES, RARE_EDGES, RAREST_EDGES } from '../edges.ts'
 
 test('what was never played is named, each kind of fault, way through the machine and branch of the contract', () => {
   const problems = coverageProblems(new Map([['fault store stall', 999]]), 3_000)
@@ -12,6 +12,8 @@ test('what was never played is named, each kind of fault, way through the machin
   expect(problems).toContain('nothing took the edge idle wanted claiming')
   expect(problems).not.toContain(`nothing took the edge ${RARE_EDGES[0]}`)
   expect(coverageProblems(new Map(), 100_000)).toContain(`nothing took the edge ${RARE_EDGES[0]}`)
+  expect(coverageProblems(new Map(), 100_000)).not.toContain(`nothing took the edge ${RAREST_EDGES[0]}`)
+  expect(coverageProblems(new Map(), 300_000)).toContain(`nothing took the edge ${RAREST_EDGES[0]}`)
 })
 
 test('a way through the machine that nobody knows of is named', () => {
@@ -25,7 +27,7 @@ test('a way through the machine that nobody knows of is named', () => {
 test('the diagram of the architecture has every way from one activity to another, and no other', () => {
   const diagram = readFileSync(new URL('../../../ARCHITECTURE.md', import.meta.url), 'utf8')
   const drawn = [...diagram.matchAll(/^ {4}(\w+) --> (\w+):/gm)].map(([, from, to]) => `${from} ${to}`)
-  const taken = [...EDGES, ...RARE_EDGES].map((edge) => edge.split(' ')).map(([from, , to]) => `${from} ${to}`)
+  const taken = [...EDGES, ...RARE_EDGES, ...RAREST_EDGES].map((edge) => edge.split(' ')).map(([from, , to]) => `${from} ${to}`)
   const moves = taken.filter((move) => new Set(move.split(' ')).size === 2 && !move.endsWith(' closed'))
   expect([...new Set(drawn)].sort()).toEqual([...new Set(moves)].sort())
 })
