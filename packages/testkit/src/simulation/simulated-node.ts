@@ -41,6 +41,8 @@ export class SimulatedNode {
   #credentials: readonly PlayedCredential[] = []
   #callers: CallerAudit
   #lives = 0
+  /** Who is to be told when it has ended, while it does. */
+  #whenClosed: (() => void)[] | undefined
 
   constructor(
     index: number,
@@ -104,6 +106,7 @@ export class SimulatedNode {
   /** Dies without a word. */
   crash(): void {
     this.#manager = undefined
+    this.#whenClosed = undefined
     this.#lives += 1
     this.#callers = this.#noCallers()
     this.process.kill()
@@ -114,9 +117,13 @@ export class SimulatedNode {
   close(graceMs: number, then: () => void): void {
     const manager = this.#manager
     if (manager === undefined) {
-      then()
+      // Told twice, it ends once.
+      if (this.#whenClosed === undefined) then()
+      else this.#whenClosed.push(then)
       return
     }
+    const whenClosed = [then]
+    this.#whenClosed = whenClosed
     const life = this.#lives
     this.#manager = undefined
     this.#callers.closes()
@@ -129,7 +136,7 @@ export class SimulatedNode {
         if (this.process.timers > 0) this.#violate(`I9: ${this.process.timers} timers were left by close()`)
         this.#telling.left()
         this.crash()
-        then()
+        for (const each of whenClosed) each()
       },
       (error: unknown) => this.#violate(`I9: close() failed: ${String(error)}`),
     )
