@@ -16,8 +16,9 @@ test('with nothing wrong each credential is asked for once in each life, by any 
   // Six hours of two-hour tokens, the app's and two tenants', and of a user's, who is renewed every twenty minutes or so.
   expect(counts.get('requests')).toBeGreaterThanOrEqual(3 * 3 + 12)
   expect(counts.get('requests')).toBeLessThanOrEqual(3 * 4 + 24)
-  // One that is asked for at the beginning, and one an hour.
-  expect(counts.get('event ticket-accepted')).toBe(1 + 7)
+  // One that is asked for at the beginning, and one an hour, to the end of what is served last.
+  expect(counts.get('event ticket-accepted')).toBeGreaterThanOrEqual(1 + 7)
+  expect(counts.get('event ticket-accepted')).toBeLessThanOrEqual(1 + 8)
   expect(counts.get('served revoked')).toBeUndefined()
 })
 

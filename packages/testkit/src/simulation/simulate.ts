@@ -230,6 +230,10 @@ class World {
         noted: (event) => this.#noted(index, process, event),
         left: () => this.#operations.left(process),
       },
+      after(ms) {
+        const receive = process.receiver()
+        return new Promise((resolve) => void timeline.at(timeline.now + ms, () => receive(resolve)))
+      },
     })
   }
 

@@ -1,7 +1,7 @@
-import { createTokenManager, isTokenError, type Token, type TokenEvent, type TokenManager } from '@tokenwell/core'
+import { createTokenManager, type GetOptions, isTokenError, type Token, type TokenEvent, type TokenManager } from '@tokenwell/core'
 import { CallerAudit, type Circumstances } from './caller-audit.ts'
 import type { Draws } from './random.ts'
-import type { PlayedCredential, PlayedProcess } from './scenario.ts'
+import type { PlayedCredential, PlayedProcess, Worth } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { SimulatedStore } from './simulated-store.ts'
 import type { Wire } from './wire.ts'
@@ -9,6 +9,14 @@ import type { Wire } from './wire.ts'
 /** Callers that come together, and the most that they wait, milliseconds. */
 const BURST = 4
 const BURST_WAITS_MS = 6_000
+/** Half of those who come together would wait for as long, and wait as one. */
+const ALIKE = 0.5
+/** Whoever says nothing waits so long, milliseconds: core's default. */
+const WAITS_MS = 15_000
+/** A report takes so long at most until it is noted, milliseconds: what was refused may have a newer version meanwhile, which is reported, too. */
+const REPORTING_MS = 4_500
+/** The upstream answers a call with a token within so long, milliseconds. */
+const CALL_MS = { min: 10, max: 300 }
 
 /** What a process of a world tells about itself. */
 export interface Telling {
@@ -24,6 +32,14 @@ export interface Telling {
   left(): void
 }
 
+/** What a caller may ask for beside its patience. */
+interface Wishes {
+  /** Life the token must have left, milliseconds. */
+  readonly minLifeMs?: number
+  /** Gives up by itself after so long, milliseconds. */
+  readonly leavesAfterMs?: number
+}
+
 /** A process that runs the real core, and its callers. Killed, it can be started again. */
 export class SimulatedNode {
   readonly process: SimulatedProcess
@@ -37,6 +53,7 @@ export class SimulatedNode {
   readonly #draws: Draws
   readonly #circumstances: Circumstances
   readonly #telling: Telling
+  readonly #after: (ms: number) => Promise<void>
   #manager: TokenManager | undefined
   #credentials: readonly PlayedCredential[] = []
   #callers: CallerAudit
@@ -55,6 +72,8 @@ export class SimulatedNode {
       readonly draws: Draws
       readonly circumstances: Circumstances
       readonly telling: Telling
+      /** Resolves so much later in the process as it is now; never, if that is another by then. */
+      readonly after: (ms: number) => Promise<void>
     },
   ) {
     this.#index = index
@@ -66,6 +85,7 @@ export class SimulatedNode {
     this.#draws = parts.draws
     this.#circumstances = parts.circumstances
     this.#telling = parts.telling
+    this.#after = parts.after
     this.#callers = this.#noCallers()
   }
 
@@ -155,39 +175,95 @@ export class SimulatedNode {
   /** Some caller of this process, or some at once. */
   call(): void {
     if (this.#manager === undefined || this.process.isFrozen) return
-    const credential = this.#draws.pick(this.#credentials)
-    const kind = this.#draws.fraction()
+    const draws = this.#draws
+    const credential = draws.pick(this.#credentials)
+    const kind = draws.fraction()
     if (kind < 0.05) this.#look(credential)
-    else if (kind < 0.15) void this.get(credential, this.#draws.whole(0, 5_000))
-    else if (kind < 0.2) void this.get(credential, 15_000, this.#draws.whole(0, 60_000))
-    else if (kind < 0.25) for (let count = 0; count < BURST; count += 1) void this.get(credential, this.#draws.whole(0, BURST_WAITS_MS))
-    else void this.get(credential, 15_000)
+    else if (kind < 0.15) void this.get(credential, draws.whole(0, 5_000))
+    else if (kind < 0.2) void this.get(credential, WAITS_MS, { minLifeMs: draws.whole(0, 60_000) })
+    else if (kind < 0.25) this.#burst(credential)
+    else if (kind < 0.29) void this.get(credential, WAITS_MS, { leavesAfterMs: draws.spread(1, WAITS_MS) })
+    else if (kind < 0.36) void this.#use(credential)
+    else void this.get(credential, WAITS_MS)
   }
 
   /** A caller for everything there is. */
   callForAll(): void {
     if (this.#manager === undefined || this.process.isFrozen) return
-    for (const credential of this.#credentials) void this.get(credential, 15_000)
+    for (const credential of this.#credentials) void this.get(credential, WAITS_MS)
   }
 
   /** A caller who waits up to so long; reports what the upstream refuses. Resolves with what it was given, or undefined. */
-  async get(credential: PlayedCredential, timeoutMs: number, minLifeMs = 0): Promise<Token | undefined> {
-    const { name, handle } = credential
+  async get(
+    credential: PlayedCredential,
+    timeoutMs: number,
+    { minLifeMs = 0, leavesAfterMs = Number.POSITIVE_INFINITY }: Wishes = {},
+  ): Promise<Token | undefined> {
+    const { handle } = credential
     const callers = this.#callers
-    const caller = callers.comes(credential, timeoutMs, minLifeMs)
+    const caller = callers.comes(credential, Math.min(timeoutMs, leavesAfterMs), minLifeMs)
     this.#telling.count('gets')
+    const signal = leavesAfterMs < Number.POSITIVE_INFINITY ? this.#leaving(leavesAfterMs) : undefined
     try {
-      const token = await handle.get({ timeoutMs, minLifeMs })
+      const token = await handle.get(optionsOf(timeoutMs, minLifeMs, signal))
       if (callers !== this.#callers) return undefined
       this.#given(credential, token, callers.given(caller, token))
       return token
     } catch (error) {
       if (callers !== this.#callers) return undefined
       callers.failed(caller, error)
-      this.#telling.count('gets failed')
-      this.#telling.note(`${this.process.name} ${name} fails ${isTokenError(error) ? error.code : String(error)}`)
-      credential.failed?.(error)
+      this.#failed(credential, error, signal)
       return undefined
+    }
+  }
+
+  /** Callers who come in the same moment. */
+  #burst(credential: PlayedCredential): void {
+    const draws = this.#draws
+    const alikeMs = draws.chance(ALIKE) ? draws.pick([WAITS_MS, draws.whole(0, BURST_WAITS_MS)]) : undefined
+    for (let count = 0; count < BURST; count += 1) void this.get(credential, alikeMs ?? draws.whole(0, BURST_WAITS_MS))
+  }
+
+  /** A caller who leaves it to core to report what the upstream refuses, and to try once more. */
+  async #use(credential: PlayedCredential): Promise<void> {
+    const { handle } = credential
+    const callers = this.#callers
+    let caller: ReturnType<CallerAudit['comes']> | undefined = callers.comes(credential, WAITS_MS, 0)
+    this.#telling.count('gets')
+    let refused: Token | undefined
+    const reported = Promise.withResolvers<void>()
+    const call = async (token: Token): Promise<Worth> => {
+      // The process has died since: whatever it does now, nobody is there.
+      if (callers !== this.#callers) return 'valid'
+      if (caller !== undefined) this.#notes(credential, token, callers.given(caller, token))
+      caller = undefined
+      if (refused !== undefined) reported.resolve()
+      await this.#after(this.#draws.between(CALL_MS.min, CALL_MS.max))
+      const worth = credential.worth(token.value)
+      const answer = this.isMisled ? 'revoked' : worth
+      if (refused !== undefined || answer === 'valid') return answer
+      refused = token
+      this.#telling.count('gets')
+      this.#telling.count('calls refused')
+      // As one who asks for something else, since it is not to be given what is at hand.
+      caller = callers.comes(credential, WAITS_MS + REPORTING_MS, 1)
+      if (worth !== 'valid') callers.reports(credential, token, reported.promise)
+      return answer
+    }
+    try {
+      await handle.use(call, { isRejected: (outcome) => outcome !== 'valid' })
+      reported.resolve()
+      if (callers !== this.#callers || caller === undefined) return
+      // The same token again: it was not tried once more.
+      const token = handle.peek()
+      if (token !== undefined && token.value === refused?.value) this.#notes(credential, token, callers.given(caller, token))
+      else callers.leaves(caller)
+    } catch (error) {
+      reported.resolve()
+      if (callers !== this.#callers) return
+      if (caller === undefined) this.#violate(`use() of ${credential.name} failed although its call did not: ${String(error)}`)
+      else callers.failed(caller, error)
+      this.#failed(credential, error)
     }
   }
 
@@ -199,12 +275,37 @@ export class SimulatedNode {
   }
 
   #given(credential: PlayedCredential, token: Token, news: number | undefined): void {
-    const { name, handle } = credential
-    const worth = credential.worth(token.value)
-    if (news !== undefined) this.#telling.note(`${this.process.name} ${name} serves ${news} ${token.value.slice(0, 12)}`)
-    this.#telling.count(`served ${worth}`)
+    const { handle } = credential
+    const worth = this.#notes(credential, token, news)
     if (worth !== 'valid') this.#callers.reports(credential, token, handle.reject(token))
     else if (this.isMisled) void handle.reject(token)
+  }
+
+  /** What somebody was given, and what it is worth. */
+  #notes(credential: PlayedCredential, { value }: Token, news: number | undefined): Worth {
+    if (news !== undefined) this.#telling.note(`${this.process.name} ${credential.name} serves ${news} ${value.slice(0, 12)}`)
+    const worth = credential.worth(value)
+    this.#telling.count(`served ${worth}`)
+    return worth
+  }
+
+  #failed(credential: PlayedCredential, error: unknown, signal?: AbortSignal): void {
+    const { name } = credential
+    if (isTokenError(error) && error.code === 'ABORTED') {
+      if (signal?.aborted !== true) this.#violate(`a caller of ${name} who stayed was told that it had left`)
+      this.#telling.count('gets given up')
+      return
+    }
+    this.#telling.count('gets failed')
+    this.#telling.note(`${this.process.name} ${name} fails ${isTokenError(error) ? error.code : String(error)}`)
+    credential.failed?.(error)
+  }
+
+  /** A signal that somebody aborts after so long. */
+  #leaving(ms: number): AbortSignal {
+    const controller = new AbortController()
+    void this.#after(ms).then(() => controller.abort())
+    return controller.signal
   }
 
   #noted(event: TokenEvent): void {
@@ -222,4 +323,10 @@ export class SimulatedNode {
   #violate(what: string): void {
     this.#telling.violate(`${this.process.name}: ${what}`)
   }
+}
+
+/** Most callers say nothing of what they want. */
+function optionsOf(timeoutMs: number, minLifeMs: number, signal: AbortSignal | undefined): GetOptions | undefined {
+  if (timeoutMs === WAITS_MS && minLifeMs === 0 && signal === undefined) return undefined
+  return { timeoutMs, ...(minLifeMs > 0 && { minLifeMs }), ...(signal !== undefined && { signal }) }
 }
