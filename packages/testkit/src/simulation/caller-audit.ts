@@ -206,7 +206,8 @@ export class CallerAudit {
       if (!this.#isClosing) this.#violate(`a caller of ${name} was told that a manager is closed which is not`)
       return
     }
-    if (minLifeMs > 0 || this.#isDisturbed(caller)) return
+    // Who leaves is told so at once, whatever there is.
+    if (code === 'ABORTED' || minLifeMs > 0 || this.#isDisturbed(caller)) return
     const { fetchedAt, isWaitedFor } = this.#of(handle.key)
     if (fetchedAt !== undefined && fetchedAt >= askedAt) {
       this.#violate(`a caller of ${name} was turned away, although the process has just fetched it`)
