@@ -167,7 +167,7 @@ describe('callers', () => {
     expect(world.violations).toHaveLength(1)
     await world.pass(3_720_000)
     audit.given(comes(), token(1, 'value', 3_720_000))
-    expect(world.violations[1]).toBe('n0: I5: key 1 was served after the end that was told of it')
+    expect(world.violations[1]).toBe('n0: I5: key 1 was served after the end that is told of it')
   })
 
   test('who waits with a good token at hand: not at all with much life left, a second with little', async () => {

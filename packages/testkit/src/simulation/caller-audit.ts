@@ -182,7 +182,7 @@ export class CallerAudit {
         if (laterMs === 0 || overMs > laterMs + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after its end`)
       }
     }
-    this.#checkShown(name, handle.key, token)
+    this.#checkShown(credential, token)
     const known = this.#of(handle.key)
     if (version <= known.served) return undefined
     known.served = version
@@ -370,20 +370,25 @@ export class CallerAudit {
   }
 
   /** The end of a version that a process has told its callers only ever moves earlier, and is the end. */
-  #checkShown(name: string, key: string, { version, value, expiresAt }: Token): void {
+  #checkShown(credential: PlayedCredential, token: Token): void {
+    const { name, handle } = credential
+    const { version, value, expiresAt } = token
     const { clock, wallSetAt, sleptAt } = this.#process
-    const known = this.#of(key)
+    const known = this.#of(handle.key)
     const { shown } = known
     const now = this.#circumstances.now()
     // By another clock it is told anew; and of the time that a machine sleeps only the store knows, whose own clock may have been set back.
-    if (shown?.version !== version || shown.value !== value || shown.at <= Math.max(wallSetAt, sleptAt)) {
+    const isNew = shown?.version !== version || shown.value !== value
+    // What is too little to be noticed stays: the end is told as it was, and a little off.
+    const slackMs = this.#drift(credential, token).since <= Math.max(wallSetAt, sleptAt) ? UNNOTICED_SLEEP_MS : SLACK_MS
+    if (clock.wall() > expiresAt + slackMs) this.#violate(`I5: ${name} ${version} was served after the end that is told of it`)
+    if (isNew || shown.at <= Math.max(wallSetAt, sleptAt)) {
       known.shown = { version, value, expiresAt, at: now }
       return
     }
     if (expiresAt > shown.expiresAt + SLACK_MS) {
       this.#violate(`I5: the end of ${name} ${version} was put off by ${(expiresAt - shown.expiresAt).toFixed(0)} ms`)
     }
-    if (clock.wall() > shown.expiresAt + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after the end that was told of it`)
   }
 
   #checkEnd(credential: PlayedCredential, token: Token): void {
