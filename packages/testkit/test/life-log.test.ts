@@ -16,7 +16,7 @@ describe('lives', () => {
     await world.pass(10 * MINUTE)
     lives.stepped(3 * MINUTE)
     await world.pass(MINUTE)
-    lives.published('key', 1, world.timeline.now - 100, false)
+    lives.published('key', 1, world.timeline.now - 100, 14 * MINUTE - 100)
     expect(lives.drift('key', 1)).toEqual({ since: 11 * MINUTE - 100, laterMs: 0, earlierMs: 0 })
     expect(lives.isMoved('key')).toBe(false)
     await world.pass(5 * MINUTE)
@@ -30,16 +30,18 @@ describe('lives', () => {
 
   test('are over when the clock of the store stands before the grant', async () => {
     const lives = new LifeLog(() => world.timeline.now)
-    lives.published('key', 1, 0, false)
+    lives.published('key', 1, 0, 0)
     await world.pass(MINUTE)
     lives.stepped(-2 * MINUTE)
     expect(lives.drift('key', 1)).toMatchObject({ laterMs: 2 * MINUTE, earlierMs: Number.POSITIVE_INFINITY })
   })
 
-  test('count from the publication while fences run ahead of the clock of the store', async () => {
+  test('count from the fence if it was ahead of the clock of the store at the grant, and from the publication if it still is', async () => {
     const lives = new LifeLog(() => world.timeline.now)
     await world.pass(MINUTE)
-    lives.published('key', 1, 0, true)
+    lives.published('key', 1, 0, 5 * MINUTE)
     expect(lives.drift('key', 1)).toEqual({ since: 0, laterMs: MINUTE, earlierMs: 0 })
+    lives.published('key', 2, 0, MINUTE / 2)
+    expect(lives.drift('key', 2)).toEqual({ since: 0, laterMs: MINUTE / 2, earlierMs: 0 })
   })
 })

@@ -38,8 +38,14 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
     return { ...base, token }
   }
   if (snapshot.expiresInMs <= 0 || version <= rejected) return base
-  // The value that was reported here while the store was down, under a version that may be from before.
-  if (known?.reported && known.value === value) return { ...base, rejected: version }
+  // It may have been fetched before it was reported here.
+  if (value === base.reported) return { ...base, rejected: version }
   // Somebody has succeeded since whatever failed here.
-  return { ...base, failure: undefined, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } }
+  return {
+    ...base,
+    failure: undefined,
+    reported: undefined,
+    seen: version,
+    token: { value, version, renewAt, expiresAt, published: true, trusted: true },
+  }
 }

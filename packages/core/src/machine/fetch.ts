@@ -33,7 +33,8 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
     ...(vouched ? { quietUntil } : {}),
   }
   if (version < state.seen) return overtaken(state, event, policy)
-  const next: State = { ...state, token, seen: Math.max(state.seen, version), hinted: false }
+  const reported = event.value === state.reported ? undefined : state.reported
+  const next: State = { ...state, token, reported, seen: Math.max(state.seen, version), hinted: false }
   const notices = [notice({ type: 'renewed', version, lifeMs }), ...(vouched ? [notice({ type: 'vouched', version })] : [])]
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
   if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))

@@ -90,6 +90,7 @@ export function doubted(given: State, event: Moment): Step {
       : leaseDoubted(given, event)
   const { token } = state
   if (token === undefined || !token.trusted) return step(state)
-  const read = startRead({ ...state, token: { ...token, trusted: false } })
+  // Nor is it known for how long the upstream has vouched for it: the store knows that, too.
+  const read = startRead({ ...state, token: { ...token, trusted: false, quietUntil: event.now } })
   return step(read.state, notice({ type: 'doubted' }), ...read.effects)
 }

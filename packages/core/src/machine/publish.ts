@@ -17,7 +17,7 @@ export function published(state: State, event: Of<'published'>, policy: Policy):
   const superseded = publication.kind === 'superseded' && token !== undefined && publication.snapshot.version < token.version
   const mine: State =
     current && token !== undefined
-      ? { ...state, failure: undefined, token: { ...token, published: true, ...(superseded && { superseded }) } }
+      ? { ...state, failure: undefined, reported: undefined, token: { ...token, published: true, ...(superseded && { superseded }) } }
       : state
   const next = adopt({ ...mine, storeFailures: 0 }, event, publication.snapshot, policy)
   const told = publication.kind === 'accepted' ? [] : [notice({ type: 'superseded', version: publication.snapshot.version })]

@@ -34,13 +34,8 @@ export function invalidated(state: State, event: Of<'invalidated'>, policy: Poli
 /** Without the store's word a process goes by its own report. */
 export function rejectLocally(state: State, event: Moment, policy: Policy, version: Version): Step {
   const { token } = state
-  const reported = token !== undefined && version >= token.version ? ({ ...token, reported: true } as const) : token
-  return afterRejection(
-    state,
-    { ...state, token: reported, rejecting: undefined, rejected: Math.max(state.rejected, version) },
-    event,
-    policy,
-  )
+  const reported = token !== undefined && version >= token.version ? token.value : state.reported
+  return afterRejection(state, { ...state, reported, rejecting: undefined, rejected: Math.max(state.rejected, version) }, event, policy)
 }
 
 /** A rejection that took the token brings one refetch, unless something is under way that will bring it. */

@@ -18,8 +18,6 @@ export interface Held {
   readonly published: boolean
   /** The store did not take it, for something derived from the same secret or replacing it. It is served to its end, and renews nothing. */
   readonly superseded?: true
-  /** Its callers reported it while the store was down. Whatever version has the same value may be as dead. */
-  readonly reported?: true
   /** False while this node's clocks disagree about how much time has passed; one read of the store settles it. */
   readonly trusted: boolean
 }
@@ -109,6 +107,8 @@ export interface State {
   readonly failures: number
   /** Store operations in a row that failed, for the spacing of probes. */
   readonly storeFailures: number
+  /** What callers reported last while the store was down. Under whatever version it comes from there, it may be as dead. */
+  readonly reported: string | undefined
   /** What the store was told is rejected, and has not answered yet. */
   readonly rejecting: { readonly version: Version; readonly value: string } | undefined
   /** A read is under way. */
@@ -136,6 +136,7 @@ export function initialState(known: { readonly seen: Version; readonly rejected:
     unanswered: undefined,
     failures: 0,
     storeFailures: 0,
+    reported: undefined,
     rejecting: undefined,
     reading: false,
     hinted: false,

@@ -72,6 +72,24 @@ test('a value called fresh that has ended though the answer is not old is the fa
   expect(alone.state.activity).toMatchObject({ kind: 'detached' })
 })
 
+test('after a sleep a report is for the store to judge, whatever the upstream has vouched for before it', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
+  bench.fetched('a')
+  bench.publishAccepted()
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.outstanding).toEqual([])
+  bench.send({ type: 'doubted' })
+  const snapshot = emptySnapshot({ version: 20, value: 'a', renewInMs: LIFE / 4, expiresInMs: LIFE / 2, rejectedUpTo: 10 })
+  bench.must('read')
+  bench.send({ type: 'told', sentAt: bench.now, snapshot, read: true })
+  bench.now += 1
+  bench.send({ type: 'rejected', version: 20 })
+  expect(bench.must('invalidate').version).toBe(20)
+})
+
 test('while the clocks disagree the token is not served, and one read brings it back with the earlier of the two ends', () => {
   const bench = new Bench()
   bench.minted('a', 10)

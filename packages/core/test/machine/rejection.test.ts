@@ -23,25 +23,32 @@ function answer(bench: Bench, snapshot: Parameters<typeof emptySnapshot>[0]): vo
 const told = (bench: Bench) =>
   bench.done.flatMap((effect) => (effect.type === 'notify' && effect.notice.type === 'rejected' ? [effect.notice] : []))
 
-test('what was reported while the store was down is not served under another version, until somebody has fetched it here', () => {
-  const bench = new Bench()
-  bench.minted('a', 10)
-  bench.waiting = true
-  bench.send({ type: 'rejected', version: 10 })
-  bench.send({ type: 'invalidate-failed', version: bench.must('invalidate').version })
-  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
-  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
-  bench.now += 60_000
-  bench.send({ type: 'woke' })
-  const twin = emptySnapshot({ version: 20, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
-  const claim = { kind: 'fresh', snapshot: twin } as const
-  bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim, failure: undefined })
-  expect(usableToken(bench.state, bench.now)).toBeUndefined()
-  expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
-  bench.claimGranted(30, { version: 20, value: 'a', expiresInMs: LIFE })
-  bench.fetched('a')
-  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'a', version: 30 })
-})
+test.each([
+  ['nothing', undefined],
+  ['another', 'b'],
+])(
+  'what was reported while the store was down is not served under another version, with %s fetched meanwhile, until it is fetched here',
+  (_, alone) => {
+    const bench = new Bench()
+    bench.minted('a', 10)
+    bench.waiting = true
+    bench.send({ type: 'rejected', version: 10 })
+    bench.send({ type: 'invalidate-failed', version: bench.must('invalidate').version })
+    bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+    if (alone !== undefined) bench.fetched(alone, 90_000)
+    else bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
+    bench.now += 60_000
+    bench.send({ type: 'woke' })
+    const twin = emptySnapshot({ version: 20, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
+    const claim = { kind: 'fresh', snapshot: twin } as const
+    bench.send({ type: 'claimed', attempt: bench.must('claim').attempt, sentAt: bench.now, claim, failure: undefined })
+    expect(usableToken(bench.state, bench.now)).toBeUndefined()
+    expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
+    bench.claimGranted(30, { version: 20, value: 'a', expiresInMs: LIFE })
+    bench.fetched('a')
+    expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'a', version: 30 })
+  },
+)
 
 test('a rejection that took the token is told once and brings one claim', () => {
   const bench = reported()

@@ -352,8 +352,10 @@ export class CallerAudit {
   }
 
   /** How long what was at hand may be served yet, at the least, milliseconds; undefined where that cannot be said. */
-  #leftOf({ credential, held }: Caller): number | undefined {
+  #leftOf({ credential, askedAt, held }: Caller): number | undefined {
     const { handle } = credential
+    // The store is asked what a doubt is worth.
+    if (this.#of(handle.key).doubtedAt >= askedAt) return undefined
     if (
       held === undefined ||
       held.version <= Math.max(this.#of(handle.key).rejected, this.#told.get(recordKey(handle.key))?.rejectedUpTo ?? 0)

@@ -13,7 +13,7 @@ interface Life {
   readonly publishedAt: number
   /** How far the store's clock was ahead of true time at the grant, milliseconds. */
   readonly clockMs: number
-  /** While fences run ahead of the clock a life counts from the publication, not from the grant: so much is added to it, milliseconds. */
+  /** A fence that was ahead of the clock when it was granted: a life counts from there, or from the publication before, and is so much longer, milliseconds. */
   readonly lateMs: number
 }
 
@@ -36,16 +36,17 @@ export class LifeLog {
     this.#steps.push({ at: this.#now(), clockMs })
   }
 
-  /** The store has taken a version. @param isAhead whether its fence is ahead of the store's clock */
-  published(key: string, version: number, grantedAt: number, isAhead: boolean): void {
+  /** The store has taken a version. @param fenceAt the moment of the store's clock that its fence is of */
+  published(key: string, version: number, grantedAt: number, fenceAt: number): void {
     this.#newest.set(key, version)
     const now = this.#now()
     const name = `${key} ${version}`
     // Of one that was lost and published again, the grant is the same.
     const known = this.#lives.get(name)
     const from = Math.max(0, Math.min(grantedAt, now))
-    const lateMs = Math.max(isAhead ? now - from : 0, known?.lateMs ?? 0)
-    this.#lives.set(name, { grantedAt: from, publishedAt: now, clockMs: this.#clockAt(from), lateMs })
+    const clockMs = this.#clockAt(from)
+    const lateMs = Math.max(0, Math.min(now, fenceAt - clockMs) - from, known?.lateMs ?? 0)
+    this.#lives.set(name, { grantedAt: from, publishedAt: now, clockMs, lateMs })
   }
 
   /** Of a version that the store has taken; undefined for any other. */

@@ -63,7 +63,7 @@ export class OperationAudit {
   readonly #latest = new Map<string, Claimant>()
   /** When something last happened to a key that all may have heard of. */
   readonly #stirredAt = new Map<string, number>()
-  readonly #renewals = new Map<string, { readonly by: string; readonly at: number }[]>()
+  readonly #renewals = new Map<string, { readonly by: string; readonly at: number; readonly isAfterLease: boolean }[]>()
   readonly #held = new Set<HeldLease>()
   #herdsAfterLeases = 0
 
@@ -195,11 +195,13 @@ export class OperationAudit {
     if (answer === undefined || answer === 'backoff') return
     if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
     const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)
-    renewals.push({ by: process.name, at: now })
+    renewals.push({ by: process.name, at: now, isAfterLease: answer === 'held' })
     this.#renewals.set(key, renewals)
     if (renewals.length !== this.#herd) return
-    if (answer === 'held') this.#herdsAfterLeases += 1
-    if (answer === 'held' && this.#herdsAfterLeases <= CHANCE) return
+    if (renewals.some(({ isAfterLease }) => isAfterLease)) {
+      this.#herdsAfterLeases += 1
+      if (this.#herdsAfterLeases <= CHANCE) return
+    }
     this.#violate(`${this.#herd} processes come for the next ${key} within ${HERD_MS} ms`)
   }
 

@@ -265,7 +265,7 @@ class World {
         for (const watcher of this.#watchers) watcher.sent?.(key, request)
       },
       published: (key, version, request, grantedAt, before) => {
-        this.#lives.published(key, version, grantedAt, version > (EPOCH_MS + this.#timeline.now + this.#store.clockMs) * 1_000)
+        this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
         if (this.#stored.get(key) !== request.value) this.#requests.published(key, isOver(before))
         this.#stored.set(key, request.value)
         if (request.quietMs === undefined) this.#vouched.delete(key)
