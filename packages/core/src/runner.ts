@@ -155,8 +155,8 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */
-  reject(version: Version): Promise<void> {
-    this.#dispatch({ type: 'rejected', version })
+  reject({ version, value }: Pick<Token, 'version' | 'value'>): Promise<void> {
+    this.#dispatch({ type: 'rejected', version, value })
     return this.#when(({ rejecting, activity }) => rejecting === undefined || activity.kind === 'closed')
   }
 

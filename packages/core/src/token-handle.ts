@@ -129,7 +129,7 @@ class Handle implements TokenHandle {
   }
 
   async reject(token: Token): Promise<void> {
-    if (typeof token?.version === 'number') await this.#current()?.reject(token.version)
+    if (typeof token?.version === 'number') await this.#current()?.reject(token)
   }
 
   /** Callers who wait as one get one and the same promise: this must not put another around it. */

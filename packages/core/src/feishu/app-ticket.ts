@@ -1,6 +1,6 @@
 import { isTokenError, TokenError } from '../errors.ts'
 import { decodeFailure, encodeFailure, MissingDependency } from '../failure.ts'
-import type { Kernel } from '../kernel.ts'
+import type { Inside } from '../inside.ts'
 import { fetchDeadline } from '../machine/policy.ts'
 import type { Snapshot, Version } from '../store.ts'
 
@@ -36,7 +36,7 @@ export interface PushedTicket extends AppTicket {
 }
 
 export interface AppTicketOptions {
-  readonly kernel: Kernel
+  readonly kernel: Inside
   readonly appId: string
   /** Key of the ticket's record. */
   readonly key: string
@@ -108,7 +108,11 @@ export class AppTickets {
    * @throws MissingDependency when the fleet has none
    * @throws TokenError `STORE_UNAVAILABLE` when this process has none and cannot ask
    */
-  async current(detached: boolean): Promise<AppTicket> {
+  current(detached: boolean): Promise<AppTicket> {
+    return this.#options.kernel.track(this.#current(detached))
+  }
+
+  async #current(detached: boolean): Promise<AppTicket> {
     let failure: unknown
     if (!detached) failure = await this.#refresh().catch((error: unknown) => error)
     const usable = this.#usable()
@@ -118,7 +122,11 @@ export class AppTickets {
   }
 
   /** The upstream refuses this ticket: nobody shall send it again. */
-  async reject(version: Version): Promise<void> {
+  reject(version: Version): Promise<void> {
+    return this.#options.kernel.track(this.#reject(version))
+  }
+
+  async #reject(version: Version): Promise<void> {
     const { kernel, key } = this.#options
     this.#rejectedUpTo = Math.max(this.#rejectedUpTo, version)
     if (this.#newest?.version === version) this.#bury(this.#newest.id)
@@ -219,7 +227,7 @@ export class AppTickets {
             .then(() => this.#usable() !== undefined && moot.abort())
         }
         if (woken) wake()
-        await this.#requestResend(AbortSignal.any([signal, moot.signal]))
+        await kernel.track(this.#requestResend(AbortSignal.any([signal, moot.signal])))
         // Those who wait are to be told something else now: whoever looks again will say it.
         if (couldAsk !== (this.#unasked === undefined)) return
         const growing = Math.min(LONGEST_POLL_MS, FIRST_POLL_MS * 2 ** Math.min(round, 10)) * (0.5 + kernel.random.fraction() / 2)

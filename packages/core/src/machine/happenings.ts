@@ -48,8 +48,8 @@ export type Happening =
   /** A snapshot that came with the answer to a read or a settle. */
   | { readonly type: 'told'; readonly sentAt: number; readonly snapshot: Snapshot; readonly read: boolean }
   | { readonly type: 'read-failed' }
-  /** A caller reports that this version is refused. */
-  | { readonly type: 'rejected'; readonly version: Version }
+  /** A caller reports that this version is refused, and the value that it had. */
+  | { readonly type: 'rejected'; readonly version: Version; readonly value?: string }
   | { readonly type: 'invalidated'; readonly version: Version; readonly sentAt: number; readonly snapshot: Snapshot }
   | { readonly type: 'invalidate-failed'; readonly version: Version }
   /** A hint; without a version, some hints may have been lost. */

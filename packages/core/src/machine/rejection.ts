@@ -8,7 +8,10 @@ import { notice, prepend, step } from './step.ts'
 
 export function rejected(state: State, event: Of<'rejected'>, policy: Policy): Step {
   const { token } = state
-  if (token === undefined || (event.version !== token.version && event.version !== token.formerly)) return step(state)
+  if (token === undefined) return step(state)
+  // The same value has come under a newer version since: it is as dead, unless the upstream has vouched for it just now.
+  const isTwin = event.value === token.value && event.version < token.version
+  if (event.version !== token.version && event.version !== token.formerly && !isTwin) return step(state)
   const { version } = token
   if (version <= state.rejected || state.rejecting !== undefined) return step(state)
   if (event.now < (token.quietUntil ?? Number.NEGATIVE_INFINITY)) return step(state)

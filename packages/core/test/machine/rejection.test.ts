@@ -23,6 +23,23 @@ function answer(bench: Bench, snapshot: Parameters<typeof emptySnapshot>[0]): vo
 const told = (bench: Bench) =>
   bench.done.flatMap((effect) => (effect.type === 'notify' && effect.notice.type === 'rejected' ? [effect.notice] : []))
 
+test('a report of an older version is about the one that has the same value now, unless the upstream has vouched for that just now', () => {
+  for (const [value, isVouched, isTold] of [
+    ['a', false, true],
+    ['another', false, false],
+    ['a', true, false],
+  ] as const) {
+    const bench = new Bench()
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, ...(isVouched && { rejectedUpTo: 10 }) })
+    bench.fetched('a')
+    bench.publishAccepted()
+    bench.send({ type: 'rejected', version: 10, value })
+    expect(bench.take('invalidate')?.version).toBe(isTold ? 20 : undefined)
+  }
+})
+
 test.each([
   ['nothing', undefined],
   ['another', 'b'],
