@@ -86,8 +86,9 @@ interface Known {
   newest: number
   /** Values that were reported, and whose report was taken; with when the upstream had last given them out. */
   reported: ReadonlyMap<string, number>
-  /** When it last set out to fetch one. */
+  /** When it may have set out to fetch the next one, and when it set out for what it fetched last. */
   begunAt: number | undefined
+  fetchedFrom: number | undefined
   /** When the process itself has fetched a token that it may still serve. */
   fetchedAt: number | undefined
   /** What it needs did not come in time: that is told to callers who have just come, too. */
@@ -260,6 +261,7 @@ export class CallerAudit {
       known.isWaitedFor = false
     }
     if (event.type === 'granted' || event.type === 'detached') known.begunAt = this.#circumstances.now()
+    if (event.type === 'renewed') known.fetchedFrom = known.begunAt
     if (event.type === 'blocked' || event.type === 'backoff') known.isWaitedFor ||= event.failure.code === 'TIMEOUT'
     switch (event.type) {
       case 'doubted': {
@@ -311,6 +313,7 @@ export class CallerAudit {
       newest: 0,
       reported: new Map(),
       begunAt: undefined,
+      fetchedFrom: undefined,
       fetchedAt: undefined,
       isWaitedFor: false,
       isAlone: false,
@@ -421,7 +424,7 @@ export class CallerAudit {
   /** Of what no store has taken: the upstream has the only clock that it went by. It may have given the same to somebody else since. */
   #drift({ handle, givenOut }: PlayedCredential, { value, version }: Token): Drift {
     const at = givenOut?.(value)?.at ?? Number.NEGATIVE_INFINITY
-    const since = Math.min(at, this.#of(handle.key).begunAt ?? at)
+    const since = Math.min(at, this.#of(handle.key).fetchedFrom ?? at)
     return this.#circumstances.drift(recordKey(handle.key), version) ?? { since, laterMs: 0, earlierMs: 0 }
   }
 
