@@ -41,6 +41,36 @@ test('whatever goes wrong with tickets, tenants, users and the platform, nothing
   expect(feishuApp().faults.filter((fault) => counts.has(`fault upstream ${fault}`)).length).toBeGreaterThan(10)
 }, 300_000)
 
+test('a user is forgotten, and authorises again', async () => {
+  const plan = [{ at: 30 * 60_000, forMs: 1, on: 'upstream', kind: 'forgotten' }] as const
+  const { history, violations, counts } = await simulate({
+    seed: 1,
+    hours: 2,
+    plan,
+    scenario: feishuApp(),
+    store: (clock) => memoryStore({ clock }),
+  })
+  expect(violations).toEqual([])
+  expect(counts.get('fault upstream forgotten')).toBe(1)
+  const forgottenAt = history.findIndex((line) => line.endsWith('user 0 is forgotten'))
+  expect(forgottenAt).toBeGreaterThan(0)
+  expect(history.slice(forgottenAt).some((line) => line.endsWith('user 0 authorises'))).toBe(true)
+  expect(feishuApp({ users: 0 }).faults).not.toContain('forgotten')
+})
+
+test('an authorisation is not taken for done because another process has renewed the login from before under a clock that was set back', async () => {
+  const at = 7_767_719
+  const misled = [0, 1, 2].map((node) => ({ at: at - 1_000, forMs: 10_000, on: 'process', kind: 'misled', node, byMs: 0 }) as const)
+  const plan = [
+    { at: at - 2_000, forMs: 30_000, on: 'upstream', kind: 'slow' },
+    ...misled,
+    { at: at + 200, forMs: 600_000, on: 'store', kind: 'clock-back', byMs: 600_000 },
+  ] as const
+  const scenario = feishuApp({ tenants: 0 })
+  const { violations } = await simulate({ seed: 59, nodes: 3, hours: 3, plan, scenario, store: (clock) => memoryStore({ clock }) })
+  expect(violations).toEqual([])
+})
+
 describe('the ledger of logins finds out', () => {
   let now = 0
   const violations: string[] = []
@@ -169,6 +199,125 @@ describe('the ledger of logins finds out', () => {
     ledger.answered(refresh, spending)
     ledger.refresh(refresh, undefined, spending)
     ledger.refresh(refresh, undefined, late)
+    expect(violations).toEqual([])
+  })
+
+  const loses = forgets
+  const takes = (token: unknown) => {
+    for (const watcher of watchers) {
+      watcher.sent?.(...stored(token))
+      watcher.published?.(...stored(token), 0)
+    }
+  }
+  const empties = () => {
+    for (const watcher of watchers) watcher.published?.('key', { value: '{"access":""}', renewInMs: 0, expiresInMs: 0 }, 0)
+  }
+
+  const NEVER_TAKEN = 'an authorisation is said to be done, and the store never took it'
+  const authorizations: Readonly<Record<string, [string[], (ledger: LoginLedger, token: unknown) => void]>> = {
+    'and was': [[], (_, token) => takes(token)],
+    'and was not': [[NEVER_TAKEN], () => {}],
+    'and went from one login to its successor at once': [[], (ledger, token) => takes(ledger.refresh(String(token)).refresh_token)],
+    'and a later authorisation has taken its place': [[], (ledger) => takes(ledger.exchange(ledger.code('user')).refresh_token)],
+    'and the store has lost it': [[], () => loses()],
+  }
+  test.each(Object.entries(authorizations))('an authorisation that is said to be done, %s', (_, [expected, before]) => {
+    const { ledger } = login()
+    const code = ledger.code('user')
+    const calledAt = now
+    now += 100
+    const { refresh_token } = ledger.exchange(code)
+    before(ledger, refresh_token)
+    now += 100
+    ledger.authorized(code, calledAt)
+    expect(violations).toEqual(expected)
+  })
+
+  test('an authorisation that is said to be done, whose code nobody has exchanged', () => {
+    const { ledger, refresh } = login()
+    takes(refresh)
+    ledger.authorized(ledger.code('user'), now)
+    expect(violations).toEqual(['an authorisation is said to be done whose code nobody has exchanged'])
+  })
+
+  test('a user who is said to be forgotten, and whose login is still in the store, unless the store has lost that', () => {
+    const { ledger, refresh } = login()
+    ledger.forgetting('user')()
+    takes(refresh)
+    now += 100
+    expect(violations).toEqual([])
+    const lost = ledger.forgetting('user')
+    loses()
+    lost()
+    expect(violations).toEqual([])
+    now += 100
+    ledger.forgetting('user')()
+    expect(violations).toEqual(['user is said to be forgotten, and the store never took it'])
+    now += 100
+    const again = ledger.forgetting('user')
+    empties()
+    again()
+    expect(violations).toHaveLength(1)
+  })
+
+  /** A user who was logged in, and has been forgotten. */
+  function forgotten() {
+    const { ledger, refresh } = login()
+    takes(refresh)
+    const { access_token, refresh_token } = ledger.refresh(refresh)
+    takes(refresh_token)
+    now += 60_000
+    const isDone = ledger.forgetting('user')
+    empties()
+    const isOfIt = isDone()
+    now += 60_000
+    expect(violations).toEqual([])
+    return { ledger, token: String(refresh_token), isOfIt: () => isOfIt(String(access_token)) }
+  }
+
+  test('a login that was forgotten and is refreshed all the same, unless its process stood still or went by a lease of another clock', () => {
+    const { ledger, token } = forgotten()
+    pausedAt = now - 60_000
+    ledger.sent(token, spender)
+    pausedAt = Number.NEGATIVE_INFINITY
+    now += 10_000
+    expect(violations).toEqual([])
+    ledger.sent(token, spender)
+    expect(violations).toEqual(['a login was refreshed after it had been forgotten'])
+    for (const watcher of watchers) watcher.clockSet?.()
+    now += 10_000
+    ledger.sent(token, spender)
+    expect(violations).toHaveLength(1)
+  })
+
+  test('a login that was forgotten and is in the store again, unless the store has lost that', () => {
+    const { token, isOfIt, ledger } = forgotten()
+    expect(isOfIt()).toBe(true)
+    takes(token)
+    expect(violations).toEqual(['the store has taken a login of user that was forgotten'])
+    takes(ledger.exchange(ledger.code('user')).refresh_token)
+    expect(violations).toHaveLength(1)
+    loses()
+    expect(isOfIt()).toBe(false)
+    takes(token)
+    expect(violations).toHaveLength(1)
+  })
+
+  test('nothing of those who go on from what the store had lost before it was forgotten', () => {
+    const { ledger, refresh } = login()
+    takes(refresh)
+    const { refresh_token } = ledger.refresh(refresh)
+    now += 100
+    loses()
+    now += 60_000
+    const isDone = ledger.forgetting('user')
+    empties()
+    const isOfIt = isDone()
+    now += 60_000
+    ledger.sent(String(refresh_token), spender)
+    const { access_token } = ledger.refresh(String(refresh_token))
+    takes(refresh_token)
+    expect(isOfIt(String(access_token))).toBe(false)
     expect(violations).toEqual([])
   })
 

@@ -25,19 +25,28 @@ const LAST_CALL_MS = 1_000
 const PATIENCE_MS = 60_000
 /** Somebody who is logged in authorises once more so often, milliseconds. */
 const COMES_BACK_MS = { min: 10 * 60_000, max: 3 * 3_600_000 }
+/** Somebody who was forgotten authorises again after so long, milliseconds. */
+const AWAY_MS = { min: 1_000, max: 5 * 60_000 }
+
+/** The users of the app are forgotten. */
+const FORGOTTEN = 'forgotten'
 
 /** A store app of Feishu or Lark: app tickets pushed to one process at a time, and what is minted from them, over the platform's own endpoints. */
 export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Scenario {
   const tenantKeys = Array.from({ length: tenants }, (_, index) => `tenant ${index}`)
   const userIds = Array.from({ length: users }, (_, index) => `user ${index}`)
   return {
-    faults: PLATFORM_FAULTS,
+    faults: users > 0 ? [...PLATFORM_FAULTS, FORGOTTEN] : PLATFORM_FAULTS,
     begin(surroundings) {
       const receivers: Receiver[] = []
       const platform = new SimulatedPlatform(surroundings, APP, () => receivers)
       const people = new Map(userIds.map((userId) => [userId, new Person(surroundings, platform, userId, receivers)]))
       return {
-        trouble: (fault) => platform.trouble(fault as PlatformFault),
+        trouble(fault) {
+          if (fault !== FORGOTTEN) return platform.trouble(fault as PlatformFault)
+          for (const person of people.values()) person.isForgotten()
+          return () => {}
+        },
         start(process) {
           const tokens = openTokens(process, platform, surroundings)
           receivers[process.index] = { process, tokens }
@@ -51,7 +60,8 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
             ...userIds.map((userId): PlayedCredential => {
               const failed = (error: unknown) => people.get(userId)?.isTold(error)
               const [worth, givenOut] = [(value: string) => logins.worth(value), (value: string) => logins.givenOut(value)]
-              return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, failed }
+              const given = (value: string) => people.get(userId)?.isServed(process, value)
+              return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, given, failed }
             }),
           ]
         },
@@ -124,6 +134,8 @@ class Person {
   readonly #receivers: readonly Receiver[]
   readonly #draws: Draws
   #isAtIt = false
+  /** By process, in one of its lives: whether a value is of what it has forgotten last. */
+  readonly #forgotten = new Map<PlayedProcess, (access: string) => boolean>()
 
   constructor(surroundings: Surroundings, platform: SimulatedPlatform, userId: string, receivers: readonly Receiver[]) {
     this.#surroundings = surroundings
@@ -138,6 +150,36 @@ class Person {
   /** A caller of some process was told something. */
   isTold(error: unknown): void {
     if (isTokenError(error) && error.code === 'REAUTHORIZATION_REQUIRED') this.#authorizeIn(this.#draws.spread(1_000, 60_000))
+  }
+
+  /** Some process takes the tokens from the fleet. */
+  isForgotten(): void {
+    const { struck, violate, note } = this.#surroundings
+    const up = this.#receivers.filter(({ process }) => process.isUp())
+    if (up.length === 0) return
+    const { process, tokens } = this.#draws.pick(up)
+    note(`${this.#userId} is to be forgotten by n${process.index}`)
+    struck(FORGOTTEN)
+    const isDone = this.#platform.logins.forgetting(this.#userId)
+    tokens
+      .user(this.#userId)
+      .forget()
+      .then(
+        () => {
+          note(`${this.#userId} is forgotten`)
+          this.#forgotten.set(process, isDone())
+        },
+        (error: unknown) => {
+          if (process.isUp() && !isTokenError(error)) violate(`forget() rejected with ${String(error)}`)
+        },
+      )
+      .finally(() => this.#authorizeIn(this.#draws.spread(AWAY_MS.min, AWAY_MS.max)))
+  }
+
+  /** A caller of a process was given this. Whoever has forgotten it serves it no more; others do until they have heard of it. */
+  isServed(process: PlayedProcess, access: string): void {
+    if (this.#forgotten.get(process)?.(access) !== true) return
+    this.#surroundings.violate(`n${process.index} serves a login of ${this.#userId} that it has forgotten itself`)
   }
 
   #comeBack(): void {
@@ -166,7 +208,7 @@ class Person {
   }
 
   #authorize(end: (again: boolean) => void): void {
-    const { violate, note } = this.#surroundings
+    const { now, violate, note } = this.#surroundings
     const up = this.#receivers.filter(({ process }) => process.isUp())
     if (up.length === 0) {
       end(true)
@@ -174,11 +216,17 @@ class Person {
     }
     const { process, tokens } = this.#draws.pick(up)
     note(`${this.#userId} authorises`)
+    const { logins } = this.#platform
+    const code = logins.code(this.#userId)
+    const calledAt = now()
     tokens
       .user(this.#userId)
-      .authorize({ code: this.#platform.logins.code(this.#userId) })
+      .authorize({ code })
       .then(
-        () => end(false),
+        () => {
+          logins.authorized(code, calledAt)
+          end(false)
+        },
         (error: unknown) => {
           if (process.isUp() && !isTokenError(error)) violate(`authorize() rejected with ${String(error)}`)
           end(true)

@@ -16,7 +16,18 @@ const SHARED_MS = 1_000
 /** What one authorisation has led to. All of it ends when a used refresh token is used again. */
 interface Family {
   readonly userId: string
+  /** Grows with each authorisation. */
+  readonly number: number
   isRevoked: boolean
+  /** When the store last took a login of it. */
+  storedAt?: number
+}
+
+/** What a user had when `forget()` was called, and is to be served and refreshed no more. Moments are true time, milliseconds. */
+interface Forgotten {
+  /** Of the last authorisation. */
+  readonly number: number
+  readonly calledAt: number
 }
 
 /** Who sends a refresh token. */
@@ -77,21 +88,35 @@ export class LoginLedger {
   #lostAt = Number.NEGATIVE_INFINITY
   /** By user: when the store last took a login. */
   readonly #publishedAt = new Map<string, number>()
+  /** By code: what it was exchanged for. */
+  readonly #exchanged = new Map<string, Family>()
+  /** By user, the last one. */
+  readonly #forgotten = new Map<string, Forgotten>()
+  /** By user: the store's key, once it is known. */
+  readonly #keys = new Map<string, string>()
+  /** By the store's key: when it last took something that is no login. */
+  readonly #emptiedAt = new Map<string, number>()
+  #clockSetAt = Number.NEGATIVE_INFINITY
 
   constructor(surroundings: LoginSurroundings) {
     this.#surroundings = surroundings
     surroundings.watchStore({
-      sent: (_, { value }) => {
+      sent: (key, { value }) => {
         const token = this.#storedIn(value)
-        if (token !== undefined) token.sharedAt ??= surroundings.now()
+        if (token === undefined) return
+        token.sharedAt ??= surroundings.now()
+        this.#keys.set(token.family.userId, key)
       },
-      published: (_, { value }) => this.#published(value),
+      published: (key, { value }) => this.#published(key, value),
       lost: () => {
         this.#lostAt = surroundings.now()
         for (const token of this.#refresh.values()) {
           delete token.publishedAt
           delete token.spentAt
         }
+      },
+      clockSet: () => {
+        this.#clockSetAt = surroundings.now()
       },
     })
   }
@@ -107,7 +132,44 @@ export class LoginLedger {
     const userId = this.#codes.get(code)
     if (userId === undefined) return { code: 20_003, error_description: 'the code was used' }
     this.#codes.delete(code)
-    return this.#grant({ userId, isRevoked: false }, access)
+    const family: Family = { userId, number: ++this.#count, isRevoked: false }
+    this.#exchanged.set(code, family)
+    return this.#grant(family, access)
+  }
+
+  /** Somebody is told that the authorisation with this code is done: the fleet has it, or a later one. */
+  authorized(code: string, calledAt: number): void {
+    const { violate } = this.#surroundings
+    const family = this.#exchanged.get(code)
+    if (family === undefined) violate('an authorisation is said to be done whose code nobody has exchanged')
+    else if (this.#lostAt < calledAt && !this.#isStored(family, calledAt)) {
+      violate('an authorisation is said to be done, and the store never took it')
+    }
+  }
+
+  /**
+   * What `forget()` is about to take from the fleet.
+   * @returns to be called when it has resolved; says of a value whether it is of what was taken, as long as the store knows that
+   */
+  forgetting(userId: string): () => (access: string) => boolean {
+    const { now, violate } = this.#surroundings
+    const [number, calledAt] = [this.#count, now()]
+    // What the store had lost by then others may have under versions that are above anything it has granted since: they go on from it.
+    const isStored = this.#lostAt < (this.#publishedAt.get(userId) ?? Number.NEGATIVE_INFINITY)
+    return () => {
+      if (this.#lostAt >= calledAt) return () => false
+      if (isStored) this.#forgotten.set(userId, { number, calledAt })
+      const emptiedAt = this.#emptiedAt.get(this.#keys.get(userId) ?? '')
+      // Of a user who never was logged in the key is not known.
+      const isTaken = (emptiedAt !== undefined && emptiedAt >= calledAt) || this.#isFollowed(userId, number)
+      if (this.#keys.has(userId) && !isTaken) violate(`${userId} is said to be forgotten, and the store never took it`)
+      const at = now()
+      return (access) => {
+        const given = this.#access.get(access)
+        if (given === undefined || given.family.number > number || this.#lostAt >= calledAt) return false
+        return isStored || given.givenOut.at <= at
+      }
+    }
   }
 
   /** Whose refresh token it is; the empty string for what was never given out. */
@@ -129,6 +191,10 @@ export class LoginLedger {
     if (successor?.publishedAt !== undefined && now() - successor.publishedAt > seenWithinMs(spending)) {
       violate('a refresh token was used again although its successor is in the store')
     }
+    const forgotten = this.#whenForgotten(token.family)
+    // Whoever stood still, or goes by a lease that the store has let go, has not heard of it.
+    const isUnheard = (calledAt: number) => Math.max(by.pausedAt(), this.#clockSetAt) >= calledAt - LOST_LEASE_MS
+    if (forgotten !== undefined && !isUnheard(forgotten.calledAt)) violate('a login was refreshed after it had been forgotten')
     token.spentAt = now()
     return spending
   }
@@ -222,11 +288,35 @@ export class LoginLedger {
     }
   }
 
-  #published(stored: string): void {
+  #published(key: string, stored: string): void {
+    const { now, violate } = this.#surroundings
     const token = this.#storedIn(stored)
-    if (token === undefined) return
-    token.publishedAt = this.#surroundings.now()
-    this.#publishedAt.set(token.family.userId, token.publishedAt)
+    if (token === undefined) {
+      this.#emptiedAt.set(key, now())
+      for (const [userId, its] of this.#keys) if (its === key) this.#publishedAt.set(userId, now())
+      return
+    }
+    const { family } = token
+    token.publishedAt = now()
+    family.storedAt = now()
+    this.#publishedAt.set(family.userId, now())
+    if (this.#whenForgotten(family) !== undefined) violate(`the store has taken a login of ${family.userId} that was forgotten`)
+  }
+
+  /** Whether the store has taken this login, or one of a later authorisation, since a moment. */
+  #isStored({ userId, number, storedAt = Number.NEGATIVE_INFINITY }: Family, since: number): boolean {
+    return storedAt >= since || this.#isFollowed(userId, number)
+  }
+
+  /** Whether the store has taken a login of a later authorisation. */
+  #isFollowed(userId: string, number: number): boolean {
+    return [...this.#exchanged.values()].some((each) => each.userId === userId && each.number > number && each.storedAt !== undefined)
+  }
+
+  /** When this login was forgotten, as far as the store has not lost that. */
+  #whenForgotten({ userId, number }: Family): Forgotten | undefined {
+    const forgotten = this.#forgotten.get(userId)
+    return forgotten !== undefined && number <= forgotten.number && this.#lostAt < forgotten.calledAt ? forgotten : undefined
   }
 
   #storedIn(stored: string): RefreshToken | undefined {

@@ -25,6 +25,8 @@ export interface PlayedCredential {
   givenOut?(value: string): GivenOut | undefined
   /** Each fetch uses up a secret that the last one brought. Default false. */
   readonly rotates?: boolean
+  /** A caller was given this value. */
+  readonly given?: (value: string) => void
   /** A caller was told that there is none. */
   readonly failed?: (error: unknown) => void
 }
@@ -72,6 +74,8 @@ export interface StoreWatcher {
   rejected?(key: string, value: string): void
   /** What it had acknowledged may be gone. */
   lost?(): void
+  /** Its clock was set: no lease of now can be relied on. */
+  clockSet?(): void
 }
 
 /** Several scenarios in one world, all troubled by the same. */

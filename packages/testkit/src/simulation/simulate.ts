@@ -320,6 +320,7 @@ class World {
     this.#leases.doubt()
     this.#requests.forgot()
     this.#lives.stepped(this.#store.clockMs)
+    for (const watcher of this.#watchers) watcher.clockSet?.()
   }
 
   #count(what: string, by = 1): void {

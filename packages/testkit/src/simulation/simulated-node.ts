@@ -286,6 +286,7 @@ export class SimulatedNode {
     if (news !== undefined) this.#telling.note(`${this.process.name} ${credential.name} serves ${news} ${value.slice(0, 12)}`)
     const worth = credential.worth(value)
     this.#telling.count(`served ${worth}`)
+    credential.given?.(value)
     return worth
   }
 
