@@ -1,5 +1,5 @@
 import { memoryStore } from '@tokenwell/store-memory'
-import { mintedToken, type SimulationOptions, shrink, simulate } from '@tokenwell/testkit'
+import { mintedToken, type Scenario, type SimulationOptions, shrink, simulate } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
 import { storeWith } from '../../store-memory/src/memory-store.ts'
 import * as rules from '../../store-memory/src/record.ts'
@@ -39,6 +39,30 @@ test('a world in which something is wrong is made small, and what is left goes w
   const again = await simulate(options)
   expect(again.history).toEqual(report.history)
 }, 300_000)
+
+test('another thing that goes wrong is not what is made small', async () => {
+  const telling: Scenario = {
+    faults: ['one', 'other'],
+    begin(surroundings) {
+      const begun = scenario.begin(surroundings)
+      const names: Readonly<Record<string, string>> = { one: 'came', other: 'went' }
+      return {
+        start: (process) => begun.start(process),
+        trouble(fault) {
+          const { now, violate } = surroundings
+          // The same whenever it is, and whoever does it.
+          violate(`n${Math.floor(now()) % 5}: n0.x${Math.floor(now()).toString(36)}.1 ${names[fault]} ${now()} ms late`)
+          return () => {}
+        },
+      }
+    },
+  }
+  const at = (minutes: number, kind: string) => ({ at: minutes * 60_000 + minutes, forMs: 60_000, on: 'upstream', kind }) as const
+  const plan = [at(10, 'one'), at(11, 'one'), at(12, 'other'), at(13, 'other'), at(14, 'other')]
+  const { report } = await shrink({ seed: 1, scenario: telling, plan, hours: 1, store: (clock) => memoryStore({ clock }) })
+  expect(report.plan.map(({ kind }) => kind)).toEqual(['one'])
+  expect(report.violations).toHaveLength(1)
+}, 60_000)
 
 test('the search ends where it is told to, with what it has', async () => {
   const { options, report, runs } = await shrink(await firstWrong(), { runs: 3 })

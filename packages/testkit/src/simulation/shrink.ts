@@ -12,16 +12,17 @@ export interface Shrunk {
 }
 
 /**
- * Looks for the least that still goes wrong: fewer troubles, shorter ones, fewer processes, fewer hours. At most `runs` worlds are played.
- * Default 400.
+ * Looks for the least in which the same still goes wrong, the first violation of the world: fewer troubles, shorter ones, fewer processes, fewer
+ * hours. At most `runs` worlds are played. Default 400.
  *
  * @param options of a simulation that reports violations
  * @throws RangeError when the simulation reports none
  */
 export async function shrink(options: SimulationOptions, { runs = 400 }: { readonly runs?: number } = {}): Promise<Shrunk> {
-  const search = new Search(runs)
   const first = await simulate(options)
-  if (first.violations.length === 0) throw new RangeError(`shrink: seed ${options.seed} reports no violation`)
+  const [worst] = first.violations
+  if (worst === undefined) throw new RangeError(`shrink: seed ${options.seed} reports no violation`)
+  const search = new Search(runs, kindOf(worst))
   let least: Found = { options: { ...options, plan: first.plan }, report: first }
   least = await search.fewerTroubles(least)
   least = await search.shorterTroubles(least)
@@ -37,9 +38,12 @@ interface Found {
 class Search {
   played = 0
   readonly #limit: number
+  /** What goes wrong: another thing that does is another search. */
+  readonly #kind: string
 
-  constructor(limit: number) {
+  constructor(limit: number, kind: string) {
     this.#limit = limit
+    this.#kind = kind
   }
 
   /** Leaves out ever smaller parts of the plan. */
@@ -86,6 +90,14 @@ class Search {
     if (this.played >= this.#limit) return undefined
     this.played += 1
     const report = await simulate(options)
-    return report.violations.length > 0 ? { options, report } : undefined
+    return report.violations.some((violation) => kindOf(violation) === this.#kind) ? { options, report } : undefined
   }
+}
+
+/** What a violation says without its moment, and without the names of processes and attempts and the numbers in it. */
+function kindOf(violation: string): string {
+  return violation
+    .replace(/^[\d.]+ s: /, '')
+    .replace(/\bn\d+(?:\.\w+)*/g, 'n')
+    .replace(/\d+/g, '0')
 }
