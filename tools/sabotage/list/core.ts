@@ -54,7 +54,7 @@ const knowledge: readonly Mutation[] = [
   {
     name: 'lease-ends-at-once',
     file: `${MACHINE}/hearsay.ts`,
-    find: 'afterLease(event, sentAt + snapshot.lease.expiresInMs)',
+    find: 'afterOthers(event, sentAt + snapshot.lease.expiresInMs)',
     replace: 'sentAt + snapshot.lease.expiresInMs',
     breaks: 'Processes that have looked again while they wait for a lease to run out claim in the same instant.',
     unit: machine,
@@ -167,8 +167,8 @@ const claims: readonly Mutation[] = [
   {
     name: 'seen-not-sent',
     file: `${MACHINE}/starts.ts`,
-    find: 'seen: state.seen,',
-    replace: 'seen: 0,',
+    find: 'seen,\n    rejected: spent,',
+    replace: 'seen: 0,\n    rejected: spent,',
     breaks: 'A store that has lost data grants a fence below what the process has served.',
     unit: machine,
     simulation: true,
@@ -213,7 +213,7 @@ const claims: readonly Mutation[] = [
   {
     name: 'shared-backoff-ignored',
     file: `${MACHINE}/claim.ts`,
-    find: 'const retryAt = Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS)',
+    find: 'const retryAt = afterOthers(event, Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS))',
     replace: 'const retryAt = event.now + SOONEST_MS',
     breaks: 'A process claims ten times a second while the fleet waits out a failure.',
     unit: machine,
@@ -343,8 +343,8 @@ const fetches: readonly Mutation[] = [
   {
     name: 'life-from-the-arrival',
     file: `${MACHINE}/fetch.ts`,
-    find: 'Math.max(event.sentAt + event.expiresInMs - event.now, rotating ? 1 : 0)',
-    replace: 'Math.max(event.expiresInMs, rotating ? 1 : 0)',
+    find: 'Math.max(0, event.sentAt + event.expiresInMs - event.now)',
+    replace: 'Math.max(0, event.expiresInMs)',
     breaks: 'The life of a token counts from its arrival, not from the request.',
     unit: machine,
     simulation: true,
