@@ -13,6 +13,8 @@ export type Rules = Pick<typeof recordRules, 'snapshot' | 'claim' | 'publish' | 
 export interface MemoryStore extends TokenStore {
   /** Remembers every record as it is. The function it returns puts them all back, as a failover to a replica that lagged would: for tests. */
   checkpoint(): () => void
+  /** Forgets one record, as if it had never been, which an eviction or a hand in the database does: for tests. */
+  lose(key: string): void
 }
 
 /** Records of this process only, gone when it ends: the embedded default, and the executable reference of the store contract. */
@@ -136,6 +138,10 @@ export function storeWith(rules: Rules, { clock = { wall: Date.now } }: MemorySt
         entries.clear()
         for (const [key, entry] of remembered) entries.set(key, entry)
       }
+    },
+
+    lose(key) {
+      entries.delete(key)
     },
   }
 }

@@ -159,3 +159,16 @@ test('writes forget old records faster than they make new ones', async () => {
   const snapshots = await store.read(keys, operation())
   expect(snapshots.filter((snapshot) => snapshot.version > 0)).toEqual([])
 })
+
+test('a record that is lost is as if it had never been, and the others stay', async () => {
+  const { store, now } = setup()
+  await publish(store, 'one', now())
+  await publish(store, 'other', now() + 1)
+  store.lose('one')
+  store.lose('none')
+  expect(await version(store, 'one')).toBe(0)
+  expect(await version(store, 'other')).toBe(now() + 1)
+  await writeElsewhere(store, now() + 2)
+  expect(await version(store, 'other')).toBe(now() + 1)
+  expect((await store.claim('one', 'a', { leaseMs: 1_000, seen: 0, rejected: 0 }, operation())).kind).toBe('granted')
+})

@@ -303,6 +303,16 @@ describe('the ledger of logins finds out', () => {
     expect(violations).toHaveLength(1)
   })
 
+  test('nothing less because another record is lost', () => {
+    const { token } = forgotten()
+    for (const watcher of watchers) watcher.lost?.('another key')
+    takes(token)
+    expect(violations).toEqual(['the store has taken a login of user that was forgotten'])
+    for (const watcher of watchers) watcher.lost?.('key')
+    takes(token)
+    expect(violations).toHaveLength(1)
+  })
+
   test('nothing of those who go on from what the store had lost before it was forgotten', () => {
     const { ledger, refresh } = login()
     takes(refresh)

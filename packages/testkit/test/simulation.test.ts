@@ -83,7 +83,7 @@ test('whatever goes wrong, nothing is that must not be', async () => {
     for (const [what, count] of report.counts) counts.set(what, (counts.get(what) ?? 0) + count)
   }
   expect(wrong).toEqual([])
-  for (const kind of ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'replaced']) {
+  for (const kind of ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'emptied', 'replaced']) {
     expect(counts.get(`fault store ${kind}`), kind).toBeGreaterThan(8)
   }
   for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled']) {
@@ -112,6 +112,27 @@ test('a process that goes its own way is found out in the end, as is what the st
   const atTheEnd = violations.map((violation) => violation.replace(/^[^:]*: |\d{9,}/g, ''))
   expect(atTheEnd).toContain('2 tokens are served of token long after everything was right again')
 }, 60_000)
+
+test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {
+  const plan = [{ at: 10 * MINUTE, forMs: 0, on: 'store', kind: 'row-lost', byMs: 0 }] as const
+  const scenario = together(mintedToken({ name: 'one' }), mintedToken({ name: 'other' }))
+  const { history, violations, counts } = await play({ plan, scenario })
+  expect(violations).toEqual([])
+  expect(counts.get('fault store row-lost')).toBe(1)
+  expect(history.filter((line) => line.includes('the store has lost'))).toHaveLength(1)
+  const { counts: kept } = await play({ scenario, plan: [] })
+  // What was lost is there again only when it is asked for: nobody is in need of it before it is due.
+  expect(counts.get('requests')).toBe(kept.get('requests'))
+
+  const lossless = (clock: { wall(): number }): PlayableStore => {
+    const { lose: _, ...others } = memoryStore({ clock })
+    return others
+  }
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const { plan: drawn } = await play({ seed, store: lossless, troubles: 40, hours: 1 })
+    expect(drawn.some(({ kind }) => kind === 'row-lost')).toBe(false)
+  }
+})
 
 test('a token that the upstream refuses is found out at the end', async () => {
   const honest = mintedToken()

@@ -85,7 +85,8 @@ export class LoginLedger {
   readonly #access = new Map<string, { readonly family: Family; readonly givenOut: GivenOut; isRevoked: boolean }>()
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
-  #lostAt = Number.NEGATIVE_INFINITY
+  /** By the store's key, and of all: when the store last lost data. */
+  readonly #lostAt = new Map<string | undefined, number>()
   /** By user: when the store last took a login. */
   readonly #publishedAt = new Map<string, number>()
   /** By code: what it was exchanged for. */
@@ -108,9 +109,10 @@ export class LoginLedger {
         this.#keys.set(token.family.userId, key)
       },
       published: (key, { value }) => this.#published(key, value),
-      lost: () => {
-        this.#lostAt = surroundings.now()
+      lost: (key) => {
+        this.#lostAt.set(key, surroundings.now())
         for (const token of this.#refresh.values()) {
+          if (!this.#isOf(token.family, key)) continue
           delete token.publishedAt
           delete token.spentAt
         }
@@ -142,7 +144,7 @@ export class LoginLedger {
     const { violate } = this.#surroundings
     const family = this.#exchanged.get(code)
     if (family === undefined) violate('an authorisation is said to be done whose code nobody has exchanged')
-    else if (this.#lostAt < calledAt && !this.#isStored(family, calledAt)) {
+    else if (this.#whenLost(family) < calledAt && !this.#isStored(family, calledAt)) {
       violate('an authorisation is said to be done, and the store never took it')
     }
   }
@@ -155,9 +157,9 @@ export class LoginLedger {
     const { now, violate } = this.#surroundings
     const [number, calledAt] = [this.#count, now()]
     // What the store had lost by then others may have under versions that are above anything it has granted since: they go on from it.
-    const isStored = this.#lostAt < (this.#publishedAt.get(userId) ?? Number.NEGATIVE_INFINITY)
+    const isStored = this.#whenLost({ userId }) < (this.#publishedAt.get(userId) ?? Number.NEGATIVE_INFINITY)
     return () => {
-      if (this.#lostAt >= calledAt) return () => false
+      if (this.#whenLost({ userId }) >= calledAt) return () => false
       if (isStored) this.#forgotten.set(userId, { number, calledAt })
       const emptiedAt = this.#emptiedAt.get(this.#keys.get(userId) ?? '')
       // Of a user who never was logged in the key is not known.
@@ -166,7 +168,7 @@ export class LoginLedger {
       const at = now()
       return (access) => {
         const given = this.#access.get(access)
-        if (given === undefined || given.family.number > number || this.#lostAt >= calledAt) return false
+        if (given === undefined || given.family.number > number || this.#whenLost({ userId }) >= calledAt) return false
         return isStored || given.givenOut.at <= at
       }
     }
@@ -184,7 +186,7 @@ export class LoginLedger {
     const token = this.#refresh.get(value)
     if (token === undefined) return spending
     const { spentAt, successor } = token
-    const isLeaseLost = now() - this.#lostAt < LOST_LEASE_MS
+    const isLeaseLost = now() - this.#whenLost(token.family) < LOST_LEASE_MS
     if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS && !isLeaseLost) {
       violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
     }
@@ -244,7 +246,7 @@ export class LoginLedger {
     // The reply was lost, or came too late.
     if (first.answeredAt === undefined || first.answeredAt >= second.sentAt) return true
     // Its holder died or stood still with it, or the store forgot it.
-    if (isGone(first) || this.#lostAt >= first.sentAt - LOST_LEASE_MS) return true
+    if (isGone(first) || this.#whenLost(successor.family) >= first.sentAt - LOST_LEASE_MS) return true
     // The store did not take it before the one who took over had to look.
     const { sharedAt, publishedAt } = successor
     return sharedAt !== undefined && (publishedAt === undefined || second.sentAt - publishedAt <= seenWithinMs(second))
@@ -316,7 +318,20 @@ export class LoginLedger {
   /** When this login was forgotten, as far as the store has not lost that. */
   #whenForgotten({ userId, number }: Family): Forgotten | undefined {
     const forgotten = this.#forgotten.get(userId)
-    return forgotten !== undefined && number <= forgotten.number && this.#lostAt < forgotten.calledAt ? forgotten : undefined
+    return forgotten !== undefined && number <= forgotten.number && this.#whenLost({ userId }) < forgotten.calledAt ? forgotten : undefined
+  }
+
+  /** Whether a loss of the data of a key, or of all, concerns the logins of a user. */
+  #isOf({ userId }: Pick<Family, 'userId'>, lost: string | undefined): boolean {
+    const key = this.#keys.get(userId)
+    return lost === undefined || key === undefined || key === lost
+  }
+
+  /** When the store last lost data of a user. */
+  #whenLost(user: Pick<Family, 'userId'>): number {
+    let last = Number.NEGATIVE_INFINITY
+    for (const [key, at] of this.#lostAt) if (this.#isOf(user, key)) last = Math.max(last, at)
+    return last
   }
 
   #storedIn(stored: string): RefreshToken | undefined {

@@ -67,9 +67,12 @@ export class LeaseLog {
     }
   }
 
-  /** No lease of now can be relied on: the store has lost data, or its clock was set. */
-  doubt(): void {
-    for (const lease of this.#granted.values()) lease.isInDoubt = true
-    this.#granted.clear()
+  /** No lease of now can be relied on, of one key or of all: the store has lost data, or its clock was set. */
+  doubt(key?: string): void {
+    for (const [name, lease] of this.#granted) {
+      if (key !== undefined && lease.key !== key) continue
+      lease.isInDoubt = true
+      this.#granted.delete(name)
+    }
   }
 }

@@ -72,8 +72,8 @@ export interface StoreWatcher {
   published?(key: string, request: PublishRequest, grantedAt: number): void
   /** The value that is stored is called rejected from now on. */
   rejected?(key: string, value: string): void
-  /** What it had acknowledged may be gone. */
-  lost?(): void
+  /** What it had acknowledged may be gone: of one key, with its namespace, or of all. */
+  lost?(key?: string): void
   /** Its clock was set: no lease of now can be relied on. */
   clockSet?(): void
 }

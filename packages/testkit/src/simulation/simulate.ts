@@ -129,7 +129,14 @@ class World {
     })
     this.#plan =
       plan ??
-      drawPlan(drawsOf(seed, 'plan'), { nodes, hours, troubles, upstreamFaults: scenario.faults, canRollBack: this.#store.canRollBack })
+      drawPlan(drawsOf(seed, 'plan'), {
+        nodes,
+        hours,
+        troubles,
+        upstreamFaults: scenario.faults,
+        canRollBack: this.#store.canRollBack,
+        canLoseRows: this.#store.canLoseRows,
+      })
     this.#calmUntil = firstOf(this.#plan, this.#endsAt)
     // Whatever the upstream does, a fetch that has no reply in time is given up before the next begins.
     this.#orderlyUntil = firstOf(
@@ -281,10 +288,10 @@ class World {
       },
       granted: (attempt) => this.#strikes.granted(attempt),
       stirred: (key) => this.#operations.stirred(key),
-      lost: () => {
-        this.#leases.doubt()
+      lost: (key) => {
+        this.#leases.doubt(key)
         this.#requests.forgot()
-        for (const watcher of this.#watchers) watcher.lost?.()
+        for (const watcher of this.#watchers) watcher.lost?.(key)
       },
     }
   }

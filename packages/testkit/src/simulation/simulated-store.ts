@@ -1,6 +1,7 @@
 import type { Claim, Operation, Publication, Snapshot, StoreChange, TokenStore } from '@tokenwell/core'
 import type { LeaseLog } from './lease-log.ts'
 import type { OperationAudit } from './operation-audit.ts'
+import type { Draws } from './random.ts'
 import { EPOCH_MS, type SimulatedProcess } from './simulated-process.ts'
 import { StoreAudit, type StoreNews } from './store-audit.ts'
 import type { Timeline } from './timeline.ts'
@@ -8,8 +9,10 @@ import type { Wire } from './wire.ts'
 
 /** A store that a world can be played on: it must go by the clock it is given, and by no other. */
 export interface PlayableStore extends TokenStore {
-  /** Remembers every record; the function puts them back. Without it nothing is rolled back and no row is lost. */
+  /** Remembers every record; the function puts them back. Without it nothing is rolled back, and the store is neither emptied nor replaced. */
   checkpoint?(): () => void
+  /** Loses one record. Without it no row is lost. */
+  lose?(key: string): void
 }
 
 interface Waiting {
@@ -36,6 +39,8 @@ export class SimulatedStore {
   readonly #news: StoreNews
   readonly #waiting: Waiting[] = []
   readonly #asItBegan: (() => void) | undefined
+  /** Keys that something was written to since all was lost. */
+  readonly #keys = new Set<string>()
   #clockMs = 0
   #isStalled = false
   #isDown = false
@@ -55,6 +60,10 @@ export class SimulatedStore {
 
   get canRollBack(): boolean {
     return this.#asItBegan !== undefined
+  }
+
+  get canLoseRows(): boolean {
+    return this.#inner.lose !== undefined
   }
 
   /** What arrives is carried out when the stall is over. */
@@ -94,9 +103,20 @@ export class SimulatedStore {
   }
 
   /** Loses every record. */
-  lose(): void {
+  empty(): void {
     this.#asItBegan?.()
+    this.#keys.clear()
     this.audit.forget()
+  }
+
+  /** Loses one record. @returns its key, if there is one */
+  loseOne(draws: Draws): string | undefined {
+    if (this.#keys.size === 0) return undefined
+    const key = draws.pick([...this.#keys])
+    this.#inner.lose?.(key)
+    this.#keys.delete(key)
+    this.audit.forget(key)
+    return key
   }
 
   /** The store as one process sees it. */
@@ -104,6 +124,10 @@ export class SimulatedStore {
     const inner = this.#inner
     const operations = this.#operations
     const send = <T>(carryOut: () => Promise<T>): Promise<T> => wire.request(() => this.#admit(carryOut))
+    const writing = (key: string): PlayableStore => {
+      this.#keys.add(key)
+      return inner
+    }
     // What was sent is carried out, whatever has become of whoever sent it.
     const unattended: Operation = { signal: new AbortController().signal }
     const unanswered = new Map<string, number>()
@@ -153,7 +177,7 @@ export class SimulatedStore {
         ),
       claim: (key, attempt, request, operation) => {
         const ask = () => {
-          const claim = () => send(() => this.audit.claim(key, attempt, () => inner.claim(key, attempt, request, unattended)))
+          const claim = () => send(() => this.audit.claim(key, attempt, () => writing(key).claim(key, attempt, request, unattended)))
           return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
         }
         return attended([key], operation, ask, its)
@@ -161,7 +185,7 @@ export class SimulatedStore {
       publish: (key, attempt, fence, request, operation) => {
         const ask = () => {
           this.#news.sent(key, request)
-          const carryOut = () => inner.publish(key, attempt, fence, request, unattended)
+          const carryOut = () => writing(key).publish(key, attempt, fence, request, unattended)
           return operations.publish(process, key, attempt, request, operation, () =>
             send(() => this.audit.publish(key, attempt, fence, request, carryOut)),
           )
@@ -176,7 +200,7 @@ export class SimulatedStore {
         return attended([key], operation, ask, itself)
       },
       invalidate: (key, version, operation) => {
-        const ask = () => send(() => this.audit.invalidate(key, version, () => inner.invalidate(key, version, unattended)))
+        const ask = () => send(() => this.audit.invalidate(key, version, () => writing(key).invalidate(key, version, unattended)))
         return attended([key], operation, ask, itself)
       },
       ...(inner.subscribe !== undefined && {

@@ -36,8 +36,8 @@ export interface StoreNews {
   granted(attempt: string): void
   /** Something happened to a key that all are told of. */
   stirred(key: string): void
-  /** What was acknowledged may be gone. */
-  lost(): void
+  /** What was acknowledged may be gone: of one key, or of all. */
+  lost(key?: string): void
 }
 
 /**
@@ -59,10 +59,11 @@ export class StoreAudit {
     this.#leases = leases
   }
 
-  /** The store has lost data: what it had acknowledged it need not know any more. */
-  forget(): void {
-    this.#known.clear()
-    this.#news.lost()
+  /** The store has lost data, of one key or of all: what it had acknowledged it need not know any more. */
+  forget(key?: string): void {
+    if (key === undefined) this.#known.clear()
+    else this.#known.delete(key)
+    this.#news.lost(key)
   }
 
   claim(key: string, attempt: string, carryOut: () => Promise<Claim>): Promise<Claim> {

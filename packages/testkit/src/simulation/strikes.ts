@@ -90,7 +90,8 @@ export class Strikes {
         this.#ofHolders.add(trouble)
         return () => this.#ofHolders.delete(trouble)
       case 'store':
-        this.#world.struck(`store ${trouble.kind}`)
+        // What there may be none of tells itself.
+        if (trouble.kind !== 'row-lost') this.#world.struck(`store ${trouble.kind}`)
         return this.#strikeStore(trouble)
     }
   }
@@ -176,12 +177,23 @@ export class Strikes {
         this.#checkpoints.get(trouble)?.()
         break
       case 'row-lost':
-        store.lose()
+        this.#loseRow()
+        break
+      case 'emptied':
+        store.empty()
         break
       case 'replaced':
-        store.lose()
+        store.empty()
         return setClock(-trouble.byMs)
     }
     return () => {}
+  }
+
+  #loseRow(): void {
+    const { store, draws, struck, note } = this.#world
+    const key = store.loseOne(draws)
+    if (key === undefined) return
+    struck('store row-lost')
+    note(`the store has lost ${key}`)
   }
 }

@@ -83,7 +83,9 @@ export class TokenLedger {
         if (at !== undefined && grantedAt > at && given !== undefined && given.at < at)
           violate(`${key} was published although it was rejected`)
       },
-      lost: () => rejectedAt.clear(),
+      lost: (lost = key) => {
+        if (lost === key) rejectedAt.clear()
+      },
     }
   }
 

@@ -12,8 +12,8 @@ export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 export const HOLDER_FAULTS = ['freeze', 'sleep'] as const
 export type HolderFault = (typeof HOLDER_FAULTS)[number]
 
-/** What can happen to the store. `replaced`: it is empty, and its clock is behind. */
-export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'replaced'] as const
+/** What can happen to the store. `row-lost`: one record is gone. `emptied`: all are. `replaced`: that, and its clock is behind. */
+export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'emptied', 'replaced'] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
 /** One thing that goes wrong. Moments and durations in milliseconds of true time. */
@@ -42,6 +42,7 @@ export interface PlanOptions {
   readonly troubles: number
   readonly upstreamFaults: readonly string[]
   readonly canRollBack: boolean
+  readonly canLoseRows: boolean
 }
 
 const MINUTE_MS = 60_000
@@ -98,7 +99,7 @@ function someOf(kinds: readonly Kind[], draws: Draws): readonly Kind[] {
 }
 
 /** One for each kind of trouble, all as likely. */
-function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): readonly Kind[] {
+function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): readonly Kind[] {
   const toStore = (kind: WireFault) => {
     return ({ at, node, draws }: Given): Trouble => {
       return { at, forMs: draws.spread(5_000, 20 * MINUTE_MS), on: 'wire', kind, to: 'store', node, probability: draws.between(0.2, 1) }
@@ -153,7 +154,8 @@ function kindsOf({ upstreamFaults, canRollBack }: PlanOptions): readonly Kind[] 
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
-    ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('row-lost', atOnce)] : []),
+    ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('emptied', atOnce)] : []),
+    ...(canLoseRows ? [onStore('row-lost', atOnce)] : []),
   ]
   return [
     ...clocks.map((draw) => of('clocks', draw)),
