@@ -78,7 +78,8 @@ describe('the ledger of logins finds out', () => {
   const later: { readonly moment: number; readonly run: () => void }[] = []
   let isUp = true
   let pausedAt = Number.NEGATIVE_INFINITY
-  const spender: Spender = { name: 'n0', isUp: () => isUp, pausedAt: () => pausedAt }
+  let sleptAt = Number.NEGATIVE_INFINITY
+  const spender: Spender = { name: 'n0', isUp: () => isUp, pausedAt: () => pausedAt, sleptAt: () => sleptAt }
   const surroundings: Surroundings = {
     now: () => now,
     epochMs: 0,
@@ -97,6 +98,7 @@ describe('the ledger of logins finds out', () => {
     later.length = 0
     isUp = true
     pausedAt = Number.NEGATIVE_INFINITY
+    sleptAt = Number.NEGATIVE_INFINITY
     const ledger = new LoginLedger(surroundings)
     return { ledger, refresh: String(ledger.exchange(ledger.code('user')).refresh_token) }
   }
@@ -111,6 +113,13 @@ describe('the ledger of logins finds out', () => {
     now += 2_999
     ledger.sent(refresh, spender)
     expect(violations).toEqual(['a refresh token was used again after 2999 ms'])
+    // Whoever slept since its grant takes the lease for longer than it is.
+    sleptAt = now
+    ledger.sent(refresh, spender)
+    sleptAt = Number.NEGATIVE_INFINITY
+    now += 1_000
+    ledger.sent(refresh, spender)
+    expect(violations).toHaveLength(1)
   })
 
   test('a refresh token that is used although its successor is in the store, unless the store has lost it', () => {
@@ -185,7 +194,12 @@ describe('the ledger of logins finds out', () => {
     }
     before?.()
     now += 60_000
-    const again = ledger.sent(refresh, { name: 'n1', isUp: () => true, pausedAt: () => Number.NEGATIVE_INFINITY })
+    const again = ledger.sent(refresh, {
+      name: 'n1',
+      isUp: () => true,
+      pausedAt: () => Number.NEGATIVE_INFINITY,
+      sleptAt: () => Number.NEGATIVE_INFINITY,
+    })
     ledger.refresh(refresh, undefined, again)
     expect(violations.filter((what) => what === 'a login is lost, and nothing went wrong')).toHaveLength(isLost ? 1 : 0)
   })

@@ -77,7 +77,7 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
   const usedUp = new Set<string>()
   /** By the refresh token: the last request with it. */
   const spendings = new Map<string, Spending>()
-  const spender: Spender = { name: `n${node}`, isUp: process.isUp, pausedAt: process.pausedAt }
+  const spender: Spender = { name: `n${node}`, isUp: process.isUp, pausedAt: process.pausedAt, sleptAt: process.sleptAt }
   const dispatcher = simulatedDispatcher(
     (request, signal) => {
       const asked = askedBy(request)

@@ -37,12 +37,16 @@ export interface Spender {
   readonly isUp: () => boolean
   /** When it last stood still. */
   readonly pausedAt: () => number
+  /** When its machine last slept: too short a sleep is not noticed, and makes a lease longer by as much. */
+  readonly sleptAt: () => number
 }
 
 /** One request with a refresh token. Moments are true time, milliseconds. */
 export interface Spending {
   readonly by: Spender
   readonly sentAt: number
+  /** Its sender has slept since it was granted the lease, or may have. */
+  readonly isAfterSleep: boolean
   /** When it used the token up. */
   arrivedAt?: number
   /** When its sender had the reply, and still waited for it. */
@@ -60,7 +64,7 @@ interface RefreshToken {
   /** When the store took it, as far as the store has not forgotten that. */
   publishedAt?: number
   /** When it was last sent by a process that does not know what became of it. */
-  spentAt?: number
+  spent?: Spending
 }
 
 type LoginSurroundings = Pick<Surroundings, 'now' | 'at' | 'note' | 'violate' | 'watchStore'>
@@ -114,7 +118,7 @@ export class LoginLedger {
         for (const token of this.#refresh.values()) {
           if (!this.#isOf(token.family, key)) continue
           delete token.publishedAt
-          delete token.spentAt
+          delete token.spent
         }
       },
       clockSet: () => {
@@ -182,13 +186,13 @@ export class LoginLedger {
   /** A process sends a refresh token. */
   sent(value: string, by: Spender): Spending {
     const { now, violate } = this.#surroundings
-    const spending: Spending = { by, sentAt: now() }
+    const spending: Spending = { by, sentAt: now(), isAfterSleep: now() - by.sleptAt() < LOST_LEASE_MS }
     const token = this.#refresh.get(value)
     if (token === undefined) return spending
-    const { spentAt, successor } = token
+    const { spent, successor } = token
     const isLeaseLost = now() - this.#whenLost(token.family) < LOST_LEASE_MS
-    if (spentAt !== undefined && now() - spentAt < TAKEOVER_DELAY_MS && !isLeaseLost) {
-      violate(`a refresh token was used again after ${(now() - spentAt).toFixed(0)} ms`)
+    if (spent !== undefined && now() - spent.sentAt < TAKEOVER_DELAY_MS && !isLeaseLost && !spent.isAfterSleep && !spending.isAfterSleep) {
+      violate(`a refresh token was used again after ${(now() - spent.sentAt).toFixed(0)} ms`)
     }
     if (successor?.publishedAt !== undefined && now() - successor.publishedAt > seenWithinMs(spending)) {
       violate('a refresh token was used again although its successor is in the store')
@@ -197,7 +201,7 @@ export class LoginLedger {
     // Whoever stood still, or goes by a lease that the store has let go, has not heard of it.
     const isUnheard = (calledAt: number) => Math.max(by.pausedAt(), this.#clockSetAt) >= calledAt - LOST_LEASE_MS
     if (forgotten !== undefined && !isUnheard(forgotten.calledAt)) violate('a login was refreshed after it had been forgotten')
-    token.spentAt = now()
+    token.spent = spending
     return spending
   }
 
@@ -217,7 +221,7 @@ export class LoginLedger {
   /** The sender has been told that it was not taken. */
   refused(value: string): void {
     const token = this.#refresh.get(value)
-    if (token !== undefined) delete token.spentAt
+    if (token !== undefined) delete token.spent
   }
 
   /** @param spending the request, where somebody is to be held to it */

@@ -42,6 +42,8 @@ export interface PlayedProcess {
   readonly isUp: () => boolean
   /** When it last stood still, true time in milliseconds. */
   readonly pausedAt: () => number
+  /** When its machine last slept, true time in milliseconds. */
+  readonly sleptAt: () => number
 }
 
 /** The world around a scenario. */

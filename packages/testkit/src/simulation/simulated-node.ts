@@ -118,7 +118,14 @@ export class SimulatedNode {
     })
     this.#manager = manager
     const isUp = () => life === this.#lives && this.#manager === manager
-    this.#credentials = this.#start({ index: this.#index, manager, wire: this.toUpstream, isUp, pausedAt: () => process.pausedAt })
+    this.#credentials = this.#start({
+      index: this.#index,
+      manager,
+      wire: this.toUpstream,
+      isUp,
+      pausedAt: () => process.pausedAt,
+      sleptAt: () => process.sleptAt,
+    })
     if (life > 1) this.#telling.forgotten()
     this.#telling.note(`${process.name} starts`)
   }
