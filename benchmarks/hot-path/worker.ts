@@ -1,4 +1,5 @@
 // Measures one way of one contender. Answers with nanoseconds a call, batch by batch, and with bytes a call.
+import { setTimeout as passed } from 'node:timers/promises'
 import { argument } from '../measure/child.ts'
 import { answer } from '../measure/in-process.ts'
 import { median } from '../measure/statistics.ts'
@@ -8,6 +9,8 @@ export interface Order {
   readonly contender: string
   readonly way: string
   readonly keys: number
+  /** Each key is asked for once, and then not for so long; 0 for one after the other without a pause. Milliseconds. */
+  readonly restMs: number
   readonly redisUrl: string
 }
 
@@ -17,7 +20,7 @@ export interface Measured {
   readonly bytes: number
 }
 
-/** Keys, in the order in which they are asked for, over and over: a power of two, and many times as many as there are keys. */
+/** Keys, in the order in which they are asked for, over and over: many times as many as there are keys. */
 const DRAWN = 2 ** 17
 const WARM_UP_MS = 400
 const BATCH_MS = 2
@@ -25,17 +28,23 @@ const BATCHES = 250
 /** So few that nothing is collected meanwhile. */
 const WEIGHED = 1_000
 const WEIGHINGS = 21
+/** Of those that rest in between: a batch is of all keys. */
+const RESTED = { warmUps: 2, batches: 6, weighings: 3 }
 
 let last: unknown
 
 async function main(): Promise<void> {
-  const { contender: file, way: name, keys, redisUrl } = argument<Order>()
+  const { contender: file, way: name, keys, restMs, redisUrl } = argument<Order>()
   const { contender } = (await import(`./contenders/${file}.ts`)) as { readonly contender: Contender }
   const { ways } = await contender.open(keys, redisUrl)
   const way = ways[name]
   if (way === undefined) throw new Error(`${file} has no ${name}`)
-  const order = Int32Array.from({ length: DRAWN }, () => Math.floor(Math.random() * keys))
+  const measured = restMs === 0 ? await measureBusy(way, keys) : await measureRested(way, keys, restMs)
+  answer({ name: contender.name, ...measured } satisfies Measured)
+}
 
+async function measureBusy(way: Way, keys: number): Promise<Omit<Measured, 'name'>> {
+  const order = Int32Array.from({ length: DRAWN }, () => Math.floor(Math.random() * keys))
   let count = 64
   const warmAt = performance.now() + WARM_UP_MS
   while (performance.now() < warmAt) {
@@ -44,8 +53,26 @@ async function main(): Promise<void> {
   }
   const nanoseconds: number[] = []
   for (let batch = 0; batch < BATCHES; batch++) nanoseconds.push(((await run(way, order, count)) * 1e6) / count)
-  const bytes = (await weigh(way, order)) - ('async' in way ? await weigh(AWAITED, order) : 0)
-  answer({ name: contender.name, nanoseconds, bytes: Math.max(0, Math.round(bytes)) } satisfies Measured)
+  const weighed = { count: WEIGHED, times: WEIGHINGS, restMs: 0 }
+  return { nanoseconds, bytes: await weighAwaited(way, order, weighed) }
+}
+
+/** Each key in turn, in an order that memory does not know. */
+async function measureRested(way: Way, keys: number, restMs: number): Promise<Omit<Measured, 'name'>> {
+  const { warmUps, batches, weighings } = RESTED
+  const order = shuffled(keys)
+  const nanoseconds: number[] = []
+  for (let batch = -warmUps; batch < batches; batch++) {
+    await passed(restMs)
+    const ms = await run(way, order, keys)
+    if (batch >= 0) nanoseconds.push((ms * 1e6) / keys)
+  }
+  return { nanoseconds, bytes: await weighAwaited(way, order, { count: keys, times: weighings, restMs }) }
+}
+
+function shuffled(keys: number): Int32Array {
+  const drawn = Array.from({ length: keys }, (_, index) => ({ index, at: Math.random() })).sort((one, other) => one.at - other.at)
+  return Int32Array.from(drawn, ({ index }) => index)
 }
 
 /** What awaiting alone takes. */
@@ -58,27 +85,44 @@ function run(way: Way, order: Int32Array, count: number): number | Promise<numbe
 }
 
 function runSync(call: (index: number) => unknown, order: Int32Array, count: number): number {
-  const mask = order.length - 1
   const begun = performance.now()
-  for (let each = 0; each < count; each++) last = call(order[each & mask] as number)
+  for (let each = 0, at = 0; each < count; each++) {
+    last = call(order[at] as number)
+    if (++at === order.length) at = 0
+  }
   return performance.now() - begun
 }
 
 async function runAsync(call: (index: number) => Promise<unknown>, order: Int32Array, count: number): Promise<number> {
-  const mask = order.length - 1
   const begun = performance.now()
-  for (let each = 0; each < count; each++) last = await call(order[each & mask] as number)
+  for (let each = 0, at = 0; each < count; each++) {
+    last = await call(order[at] as number)
+    if (++at === order.length) at = 0
+  }
   return performance.now() - begun
 }
 
-/** @returns bytes that one call leaves for the collector */
-async function weigh(way: Way, order: Int32Array): Promise<number> {
+interface Weighing {
+  /** Calls. */
+  readonly count: number
+  readonly times: number
+  readonly restMs: number
+}
+
+/** @returns bytes that one call leaves for the collector, beyond those of `await` */
+async function weighAwaited(way: Way, order: Int32Array, weighing: Weighing): Promise<number> {
+  const awaited = 'async' in way ? await weigh(AWAITED, order, { ...weighing, restMs: 0 }) : 0
+  return Math.max(0, Math.round((await weigh(way, order, weighing)) - awaited))
+}
+
+async function weigh(way: Way, order: Int32Array, { count, times, restMs }: Weighing): Promise<number> {
   const weights: number[] = []
-  for (let weighing = 0; weighing < WEIGHINGS; weighing++) {
+  for (let weighing = 0; weighing < times; weighing++) {
+    if (restMs > 0) await passed(restMs)
     globalThis.gc?.()
     const before = process.memoryUsage().heapUsed
-    await run(way, order, WEIGHED)
-    weights.push((process.memoryUsage().heapUsed - before) / WEIGHED)
+    await run(way, order, count)
+    weights.push((process.memoryUsage().heapUsed - before) / count)
   }
   return median(weights)
 }

@@ -13,7 +13,8 @@ const TOP = 62
 export function svg({ title, unit, bars }: Chart): string {
   const values = bars.map(({ value }) => value)
   const names = Math.ceil(Math.max(...bars.map(({ name }) => name.length)) * CHARACTER) + 16
-  const least = 10 ** Math.floor(Math.log10(Math.min(...values)))
+  // The shortest bar is to be seen as one.
+  const least = 10 ** Math.floor(Math.log10(Math.min(...values)) - 0.1)
   const most = Math.max(...values)
   const x = (value: number) => names + (BARS * Math.log10(value / least)) / Math.log10(most / least || 10)
   const height = TOP + bars.length * ROW + 8

@@ -38,6 +38,20 @@ export function renewalsPerSecond(tokens: number): { readonly mean: number; read
   return { mean: tokens / (CYCLE_MINUTES * 60), busiest: tokens / (JITTER_MINUTES * 60) }
 }
 
+/** The most of a core, and of memory in bytes, that one node of a store is to use: the rest is for a copy of it, and for a worse day. */
+const BUSY_SHARE = 0.5
+const SHARD_BYTES = 10e9
+
+/** Of Redis, one core each; at least as many as a cluster has. */
+export function shards({ storeBytes, cores }: Needs): number {
+  return Math.max(3, Math.ceil(cores.busiest / BUSY_SHARE), Math.ceil(storeBytes / SHARD_BYTES))
+}
+
+/** Of the one node that a relational database has for writing. */
+export function coresOfOne({ cores }: Needs): number {
+  return Math.ceil(cores.busiest / BUSY_SHARE)
+}
+
 /** By how much a prediction is wrong, by what was measured. */
 export function deviation(predicted: number, measured: number): number {
   return predicted / measured - 1

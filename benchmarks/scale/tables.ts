@@ -1,13 +1,27 @@
 import { figure } from '../report/figure.ts'
-import type { Table } from '../report/report.ts'
+import type { Chart, Table } from '../report/report.ts'
 import type { Filling, Rotation } from './fleet.ts'
-import { at, type Deployment, deviation, fit, type Load, type Measures, needs, operationsPerRenewal } from './model.ts'
+import {
+  at,
+  coresOfOne,
+  type Deployment,
+  deviation,
+  fit,
+  type Line,
+  type Load,
+  type Measures,
+  needs,
+  operationsPerRenewal,
+  shards,
+} from './model.ts'
 import { JITTER_MINUTES } from './schedule.ts'
 
 /** What was measured of one store, by size. */
 export interface Measured {
   /** The store's. */
   readonly name: string
+  /** Its records can lie on several nodes. */
+  readonly isSpread: boolean
   readonly fillings: readonly (Filling & { readonly tenants: number })[]
   readonly rotations: readonly Rotation[]
 }
@@ -63,41 +77,60 @@ export function rotations({ name, rotations: rows }: Measured): Table {
   }
 }
 
+type Filled = Measured['fillings'][number]
+
+function line(filled: readonly Filled[], what: 'heapBytes' | 'storeBytes'): Line {
+  return fit(filled.map((each) => ({ tokens: each.tenants, measured: each[what] })))
+}
+
+function largestOf(rotated: readonly Rotation[]): Rotation {
+  return rotated.reduce((a, b) => (b.operations > a.operations ? b : a))
+}
+
 function measuresOf({ fillings: filled, rotations: rotated }: Measured): Measures {
-  const largest = rotated.reduce((a, b) => (b.operations > a.operations ? b : a))
   return {
-    heapBytes: fit(filled.map(({ tenants, heapBytes }) => ({ tokens: tenants, measured: heapBytes }))),
-    storeBytes: fit(filled.map(({ tenants, storeBytes }) => ({ tokens: tenants, measured: storeBytes }))),
-    serverMicroseconds: largest.serverMicroseconds,
+    heapBytes: line(filled, 'heapBytes'),
+    storeBytes: line(filled, 'storeBytes'),
+    serverMicroseconds: largestOf(rotated).serverMicroseconds,
   }
 }
 
-/** The model's predictions of what was measured, each with what is wrong about it. */
+/** The model's predictions of what was measured, each with what is wrong about it. What is predicted has no part in the prediction. */
 export function check(all: readonly Measured[]): Table {
-  const rows = all.flatMap((measured) => {
-    const { name, fillings: filled, rotations: rotated } = measured
-    const model = measuresOf(measured)
-    const memory = filled.map(({ tenants, heapBytes, storeBytes }) => [
-      `${name}, ${count(tenants)} fetched`,
-      off(at(model.heapBytes, tenants), heapBytes),
-      off(at(model.storeBytes, tenants), storeBytes),
-      '',
-      '',
-      '',
-    ])
-    const renewed = rotated.map(({ tenants, processes, operations, requests, evenness }) => [
-      `${name}, ${count(tenants)} renewed by ${processes}`,
-      '',
-      '',
-      off(tenants * operationsPerRenewal(processes), operations),
-      off(tenants, requests),
-      off(tenants / JITTER_MINUTES, evenness.busiest),
-    ])
+  const rows = all.flatMap(({ name, fillings: filled, rotations: rotated }) => {
+    const memory = filled.map((each) => {
+      const others = filled.filter((other) => other !== each)
+      const predicted = (what: 'heapBytes' | 'storeBytes') =>
+        others.length < 2 ? '' : off(at(line(others, what), each.tenants), each[what])
+      return [`${name}, ${count(each.tenants)} fetched`, predicted('heapBytes'), predicted('storeBytes'), '', '', '', '']
+    })
+    const renewed = rotated.map((each) => {
+      const { tenants, processes, operations, requests, evenness, serverMicroseconds } = each
+      const others = rotated.filter((other) => other !== each)
+      const predicted = tenants * operationsPerRenewal(processes)
+      return [
+        `${name}, ${count(tenants)} renewed by ${processes}`,
+        '',
+        '',
+        off(predicted, operations),
+        others.length === 0 ? '' : off(predicted * largestOf(others).serverMicroseconds, operations * serverMicroseconds),
+        off(tenants, requests),
+        off(tenants / JITTER_MINUTES, evenness.busiest),
+      ]
+    })
     return [...memory, ...renewed]
   })
   return {
     title: 'What the model says, less what was measured',
-    columns: ['', 'heap of a process', 'bytes in the store', 'store operations', 'upstream requests', 'in the busiest minute'],
+    columns: [
+      '',
+      'heap of a process',
+      'bytes in the store',
+      'store operations',
+      "the store's processor time",
+      'upstream requests',
+      'in the busiest minute',
+    ],
     rows,
   }
 }
@@ -107,7 +140,8 @@ export function plan(all: readonly Measured[], deployments: readonly Deployment[
   const rows = all.flatMap((measured) =>
     deployments.map((deployment) => {
       const { tenants, processes, holders } = deployment
-      const { heapBytes, storeBytes, requests, operations, cores } = needs(measuresOf(measured), deployment)
+      const needed = needs(measuresOf(measured), deployment)
+      const { heapBytes, storeBytes, requests, operations, cores } = needed
       return [
         `${measured.name}: ${count(tenants)} tenants, ${processes} processes, each tenant served by ${holders}`,
         gigabytes(heapBytes),
@@ -115,6 +149,7 @@ export function plan(all: readonly Measured[], deployments: readonly Deployment[
         load(requests),
         load(operations),
         load(cores),
+        measured.isSpread ? `${shards(needed)} shards` : `one with ${coresOfOne(needed)} cores`,
       ]
     }),
   )
@@ -127,9 +162,18 @@ export function plan(all: readonly Measured[], deployments: readonly Deployment[
       'upstream requests a second',
       'store operations a second',
       "the store's cores that are busy",
+      "the store's nodes",
     ],
     rows,
   }
+}
+
+/** What a token takes in memory, by how many there are. */
+export function memory(all: readonly Measured[]): Chart {
+  const bars = all.flatMap(({ name, fillings: filled }) =>
+    filled.map(({ tenants, bytesPerToken }) => ({ name: `${name}, ${count(tenants)} tenants`, value: bytesPerToken, isOurs: true })),
+  )
+  return { name: 'scale-memory', title: 'Memory of a token in one process, beyond its value', unit: 'bytes', bars }
 }
 
 function load({ mean, busiest }: Load): string {

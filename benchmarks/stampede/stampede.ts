@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type Counted, together } from '../measure/histogram.ts'
 import { sharedNow } from '../measure/moment.ts'
 import { type Served, startFleet } from '../measure/served.ts'
 import { startUpstream } from '../measure/upstream-client.ts'
@@ -20,6 +21,8 @@ export interface Outcome {
   readonly requests: number
   /** From the moment for which all were told to start to the last caller who was served, in whichever process. */
   readonly servedMs: number
+  /** Of all callers, from that moment to what came of it. */
+  readonly waits: Counted
   readonly tokens: number
   readonly failures: readonly string[]
 }
@@ -44,6 +47,7 @@ export async function stampede(contender: string, servers: Servers, { processes,
       return {
         requests: await upstream.ask(clientId),
         servedMs: Math.max(...settled.map((each) => each.at)) - at,
+        waits: together(settled.map(({ waits }) => waits)),
         tokens: new Set(settled.flatMap(({ tokens }) => tokens)).size,
         failures: settled.flatMap(({ failures }) => failures),
       }

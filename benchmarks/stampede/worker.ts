@@ -1,5 +1,6 @@
 // One process of a fleet. Told a client and a moment, all its callers ask for the client's token at that moment.
 import { argument } from '../measure/child.ts'
+import { type Counted, Histogram } from '../measure/histogram.ts'
 import { moment, sharedNow } from '../measure/moment.ts'
 import { serve } from '../measure/served.ts'
 import type { Contender, Places } from './contender.ts'
@@ -22,6 +23,8 @@ export interface Start {
 export interface Settled {
   /** When the last caller was, by the clock that all processes share. */
   readonly at: number
+  /** How long the callers waited for what came of it. */
+  readonly waits: Counted
   readonly tokens: readonly string[]
   /** Why callers have no token. */
   readonly failures: readonly string[]
@@ -34,10 +37,13 @@ const opened = await contender.open(places)
 serve<Start, Settled>({ name: contender.name } satisfies About, async ({ clientId, callers, at: startAt }) => {
   const get = opened(clientId)
   await moment(startAt)
-  const outcomes = await Promise.allSettled(Array.from({ length: callers }, () => get()))
+  const waits = new Histogram()
+  const settled = () => waits.record((sharedNow() - startAt) * 1e6)
+  const outcomes = await Promise.allSettled(Array.from({ length: callers }, () => get().finally(settled)))
   const at = sharedNow()
   return {
     at,
+    waits: waits.counted,
     tokens: [...new Set(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])))],
     failures: outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : [])),
   }

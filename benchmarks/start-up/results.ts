@@ -1,10 +1,10 @@
-import { median, ratio, type Spread } from '../measure/statistics.ts'
+import { median, quantile, ratio, type Spread } from '../measure/statistics.ts'
 import { figure, times, timesOf } from '../report/figure.ts'
 import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
 import type { Measured } from './measured.ts'
-import { BARE, CACHES, CORE, FEISHU, FLEET, NEEDS, OTHERS, SDK, type Subject } from './subjects.ts'
+import { BARE, CACHES, CORE, FEISHU, FEISHU_FLEET, FLEET, NEEDS, OTHERS, SDK, type Subject } from './subjects.ts'
 
-const OURS = [CORE, FEISHU, FLEET]
+const OURS = [CORE, FEISHU, FLEET, FEISHU_FLEET]
 /** Most that the imports may take, by what the imports of what they need take; and most that their heap may, by that of node. */
 const MOST = new Map([
   [CORE, { imports: 1.8, heap: 0.35 }],
@@ -13,7 +13,7 @@ const MOST = new Map([
 ])
 const MEBIBYTE = 2 ** 20
 
-/** What came of some rounds. */
+/** What came of some turns. */
 export class Results {
   readonly #measured: ReadonlyMap<Subject, readonly Measured[]>
 
@@ -22,7 +22,7 @@ export class Results {
   }
 
   table(): Table {
-    const columns = ['', 'imports to the start of node', 'ms', 'rounds', 'heap to that of node', 'MiB of heap', 'MiB of RSS']
+    const columns = ['', 'imports to the start of node', 'ms', 'turns', 'p99', 'heap to that of node', 'MiB of heap', 'MiB of RSS']
     const subjects = [...this.#measured.keys()].filter((subject) => subject !== BARE)
     const rows = subjects.map((subject) => {
       const importMs = this.#each(subject, 'importMs')
@@ -31,6 +31,7 @@ export class Results {
         timesOf(this.#imports(subject)),
         figure(median(importMs)),
         `${figure(Math.min(...importMs))} to ${figure(Math.max(...importMs))}`,
+        figure(quantile(importMs, 0.99)),
         times(this.#heap(subject).median),
         figure(median(this.#beyond(subject, 'heapBytes')) / MEBIBYTE),
         figure(median(this.#beyond(subject, 'rssBytes')) / MEBIBYTE),
@@ -79,13 +80,13 @@ export class Results {
     return ratio(this.#beyond(subject, 'heapBytes'), this.#each(BARE, 'heapBytes'))
   }
 
-  /** Beyond the process that imports nothing, of each round. */
+  /** Beyond the process that imports nothing, of each turn. */
   #beyond(subject: Subject, what: 'heapBytes' | 'rssBytes'): number[] {
     const bare = this.#each(BARE, what)
-    return this.#each(subject, what).map((bytes, round) => bytes - (bare[round] ?? Number.NaN))
+    return this.#each(subject, what).map((bytes, turn) => bytes - (bare[turn] ?? Number.NaN))
   }
 
-  /** Of each round. */
+  /** Of each turn. */
   #each(subject: Subject, what: keyof Measured): number[] {
     return (this.#measured.get(subject) ?? []).map((measured) => measured[what])
   }

@@ -23,6 +23,12 @@ export const FLEET: Subject = {
   modules: ['@tokenwell/core', '@tokenwell/store-redis', 'ioredis'],
 }
 
+/** A Feishu app whose processes share its tokens. */
+export const FEISHU_FLEET: Subject = {
+  name: 'core/feishu, store-redis, ioredis 5.11',
+  modules: ['@tokenwell/core/feishu', '@tokenwell/store-redis', 'ioredis'],
+}
+
 const OF_NODE = ['node:crypto', 'node:diagnostics_channel', 'node:util']
 
 /** What any program that does the same would import: modules of node, and a client that it has anyhow. */
@@ -30,6 +36,7 @@ export const NEEDS: ReadonlyMap<Subject, Subject> = new Map([
   [CORE, { name: "node's crypto, diagnostics_channel and util", modules: OF_NODE }],
   [FEISHU, { name: 'these, zlib and undici 8', modules: [...OF_NODE, 'node:zlib', 'undici'] }],
   [FLEET, { name: 'these and ioredis 5.11', modules: [...OF_NODE, 'ioredis'] }],
+  [FEISHU_FLEET, { name: 'these, zlib, undici 8 and ioredis 5.11', modules: [...OF_NODE, 'node:zlib', 'undici', 'ioredis'] }],
 ])
 
 /** The other entries of the packages, one by one. */

@@ -2,7 +2,7 @@ import type { Benchmark } from '../benchmark.ts'
 import { inProcess } from '../measure/in-process.ts'
 import { median, ratio } from '../measure/statistics.ts'
 import { figure, times, timesOf } from '../report/figure.ts'
-import { type Limit, limit, type Table } from '../report/report.ts'
+import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
 import { CROWDED, type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds, WIRE_MS } from './measured.ts'
 
 /** Most that claim and publish may take next to the server, by the bare round trip. SQLite has no round trip to compare with. */
@@ -21,23 +21,36 @@ export const storeOperations: Benchmark = {
   async measure({ rounds, ownOnly, progress }) {
     const tables: Table[] = []
     const limits: Limit[] = []
+    const bars: Chart['bars'][number][] = []
     for (const place of ownOnly ? ['redis', 'postgres'] : ['redis', 'postgres', 'sqlite']) {
       progress(place)
       const order: Order = { place, rounds, limitsOnly: ownOnly }
       const measured = await inProcess<Measured>(new URL('worker.ts', import.meta.url), order)
       tables.push(...tablesOf(measured))
       limits.push(...limitsOf(measured, MOST[place]))
+      bars.push(...barsOf(measured))
     }
-    return { title: 'Stores', how: HOW, tables, charts: [], limits }
+    const chart: Chart = { name: 'store-operations', title: 'One operation of a store, next to the bare round trip', unit: 'µs', bars }
+    return { title: 'Stores', how: HOW, tables, charts: ownOnly ? [] : [chart], limits }
   },
 }
 
-function tablesOf({ name, bareName, microseconds, p99Microseconds, distantMicroseconds, throughput, server }: Measured): Table[] {
+function tablesOf(measured: Measured): Table[] {
+  const { name, version, bareName, microseconds, p99Microseconds, distantMicroseconds, throughput, server } = measured
+  const who = `${name} ${version}`
   return [
-    oneAtATime(`${name}, one at a time`, bareName, microseconds, p99Microseconds),
-    ...(distantMicroseconds === undefined ? [] : [oneAtATime(`${name}, ${WIRE_MS} ms away`, bareName, distantMicroseconds)]),
-    ...(throughput === undefined ? [] : [manyAtATime(`${name}, 64 under way`, bareName, throughput, server)]),
+    oneAtATime(`${who}, one at a time`, bareName, microseconds, p99Microseconds),
+    ...(distantMicroseconds === undefined ? [] : [oneAtATime(`${who}, ${WIRE_MS} ms away`, bareName, distantMicroseconds)]),
+    ...(throughput === undefined ? [] : [manyAtATime(`${who}, 64 under way`, bareName, throughput, server)]),
   ]
+}
+
+function barsOf({ name, bareName, microseconds }: Measured): Chart['bars'] {
+  return OPERATIONS.map((operation) => ({
+    name: `${name}, ${operation === 'bare' ? bareName : operation}`,
+    value: median(microseconds[operation]),
+    isOurs: operation !== 'bare',
+  }))
 }
 
 function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operation>, p99?: Rounds<Operation>): Table {

@@ -17,6 +17,7 @@ export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[
 
 export interface Measured {
   readonly name: string
+  readonly version: string
   readonly bareName: string
   /** One at a time: the medians, microseconds. */
   readonly microseconds: Rounds<Operation>

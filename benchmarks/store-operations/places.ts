@@ -14,6 +14,8 @@ import { WIRE_MS } from './measured.ts'
 /** A store on a server of its own. */
 export interface Place {
   readonly name: string
+  /** Of the server, or of what does the work here. */
+  readonly version: string
   readonly bareName: string
   readonly near: Way
   /** To the same server, over a wire with a round trip of {@link WIRE_MS}; absent where the process itself does the work. */
@@ -30,6 +32,7 @@ export interface Way {
 }
 
 interface OpenWay extends Way {
+  version(): Promise<string>
   close(): Promise<void>
 }
 
@@ -52,6 +55,7 @@ export const places: { readonly [name: string]: () => Promise<Place> } = {
     const one = beside.prepare('select 1')
     return {
       name: 'SQLite',
+      version: String(beside.prepare('select sqlite_version() as version').get()?.version),
       bareName: 'select 1',
       near: { store, bare: async () => one.get() },
       async close() {
@@ -69,11 +73,15 @@ interface Server {
   stop(): Promise<void>
 }
 
-async function nearAndDistant(server: Server, open: (url: string) => OpenWay): Promise<Pick<Place, 'near' | 'distant' | 'close'>> {
+async function nearAndDistant(
+  server: Server,
+  open: (url: string) => OpenWay,
+): Promise<Pick<Place, 'version' | 'near' | 'distant' | 'close'>> {
   const wire = await startProxy({ port: server.port, delayMs: WIRE_MS / 2 })
   const near = open(server.url)
   const distant = open(server.url.replace(`:${server.port}`, `:${wire.port}`))
   return {
+    version: await near.version(),
     near,
     distant,
     async close() {
@@ -90,6 +98,7 @@ function overRedis(url: string): OpenWay {
   return {
     store,
     bare: () => client.ping(),
+    version: async () => String(/^redis_version:(.+)$/m.exec(await client.info('server'))?.[1]).trim(),
     async close() {
       await store.close()
       client.disconnect()
@@ -104,6 +113,12 @@ function overPostgres(url: string): OpenWay {
   return {
     store,
     bare: () => pool.query('select 1'),
+    async version() {
+      const { rows } = await pool.query<{ readonly version: string }>(
+        `select split_part(current_setting('server_version'), ' ', 1) as version`,
+      )
+      return String(rows[0]?.version)
+    },
     async close() {
       await store.close()
       await pool.end()

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   if (open === undefined) throw new Error(`no such place: ${kind}`)
   const place = await open()
   try {
-    const { name, bareName, near, distant, pid } = place
+    const { name, version, bareName, near, distant, pid } = place
     await sequence(near, WARM_UP)
     if (distant !== undefined) await sequence(distant, DISTANT_CALLS)
     const sequences: Sequence[] = []
@@ -39,6 +39,7 @@ async function main(): Promise<void> {
       Object.fromEntries(CROWDED.map((operation) => [operation, value(operation)])) as Record<Crowded, T>
     const measured: Measured = {
       name,
+      version,
       bareName,
       microseconds: together(sequences, median),
       p99Microseconds: together(sequences, (taken) => quantile(taken, 0.99)),

@@ -5,7 +5,7 @@ import { holds } from '../report/report.ts'
 import { evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
 import { limits } from '../scale/index.ts'
-import { at, deviation, fit, needs, renewalsPerSecond } from '../scale/model.ts'
+import { at, coresOfOne, deviation, fit, needs, renewalsPerSecond, shards } from '../scale/model.ts'
 import { startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
 import { check, plan } from '../scale/tables.ts'
@@ -74,7 +74,7 @@ test('each process that serves a tenant asks the store once for a renewal, and o
 
 test('a crowded minute, a second request for a renewal, a late event loop and a token that is too large break a limit each', () => {
   const broken = (rotation: Partial<Rotation>, bytesPerToken = 1_000) =>
-    limits({ name: 'Redis', fillings: [filling(100_000, bytesPerToken)], rotations: [rotationOf(100_000, rotation)] })
+    limits({ name: 'Redis', isSpread: true, fillings: [filling(100_000, bytesPerToken)], rotations: [rotationOf(100_000, rotation)] })
       .filter((limit) => !holds(limit))
       .map(({ what }) => what)
   expect(broken({})).toEqual([])
@@ -82,19 +82,39 @@ test('a crowded minute, a second request for a renewal, a late event loop and a 
   expect(broken({ evenness: { busiest: 16_000, toDrawn: 1.6, toWindow: 4.64 } })[0]).toContain('busiest minute')
   expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
   expect(broken({ processes: 1, delay: { p99Ms: 21, longestMs: 200 } })).toEqual([expect.stringMatching(/^event loop late by 20 ms/)])
-  expect(limits({ name: 'Redis', fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
+  expect(limits({ name: 'Redis', isSpread: true, fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
 })
 
 test('the deviation of the model from each measurement is shown, with its sign', () => {
   const measured = {
     name: 'Redis',
+    isSpread: true,
     fillings: [1_000, 10_000, 100_000].map((tenants) => filling(tenants, 1_000)),
-    rotations: [rotationOf(1_000, { operations: 1_800, requests: 1_000, evenness: { busiest: 125, toDrawn: 1.25, toWindow: 3.6 } })],
+    rotations: [
+      rotationOf(1_000, { operations: 1_800, requests: 1_000, evenness: { busiest: 125, toDrawn: 1.25, toWindow: 3.6 } }),
+      rotationOf(10_000, { serverMicroseconds: 18 }),
+    ],
   }
   const renewed = check([measured]).rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')
-  expect(renewed?.slice(3)).toEqual(['+11.1 %', '+0 %', '−20 %'])
+  expect(renewed?.slice(3)).toEqual(['+11.1 %', '+0 %', '+0 %', '−20 %'])
   const [row] = plan([measured], [{ tenants: 10_000_000, processes: 20, holders: 2 }]).rows
-  expect(row?.slice(1, 4)).toEqual(['1', '5', '1,736, at most 16,667'])
+  expect(row?.slice(1)).toEqual(['1', '5', '1,736, at most 16,667', '5,208, at most 50,000', '0.0938, at most 0.9', '3 shards'])
+})
+
+test('a size has no part in what the model says of it', () => {
+  const fillings = [1_000, 10_000, 100_000].map((tenants) => filling(tenants, tenants === 100_000 ? 2_000 : 1_000))
+  const rows = check([{ name: 'Redis', isSpread: true, fillings, rotations: [rotationOf(1_000, {})] }]).rows
+  expect(rows.find(([name]) => name === 'Redis, 100,000 fetched')?.[1]).toBe('−50 %')
+  expect(rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')?.[4]).toBe('')
+})
+
+test('a shard is not busy for more than half of the worst minute, and does not hold more than ten gigabytes', () => {
+  const load = { mean: 0, busiest: 0 }
+  const needed = { heapBytes: 0, storeBytes: 0, requests: load, operations: load, cores: load }
+  expect(shards(needed)).toBe(3)
+  expect(shards({ ...needed, cores: { mean: 0.2, busiest: 2.2 } })).toBe(5)
+  expect(shards({ ...needed, storeBytes: 61e9 })).toBe(7)
+  expect(coresOfOne({ ...needed, cores: { mean: 0.2, busiest: 2.2 } })).toBe(5)
 })
 
 test.each(['redis', 'postgres'] as const)(

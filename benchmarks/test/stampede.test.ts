@@ -1,5 +1,6 @@
 import { startRedis } from '@tokenwell/test-servers'
 import { expect, test } from 'vitest'
+import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { requestToken, startUpstream } from '../measure/upstream-client.ts'
 import { holds } from '../report/report.ts'
 import { limits } from '../stampede/index.ts'
@@ -30,7 +31,11 @@ test('the callers of a small fleet share one request, and those of the official 
   try {
     const servers = { redisUrl: redis.url, postgresUrl: '' }
     const size = { processes: 2, callers: 10, latencyMs: 50 }
-    expect(await stampede('tokenwell-redis', servers, size)).toMatchObject({ requests: 1, tokens: 1, failures: [] })
+    const ours = await stampede('tokenwell-redis', servers, size)
+    expect(ours).toMatchObject({ requests: 1, tokens: 1, failures: [] })
+    expect(howMany(ours.waits)).toBe(20)
+    expect(countedQuantile(ours.waits, 0)).toBeGreaterThan(50e6)
+    expect(ours.waits.greatest / 1e6).toBeLessThanOrEqual(ours.servedMs)
     expect(await stampede('node-sdk', servers, size)).toMatchObject({ requests: 20, failures: [] })
   } finally {
     await redis.stop()
@@ -38,7 +43,7 @@ test('the callers of a small fleet share one request, and those of the official 
 })
 
 test('one request too many in any round breaks the limit, and so does a median that is too slow', () => {
-  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: [] }
+  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
   expect(limits([outcome, outcome, outcome], 50).every(holds)).toBe(true)
   expect(limits([outcome, { ...outcome, requests: 2 }, outcome], 50).map(holds)).toEqual([false, true])
   expect(limits([outcome, { ...outcome, servedMs: 900 }, outcome], 50).map(holds)).toEqual([true, true])
@@ -46,6 +51,6 @@ test('one request too many in any round breaks the limit, and so does a median t
 })
 
 test('a caller without a token is an error, not a figure', () => {
-  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: ['TIMEOUT'] }
+  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: ['TIMEOUT'], waits: new Histogram().counted }
   expect(() => limits([outcome], 50)).toThrow('one: a caller has no token: TIMEOUT')
 })

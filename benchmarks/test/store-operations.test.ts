@@ -29,6 +29,7 @@ test('one way to a server is a wire longer than the other', async () => {
 test('an operation that takes a second round trip breaks its limit over the wire, however fast the server is', () => {
   const measured = (claim: number): Measured => ({
     name: 'Redis',
+    version: '8.0.0',
     bareName: 'PING',
     microseconds: rounds(100, 120),
     p99Microseconds: rounds(200, 300),
