@@ -1,6 +1,6 @@
 import type { Credential } from './credential.ts'
 import type { Kernel } from './kernel.ts'
-import type { Snapshot } from './store.ts'
+import type { Snapshot, Version } from './store.ts'
 import type { TokenHandle } from './token-handle.ts'
 
 /** The inside of a manager, for the credentials of this package. */
@@ -10,6 +10,8 @@ export interface Inside extends Kernel {
   adopt(handles: readonly TokenHandle[]): Promise<void>
   /** Whatever else asked the store about a credential: this process goes by the answer. `sentAt`: when it was asked, by the monotonic clock. */
   learn(credential: Credential, snapshot: Snapshot, sentAt: number): void
+  /** The highest version that callers here may have been given. */
+  seen(credential: Credential): Version
   /** Keys kept in memory. */
   readonly maxEntries: number
   /** Whether the manager takes no more work. */

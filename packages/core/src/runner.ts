@@ -149,6 +149,10 @@ export class Runner implements Alarm, EffectsOwner {
     return token
   }
 
+  get seen(): Version {
+    return this.#state.seen
+  }
+
   /** Takes over what the store was found to say, as if this runner had asked. */
   learn(snapshot: Snapshot, sentAt: number): void {
     this.#dispatch({ type: 'told', sentAt, snapshot, read: false })

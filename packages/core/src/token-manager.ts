@@ -139,6 +139,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     maxEntries,
     adopt: (handles) => runners.adopt(handles.map(credentialOf)),
     learn: (credential, snapshot, sentAt) => runners.learn(credential, snapshot, sentAt),
+    seen: (credential) => runners.runner(credential).seen,
     token: (credential) => createTokenHandle(runners, credential),
     get closed() {
       return closing !== undefined

@@ -108,11 +108,7 @@ export class AppTickets {
    * @throws MissingDependency when the fleet has none
    * @throws TokenError `STORE_UNAVAILABLE` when this process has none and cannot ask
    */
-  current(detached: boolean): Promise<AppTicket> {
-    return this.#options.kernel.track(this.#current(detached))
-  }
-
-  async #current(detached: boolean): Promise<AppTicket> {
+  async current(detached: boolean): Promise<AppTicket> {
     let failure: unknown
     if (!detached) failure = await this.#refresh().catch((error: unknown) => error)
     const usable = this.#usable()
@@ -190,7 +186,11 @@ export class AppTickets {
   }
 
   /** Brings this process and the store to the newest ticket either has. */
-  async #refresh(): Promise<void> {
+  #refresh(): Promise<void> {
+    return this.#options.kernel.track(this.#compare())
+  }
+
+  async #compare(): Promise<void> {
     const { kernel, key } = this.#options
     const { answer } = await kernel.calls.read(key)
     this.#learn(answer)

@@ -132,8 +132,14 @@ async function claimOver(inside: Inside, credential: Credential): Promise<Grante
   let rejected = 0
   while (!inside.closed) {
     const attempt = random.id()
+    // What is stored now is to be newer than whatever is served here, though the store may have forgotten that.
     // A failure to renew says nothing about this: under a configuration that is nobody else's it does not hold this claim back.
-    const { answer, sentAt } = await calls.claim(key, attempt, { leaseMs: leaseMs(policy), seen: 0, rejected, config: attempt })
+    const { answer, sentAt } = await calls.claim(key, attempt, {
+      leaseMs: leaseMs(policy),
+      seen: inside.seen(credential),
+      rejected,
+      config: attempt,
+    })
     const { snapshot } = answer
     const leaseInMs = snapshot.lease?.expiresInMs ?? 0
     // It may say that what this process serves meanwhile is rejected.

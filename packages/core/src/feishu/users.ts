@@ -144,11 +144,12 @@ class UserHandle extends ProjectedHandle implements UserTokenHandle {
   }
 
   async forget(): Promise<void> {
-    const { calls } = this.#app.inside
+    const { inside } = this.#app
     const { version } = await this.#replace(async () => ({ value: FORGOTTEN, expiresInMs: 0, renewInMs: 0, repeatable: true }))
     // What others have in memory ends with the rejection.
-    await calls.invalidate(this.#credential.key, version)
-    await this.#learn()
+    const { answer, sentAt } = await inside.calls.invalidate(this.#credential.key, version)
+    // This process goes by it at once, whether or not the store answers once more.
+    inside.learn(this.#credential, answer, sentAt)
   }
 
   async #replace<Made extends Replacement>(make: (signal: AbortSignal) => Promise<Made>) {
