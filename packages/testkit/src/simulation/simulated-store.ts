@@ -2,6 +2,7 @@ import type { Claim, Operation, Publication, Snapshot, StoreChange, TokenStore }
 import type { LeaseLog } from './lease-log.ts'
 import type { OperationAudit } from './operation-audit.ts'
 import type { Draws } from './random.ts'
+import { SLACK_MS } from './request-audit.ts'
 import { EPOCH_MS, type SimulatedProcess } from './simulated-process.ts'
 import { StoreAudit, type StoreNews } from './store-audit.ts'
 import type { Timeline } from './timeline.ts'
@@ -30,9 +31,13 @@ export interface StoreWitness {
 /** Core asks everything twice before it takes the store for down. */
 const UNANSWERED = 2
 
+/** Core's bound of one question, milliseconds. */
+const PATIENCE_MS = 1_000
+
 /** The one store of a world, as its processes reach it over their wires. It can stall, go down, lose data and have its clock set. */
 export class SimulatedStore {
   readonly audit: StoreAudit
+  readonly #timeline: Timeline
   readonly #inner: PlayableStore
   readonly #operations: OperationAudit
   readonly #leases: LeaseLog
@@ -50,6 +55,7 @@ export class SimulatedStore {
     open: (clock: { wall(): number }) => PlayableStore,
     parts: { readonly news: StoreNews; readonly operations: OperationAudit; readonly leases: LeaseLog },
   ) {
+    this.#timeline = timeline
     this.#inner = open({ wall: () => EPOCH_MS + timeline.now + this.#clockMs })
     this.#asItBegan = this.#inner.checkpoint?.()
     this.#operations = parts.operations
@@ -146,6 +152,7 @@ export class SimulatedStore {
         }
       }
       signal.addEventListener('abort', failed, { once: true })
+      const answered = this.#expect(process, keys, signal)
       try {
         const answer = await work()
         // What comes after that is told to nobody.
@@ -160,6 +167,7 @@ export class SimulatedStore {
         if (!signal.aborted) failed()
         throw error
       } finally {
+        answered()
         signal.removeEventListener('abort', failed)
       }
     }
@@ -214,6 +222,16 @@ export class SimulatedStore {
       }),
       async close() {},
     }
+  }
+
+  /** Whoever asks does not wait for ever, unless they stand still themselves. @returns to be called when there is an answer */
+  #expect(process: SimulatedProcess, keys: readonly string[], signal: AbortSignal): () => void {
+    const { now } = this.#timeline
+    const { life } = process
+    return this.#timeline.at(now + PATIENCE_MS + SLACK_MS, () => {
+      if (signal.aborted || life !== process.life || process.pausedAt >= now) return
+      this.#news.violate(`${process.name} waits for longer than ${PATIENCE_MS} ms for what the store says of ${keys.join()}`)
+    })
   }
 
   async #admit<T>(carryOut: () => Promise<T>): Promise<T> {

@@ -1,0 +1,73 @@
+import { memoryStore } from '@tokenwell/store-memory'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { LeaseLog } from '../src/simulation/lease-log.ts'
+import { OperationAudit } from '../src/simulation/operation-audit.ts'
+import { drawsOf } from '../src/simulation/random.ts'
+import { SimulatedStore } from '../src/simulation/simulated-store.ts'
+import { Wire } from '../src/simulation/wire.ts'
+import { Audited } from './support/audited.ts'
+
+describe('a store of a world', () => {
+  let world: Audited
+  let store: SimulatedStore
+  let wire: Wire
+
+  beforeEach(() => {
+    world = new Audited()
+    const { timeline, violate } = world
+    const news = { violate, took() {}, sent() {}, published() {}, rejected() {}, granted() {}, stirred() {}, lost() {} }
+    const operations = new OperationAudit({ timeline, violate, rotates: () => false, nodes: 5 })
+    store = new SimulatedStore(timeline, (clock) => memoryStore({ clock }), {
+      news,
+      operations,
+      leases: new LeaseLog(() => timeline.now),
+    })
+    wire = new Wire(timeline, world.processOf(0), { draws: drawsOf(1, 'wire'), latency: { min: 1, max: 2 }, struck: () => {} })
+  })
+
+  /** Asks, and gives up after so long. */
+  function ask(patienceMs: number): void {
+    const giveUp = new AbortController()
+    const asked = store.over(wire, world.processOf(0), { told() {}, unreachable() {} }).read(['key'], { signal: giveUp.signal })
+    void asked.catch(() => {})
+    world.processOf(0).clock.schedule(() => giveUp.abort(), patienceMs)
+  }
+
+  test('finds out who waits for it longer than for a deadline', async () => {
+    wire.set('lost-request', 1)
+    ask(1_000)
+    await world.pass(10_000)
+    expect(world.violations).toEqual([])
+    ask(2_000)
+    await world.pass(10_000)
+    expect(world.violations).toEqual(['n0 waits for longer than 1000 ms for what the store says of key'])
+  })
+
+  test('excuses who has an answer, has stood still or is dead', async () => {
+    ask(60_000)
+    await world.pass(10_000)
+    wire.set('lost-request', 1)
+    ask(1_000)
+    await world.pass(500)
+    world.processOf(0).freeze(5_000)
+    await world.pass(10_000)
+    ask(60_000)
+    world.processOf(0).kill()
+    await world.pass(60_000)
+    expect(world.violations).toEqual([])
+  })
+
+  test('loses one record, drawn among those that were written to', async () => {
+    const over = store.over(wire, world.processOf(0), { told() {}, unreachable() {} })
+    const operation = { signal: new AbortController().signal }
+    expect(store.loseOne(drawsOf(1, 'loss'))).toBeUndefined()
+    for (const key of ['one', 'other']) void over.claim(key, `n0.${key}.1`, { leaseMs: 60_000, seen: 0, rejected: 0 }, operation)
+    await world.pass(100)
+    const lost = store.loseOne(drawsOf(1, 'loss'))
+    expect(['one', 'other']).toContain(lost)
+    const leased = await Promise.all(['one', 'other'].map(async (key) => (await store.look(key)).lease !== undefined))
+    expect(leased.filter(Boolean)).toHaveLength(1)
+    expect(store.loseOne(drawsOf(1, 'loss'))).not.toBe(lost)
+    expect(store.loseOne(drawsOf(1, 'loss'))).toBeUndefined()
+  })
+})
