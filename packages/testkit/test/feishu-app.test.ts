@@ -79,7 +79,7 @@ describe('the ledger of logins finds out', () => {
   let isUp = true
   let pausedAt = Number.NEGATIVE_INFINITY
   let sleptAt = Number.NEGATIVE_INFINITY
-  const spender: Spender = { name: 'n0', isUp: () => isUp, pausedAt: () => pausedAt, sleptAt: () => sleptAt }
+  const spender: Spender = { name: 'n0', isUp: () => isUp, pausedAt: () => pausedAt, sleptAt: () => sleptAt, served: new Map() }
   const surroundings: Surroundings = {
     now: () => now,
     epochMs: 0,
@@ -199,6 +199,7 @@ describe('the ledger of logins finds out', () => {
       isUp: () => true,
       pausedAt: () => Number.NEGATIVE_INFINITY,
       sleptAt: () => Number.NEGATIVE_INFINITY,
+      served: new Map(),
     })
     ledger.refresh(refresh, undefined, again)
     expect(violations.filter((what) => what === 'a login is lost, and nothing went wrong')).toHaveLength(isLost ? 1 : 0)
@@ -324,6 +325,42 @@ describe('the ledger of logins finds out', () => {
     expect(violations).toEqual(['the store has taken a login of user that was forgotten'])
     for (const watcher of watchers) watcher.lost?.('key')
     takes(token)
+    expect(violations).toHaveLength(1)
+  })
+
+  test('a process that goes back to a refresh token whose successor it has, whatever the store has lost', () => {
+    const { ledger, refresh } = login()
+    const process: Spender = { ...spender, served: new Map() }
+    const { refresh_token, access_token } = ledger.refresh(refresh)
+    loses()
+    now += 60_000
+    ledger.given(String(access_token), process)
+    ledger.sent(String(refresh_token), process)
+    now += 60_000
+    // Another has not seen it.
+    ledger.sent(refresh, { ...spender, name: 'n1', served: new Map() })
+    now += 60_000
+    expect(violations).toEqual([])
+    ledger.sent(refresh, process)
+    expect(violations).toEqual(['n0 used a refresh token again although it has its successor'])
+  })
+
+  test('an authorisation that is replaced by what an earlier one has led to, unless the store had lost the latter', () => {
+    const { ledger, refresh } = login()
+    takes(refresh)
+    const { refresh_token } = ledger.refresh(refresh)
+    now += 100
+    loses()
+    now += 100
+    takes(ledger.exchange(ledger.code('user')).refresh_token)
+    takes(refresh_token)
+    expect(violations).toEqual([])
+    const next = ledger.refresh(String(refresh_token)).refresh_token
+    takes(next)
+    expect(violations).toEqual(['a login of user was replaced by what an earlier authorisation has led to'])
+    now += 100
+    loses()
+    takes(ledger.refresh(String(next)).refresh_token)
     expect(violations).toHaveLength(1)
   })
 

@@ -48,7 +48,9 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
           return () => {}
         },
         start(process) {
-          const tokens = openTokens(process, platform, surroundings)
+          const { index, isUp, pausedAt, sleptAt } = process
+          const spender: Spender = { name: `n${index}`, isUp, pausedAt, sleptAt, served: new Map() }
+          const tokens = openTokens(process, platform, surroundings, spender)
           receivers[process.index] = { process, tokens }
           const minted = (name: string, handle: TokenHandle, ledger: TokenLedger): PlayedCredential => {
             return { name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }
@@ -60,7 +62,10 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
             ...userIds.map((userId): PlayedCredential => {
               const failed = (error: unknown) => people.get(userId)?.isTold(error)
               const [worth, givenOut] = [(value: string) => logins.worth(value), (value: string) => logins.givenOut(value)]
-              const given = (value: string) => people.get(userId)?.isServed(process, value)
+              const given = (value: string) => {
+                logins.given(value, spender)
+                people.get(userId)?.isServed(process, value)
+              }
               return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, given, failed }
             }),
           ]
@@ -71,13 +76,12 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
 }
 
 /** The tokens of one process, whose requests go to the platform over the wire of the process. */
-function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroundings: Surroundings): FeishuTokens {
+function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroundings: Surroundings, spender: Spender): FeishuTokens {
   const { manager, wire, index: node } = process
   const { logins } = platform
   const usedUp = new Set<string>()
   /** By the refresh token: the last request with it. */
   const spendings = new Map<string, Spending>()
-  const spender: Spender = { name: `n${node}`, isUp: process.isUp, pausedAt: process.pausedAt, sleptAt: process.sleptAt }
   const dispatcher = simulatedDispatcher(
     (request, signal) => {
       const asked = askedBy(request)

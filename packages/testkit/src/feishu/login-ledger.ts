@@ -39,6 +39,8 @@ export interface Spender {
   readonly pausedAt: () => number
   /** When its machine last slept: too short a sleep is not noticed, and makes a lease longer by as much. */
   readonly sleptAt: () => number
+  /** By login: the newest that its callers were given, and it must not go back behind. */
+  readonly served: Map<object, number>
 }
 
 /** One request with a refresh token. Moments are true time, milliseconds. */
@@ -55,6 +57,8 @@ export interface Spending {
 
 interface RefreshToken {
   readonly family: Family
+  /** How many refreshes have led to it. */
+  readonly generation: number
   readonly endsAt: number
   /** What it was used up for, and by what request. */
   successor?: RefreshToken
@@ -65,6 +69,14 @@ interface RefreshToken {
   publishedAt?: number
   /** When it was last sent by a process that does not know what became of it. */
   spent?: Spending
+}
+
+interface GrantedAccess {
+  readonly family: Family
+  /** That of the refresh token with which it came. */
+  readonly generation: number
+  readonly givenOut: GivenOut
+  isRevoked: boolean
 }
 
 type LoginSurroundings = Pick<Surroundings, 'now' | 'at' | 'note' | 'violate' | 'watchStore'>
@@ -86,7 +98,7 @@ export class LoginLedger {
   readonly #surroundings: LoginSurroundings
   /** Whose they are. */
   readonly #codes = new Map<string, string>()
-  readonly #access = new Map<string, { readonly family: Family; readonly givenOut: GivenOut; isRevoked: boolean }>()
+  readonly #access = new Map<string, GrantedAccess>()
   readonly #refresh = new Map<string, RefreshToken>()
   #count = 0
   /** By the store's key, and of all: when the store last lost data. */
@@ -189,7 +201,8 @@ export class LoginLedger {
     const spending: Spending = { by, sentAt: now(), isAfterSleep: now() - by.sleptAt() < LOST_LEASE_MS }
     const token = this.#refresh.get(value)
     if (token === undefined) return spending
-    const { spent, successor } = token
+    const { spent, successor, family, generation } = token
+    if (generation < (by.served.get(family) ?? 0)) violate(`${by.name} used a refresh token again although it has its successor`)
     const isLeaseLost = now() - this.#whenLost(token.family) < LOST_LEASE_MS
     if (spent !== undefined && now() - spent.sentAt < TAKEOVER_DELAY_MS && !isLeaseLost && !spent.isAfterSleep && !spending.isAfterSleep) {
       violate(`a refresh token was used again after ${(now() - spent.sentAt).toFixed(0)} ms`)
@@ -203,6 +216,14 @@ export class LoginLedger {
     if (forgotten !== undefined && !isUnheard(forgotten.calledAt)) violate('a login was refreshed after it had been forgotten')
     token.spent = spending
     return spending
+  }
+
+  /** Callers of a process are given this. */
+  given(access: string, by: Spender): void {
+    const granted = this.#access.get(access)
+    if (granted === undefined) return
+    const { family, generation } = granted
+    by.served.set(family, Math.max(generation, by.served.get(family) ?? 0))
   }
 
   /** The sender has what a refresh token was used up for: it is the only one, and shares it. */
@@ -279,8 +300,9 @@ export class LoginLedger {
     const number = ++this.#count
     const { value: access = `access ${number}.`, lifeMs = ACCESS_LIFE_MS } = given
     const refresh = `refresh ${number}.`
-    this.#access.set(access, { family, givenOut: { endsAt: now() + lifeMs, at: now(), times: 1 }, isRevoked: false })
-    const token: RefreshToken = { family, endsAt: now() + REFRESH_LIFE_S * 1_000 }
+    const generation = from === undefined ? 0 : from.generation + 1
+    this.#access.set(access, { family, generation, givenOut: { endsAt: now() + lifeMs, at: now(), times: 1 }, isRevoked: false })
+    const token: RefreshToken = { family, generation, endsAt: now() + REFRESH_LIFE_S * 1_000 }
     this.#refresh.set(refresh, token)
     if (from !== undefined) from.successor = token
     return {
@@ -304,6 +326,11 @@ export class LoginLedger {
     }
     const { family } = token
     token.publishedAt = now()
+    // What the store had before it lost data others may have under versions that are above anything it has granted since.
+    const lostAt = this.#whenLost(family)
+    const isKnown = (family.storedAt ?? Number.NEGATIVE_INFINITY) > lostAt
+    if (token.generation > 0 && isKnown && this.#isFollowed(family.userId, family.number, lostAt))
+      violate(`a login of ${family.userId} was replaced by what an earlier authorisation has led to`)
     family.storedAt = now()
     this.#publishedAt.set(family.userId, now())
     if (this.#whenForgotten(family) !== undefined) violate(`the store has taken a login of ${family.userId} that was forgotten`)
@@ -314,9 +341,12 @@ export class LoginLedger {
     return storedAt >= since || this.#isFollowed(userId, number)
   }
 
-  /** Whether the store has taken a login of a later authorisation. */
-  #isFollowed(userId: string, number: number): boolean {
-    return [...this.#exchanged.values()].some((each) => each.userId === userId && each.number > number && each.storedAt !== undefined)
+  /** Whether the store has taken a login of a later authorisation, since a moment. */
+  #isFollowed(userId: string, number: number, since = Number.NEGATIVE_INFINITY): boolean {
+    for (const { userId: its, number: later, storedAt } of this.#exchanged.values()) {
+      if (its === userId && later > number && storedAt !== undefined && storedAt > since) return true
+    }
+    return false
   }
 
   /** When this login was forgotten, as far as the store has not lost that. */
