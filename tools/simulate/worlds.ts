@@ -17,8 +17,17 @@ const brief = () =>
     policy: { renewWindowMs: 2 * MINUTE_MS, renewJitterMs: MINUTE_MS / 2, floorMs: MINUTE_MS / 2 },
   })
 
+/** One that lives for less than two of its windows, and so is renewed when half of its life is over. */
+const short = () =>
+  mintedToken({
+    name: 'short',
+    lifeMs: 6 * MINUTE_MS,
+    sameAboveMs: 4 * MINUTE_MS,
+    policy: { renewWindowMs: 5 * MINUTE_MS, renewJitterMs: MINUTE_MS, floorMs: MINUTE_MS / 2 },
+  })
+
 /** The world of a seed: half of them a Feishu app with its tickets, tenants and users, half of them tokens of any upstream. */
 export function worldOf(seed: number): SimulationOptions {
-  const scenario = seed % 2 === 0 ? feishuApp() : together(mintedToken(), brief())
+  const scenario = seed % 2 === 0 ? feishuApp() : together(mintedToken(), seed % 4 === 1 ? brief() : short())
   return { seed, store: (clock) => memoryStore({ clock }), scenario, nodes: NODES, hours: HOURS, troubles: TROUBLES }
 }

@@ -113,6 +113,25 @@ test('a process that goes its own way is found out in the end, as is what the st
   expect(atTheEnd).toContain('2 tokens are served of token long after everything was right again')
 }, 60_000)
 
+test('tokens that live for less than two of their windows are renewed at moments that are drawn, too', async () => {
+  const policy = { renewWindowMs: 5 * MINUTE, renewJitterMs: MINUTE, floorMs: MINUTE / 2 }
+  const short = mintedToken({ lifeMs: 6 * MINUTE, sameAboveMs: 4 * MINUTE, policy })
+  expect((await play({ troubles: 0, scenario: short })).violations).toEqual([])
+  // With a jitter that is next to none they are renewed with the same part of their lives to go.
+  const rigid = mintedToken({ lifeMs: 6 * MINUTE, sameAboveMs: 4 * MINUTE, policy: { ...policy, renewJitterMs: 0.001 } })
+  const { violations } = await play({ troubles: 0, scenario: rigid })
+  expect(violations.join()).toMatch(/token is renewed 6 times with the same \d+ ms to live/)
+})
+
+test('callers of all processes report good tokens at once, and nobody fetches for each of them', async () => {
+  const plan = [{ at: 20 * MINUTE, forMs: 10 * MINUTE, on: 'process', kind: 'misled', byMs: 0 }] as const
+  const { violations, counts, history } = await play({ plan })
+  expect(violations).toEqual([])
+  expect(counts.get('fault process misled')).toBe(1)
+  const vouched = history.filter((line) => / vouched /.test(line))
+  expect(vouched.length).toBeGreaterThan(3)
+})
+
 test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {
   const plan = [{ at: 10 * MINUTE, forMs: 0, on: 'store', kind: 'row-lost', byMs: 0 }] as const
   const scenario = together(mintedToken({ name: 'one' }), mintedToken({ name: 'other' }))

@@ -190,7 +190,7 @@ const claims: readonly Mutation[] = [
     replace: 'if (claim.fence < 0) {',
     breaks: 'A fence that is not above what was served is published under.',
     unit: [...machine, 'packages/core/test/runner/store-answers.test.ts'],
-    simulation: true,
+    unplayed: 'It takes a store that breaks the contract, and the one of the worlds keeps it.',
   },
   {
     name: 'late-grant-kept',
@@ -271,7 +271,7 @@ const claims: readonly Mutation[] = [
     replace: '(windowMs < policy.renewWindowMs ? 0 : policy.renewJitterMs)',
     breaks: 'Short-lived tokens that were fetched together fall due together, for ever.',
     unit: machine,
-    unplayed: 'Tokens of the worlds live longer than two of their windows, save now and then one of an upstream in trouble.',
+    simulation: true,
   },
   {
     name: 'operation-without-deadline',

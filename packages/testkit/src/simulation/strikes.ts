@@ -85,7 +85,7 @@ export class Strikes {
         return this.#world.upstream(trouble.kind)
       case 'process':
         this.#world.struck(`process ${trouble.kind}`)
-        return this.#strikeProcess(trouble)
+        return this.#strikeProcesses(trouble)
       case 'holder':
         this.#ofHolders.add(trouble)
         return () => this.#ofHolders.delete(trouble)
@@ -106,10 +106,18 @@ export class Strikes {
     }
   }
 
-  #strikeProcess({ kind, node: index, forMs, byMs }: On<'process'>): () => void {
-    const { nodes, begin, timeline } = this.#world
-    const node = nodes[index]
-    if (node === undefined) return () => {}
+  #strikeProcesses(trouble: On<'process'>): () => void {
+    const { nodes } = this.#world
+    const { node: index } = trouble
+    const struck = index === undefined ? nodes : nodes.slice(index, index + 1)
+    const ends = struck.map((node) => this.#strikeProcess(node, trouble))
+    return () => {
+      for (const end of ends) end()
+    }
+  }
+
+  #strikeProcess(node: SimulatedNode, { kind, forMs, byMs }: On<'process'>): () => void {
+    const { begin, timeline } = this.#world
     node.disturb()
     switch (kind) {
       case 'crash':

@@ -4,7 +4,7 @@ import type { Draws } from './random.ts'
 export const WIRE_FAULTS = ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'lost-hint', 'refused'] as const
 export type WireFault = (typeof WIRE_FAULTS)[number]
 
-/** What can happen to a process. While it is `misled` its callers report whatever they are given. */
+/** What can happen to a process, or to all. While it is `misled` its callers report whatever they are given. */
 export const PROCESS_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled'] as const
 export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 
@@ -28,7 +28,7 @@ export type Trouble = {
       readonly to: 'store' | 'upstream'
       readonly probability: number
     }
-  | { readonly on: 'process'; readonly kind: ProcessFault; readonly node: number; readonly byMs: number }
+  | { readonly on: 'process'; readonly kind: ProcessFault; readonly node?: number; readonly byMs: number }
   | { readonly on: 'holder'; readonly kind: HolderFault; readonly byMs: number; readonly probability: number }
   | { readonly on: 'store'; readonly kind: StoreFault; readonly byMs: number }
   /** Whatever the upstream of the scenario can suffer. */
@@ -86,6 +86,9 @@ const NO_CLOCKS = 0.25
 /** How likely each kind of trouble is to be one of a world's: what one hides, such as a crash what would come of a freeze, shows in another. */
 const KEPT = 2 / 3
 
+/** How often callers that report good tokens are those of one process alone. */
+const ONE_MISLED = 0.7
+
 /** The kinds of trouble that a world has. */
 function someOf(kinds: readonly Kind[], draws: Draws): readonly Kind[] {
   const sort = draws.fraction()
@@ -113,6 +116,11 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
   }
   const onProcess = (kind: ProcessFault, forMs: (draws: Draws) => number, byMs: (draws: Draws) => number = () => 0) => {
     return ({ at, node, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'process', kind, node, byMs: Math.floor(byMs(draws)) })
+  }
+  /** A wrong address is one machine's, or was rolled out to all. */
+  const misled = ({ at, node, draws }: Given): Trouble => {
+    const forMs = draws.spread(MINUTE_MS, 10 * MINUTE_MS)
+    return { at, forMs, on: 'process', kind: 'misled', ...(draws.chance(ONE_MISLED) && { node }), byMs: 0 }
   }
   const onHolder = (kind: HolderFault, byMs: (draws: Draws) => number) => {
     return ({ at, draws }: Given): Trouble => {
@@ -150,7 +158,7 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
       (draws) => (draws.chance(0.5) ? 0 : draws.between(1, 10_000)),
     ),
     onProcess('freeze', (draws) => draws.spread(10, 2 * MINUTE_MS)),
-    onProcess('misled', (draws) => draws.spread(MINUTE_MS, 10 * MINUTE_MS)),
+    misled,
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
