@@ -89,7 +89,7 @@ test('whatever goes wrong, nothing is that must not be', async () => {
   for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled']) {
     expect(counts.get(`fault process ${kind}`), kind).toBeGreaterThan(8)
   }
-  for (const kind of ['freeze', 'sleep']) expect(counts.get(`fault holder ${kind}`), kind).toBeGreaterThan(8)
+  for (const kind of ['freeze', 'sleep', 'overrun']) expect(counts.get(`fault holder ${kind}`), kind).toBeGreaterThan(8)
   for (const kind of ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'refused', 'lost-hint']) {
     expect(counts.get(`fault wire store ${kind}`), kind).toBeGreaterThan(15)
   }
@@ -130,6 +130,14 @@ test('callers of all processes report good tokens at once, and nobody fetches fo
   expect(counts.get('fault process misled')).toBe(1)
   const vouched = history.filter((line) => / vouched /.test(line))
   expect(vouched.length).toBeGreaterThan(3)
+})
+
+test('the clock of the store is set over a lease, and another is granted it while its holder goes on', async () => {
+  const plan = [{ at: 10 * MINUTE, forMs: 40 * MINUTE, on: 'holder', kind: 'overrun', byMs: 10_000, probability: 1 }] as const
+  const { violations, counts, history } = await play({ plan })
+  expect(violations).toEqual([])
+  expect(counts.get('fault holder overrun')).toBeGreaterThan(5)
+  expect(history.filter((line) => line.includes("the store's clock is set by 10000 ms over the lease of")).length).toBeGreaterThan(5)
 })
 
 test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {

@@ -8,6 +8,15 @@ beforeEach(() => {
   world = new Audited()
 })
 
+test('the ledger of an upstream knows when it gave out a token first, and last', async () => {
+  const ledger = new TokenLedger(() => world.timeline.now, { name: 'key', lifeMs: 3_600_000, sameAboveMs: 60_000 })
+  await world.pass(100)
+  const { value } = ledger.mint(false)
+  await world.pass(100)
+  expect(ledger.mint(false).value).toBe(value)
+  expect(ledger.givenOut(value)).toEqual({ endsAt: 3_600_100, firstAt: 100, at: 200, times: 2 })
+})
+
 test('the ledger of an upstream finds out who shares what was rejected before they could fetch it', async () => {
   const ledger = new TokenLedger(() => world.timeline.now, { name: 'key', lifeMs: 3_600_000, sameAboveMs: 60_000 })
   const { published, rejected, lost } = ledger.watcher('key', world.violate)

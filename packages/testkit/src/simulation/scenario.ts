@@ -11,6 +11,8 @@ export interface GivenOut {
   readonly endsAt: number
   /** When it was last given out. */
   readonly at: number
+  /** When it first was. Default: when it last was. */
+  readonly firstAt?: number
   /** How often. */
   readonly times: number
 }

@@ -61,11 +61,22 @@ export class Strikes {
       if (now + byMs > quietFrom || !draws.chance(probability)) continue
       timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => {
         struck(`holder ${kind}`)
+        if (kind === 'overrun') {
+          this.#overrun(node, byMs)
+          return
+        }
         note(`${node.process.name} ${kind}s for ${byMs} ms`)
         this.#stop(node, kind, byMs)
         timeline.at(timeline.now + byMs, () => node.disturb())
       })
     }
+  }
+
+  /** The store's clock, which was behind, is set: who holds a lease does not know that it is over. */
+  #overrun(node: SimulatedNode, ms: number): void {
+    const { note, stepStoreClock } = this.#world
+    note(`the store's clock is set by ${ms} ms over the lease of ${node.process.name}`)
+    stepStoreClock(ms)
   }
 
   #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {

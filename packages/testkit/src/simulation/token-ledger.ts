@@ -90,6 +90,8 @@ export class TokenLedger {
   }
 
   #givesOut({ value, endsAt }: Minted): void {
-    this.#givenOut.set(value, { endsAt, at: this.#now(), times: (this.#givenOut.get(value)?.times ?? 0) + 1 })
+    const now = this.#now()
+    const { firstAt = now, times = 0 } = this.#givenOut.get(value) ?? {}
+    this.#givenOut.set(value, { endsAt, at: now, firstAt, times: times + 1 })
   }
 }

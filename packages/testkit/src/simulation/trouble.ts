@@ -8,8 +8,8 @@ export type WireFault = (typeof WIRE_FAULTS)[number]
 export const PROCESS_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled'] as const
 export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 
-/** What can happen to whoever is granted a lease, right after that. */
-export const HOLDER_FAULTS = ['freeze', 'sleep'] as const
+/** What can happen to whoever is granted a lease, right after that. `overrun`: the store's clock is set forward, and the lease is over there. */
+export const HOLDER_FAULTS = ['freeze', 'sleep', 'overrun'] as const
 export type HolderFault = (typeof HOLDER_FAULTS)[number]
 
 /** What can happen to the store. `row-lost`: one record is gone. `emptied`: all are. `replaced`: that, and its clock is behind. */
@@ -86,6 +86,9 @@ const NO_CLOCKS = 0.25
 /** How likely each kind of trouble is to be one of a world's: what one hides, such as a crash what would come of a freeze, shows in another. */
 const KEPT = 2 / 3
 
+/** A store's clock is not set for each lease. */
+const OVERRUN = 0.5
+
 /** How often callers that report good tokens are those of one process alone. */
 const ONE_MISLED = 0.7
 
@@ -122,10 +125,10 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     const forMs = draws.spread(MINUTE_MS, 10 * MINUTE_MS)
     return { at, forMs, on: 'process', kind: 'misled', ...(draws.chance(ONE_MISLED) && { node }), byMs: 0 }
   }
-  const onHolder = (kind: HolderFault, byMs: (draws: Draws) => number) => {
+  const onHolder = (kind: HolderFault, byMs: (draws: Draws) => number, most = 1) => {
     return ({ at, draws }: Given): Trouble => {
       const forMs = draws.spread(5 * MINUTE_MS, HOUR_MS)
-      return { at, forMs, on: 'holder', kind, byMs: Math.floor(byMs(draws)), probability: draws.between(0.2, 1) }
+      return { at, forMs, on: 'holder', kind, byMs: Math.floor(byMs(draws)), probability: draws.between(most / 5, most) }
     }
   }
   const onStore = (kind: StoreFault, forMs: (draws: Draws) => number, byMs: (draws: Draws) => number = () => 0) => {
@@ -145,6 +148,7 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     onProcess('sleep', (draws) => draws.spread(1_000, 3 * HOUR_MS)),
     onProcess('wall-step', atOnce, (draws) => draws.spread(1_000, 24 * HOUR_MS) * (draws.chance(0.5) ? 1 : -1)),
     onHolder('sleep', (draws) => draws.spread(1_000, HOUR_MS)),
+    onHolder('overrun', (draws) => draws.between(8_000, 30_000), OVERRUN),
     onStore('clock-forward', untilSetRight, (draws) => draws.spread(10, HOUR_MS)),
     onStore('clock-back', untilSetRight, (draws) => draws.spread(10, HOUR_MS)),
     ...(canRollBack ? [onStore('replaced', untilSetRight, (draws) => draws.spread(1_000, HOUR_MS))] : []),
