@@ -105,6 +105,8 @@ export class LoginLedger {
   readonly #lostAt = new Map<string | undefined, number>()
   /** By user: when the store last took a login. */
   readonly #publishedAt = new Map<string, number>()
+  /** By user: what the store took last. */
+  readonly #stored = new Map<string, Family>()
   /** By code: what it was exchanged for. */
   readonly #exchanged = new Map<string, Family>()
   /** By user, the last one. */
@@ -329,8 +331,10 @@ export class LoginLedger {
     token.publishedAt = now()
     // What the store had before it lost data others may have under versions that are above anything it has granted since.
     const lostAt = this.#whenLost(family)
-    const isKnown = (family.storedAt ?? Number.NEGATIVE_INFINITY) > lostAt
-    if (token.generation > 0 && isKnown && this.#isFollowed(family.userId, family.number, lostAt))
+    const isKnown = (one: Family) => one.storedAt !== undefined && one.storedAt > lostAt
+    const before = this.#stored.get(family.userId)
+    this.#stored.set(family.userId, family)
+    if (token.generation > 0 && before !== undefined && before.number > family.number && isKnown(before) && isKnown(family))
       violate(`a login of ${family.userId} was replaced by what an earlier authorisation has led to`)
     family.storedAt = now()
     this.#publishedAt.set(family.userId, now())
@@ -342,12 +346,9 @@ export class LoginLedger {
     return storedAt >= since || this.#isFollowed(userId, number)
   }
 
-  /** Whether the store has taken a login of a later authorisation, since a moment. */
-  #isFollowed(userId: string, number: number, since = Number.NEGATIVE_INFINITY): boolean {
-    for (const { userId: its, number: later, storedAt } of this.#exchanged.values()) {
-      if (its === userId && later > number && storedAt !== undefined && storedAt > since) return true
-    }
-    return false
+  /** Whether the store has taken a login of a later authorisation. */
+  #isFollowed(userId: string, number: number): boolean {
+    return [...this.#exchanged.values()].some((each) => each.userId === userId && each.number > number && each.storedAt !== undefined)
   }
 
   /** When this login was forgotten, as far as the store has not lost that. */
