@@ -416,9 +416,10 @@ export class CallerAudit {
    * for its clocks to tell of whoever fetched it without the store and shared it afterwards.
    */
   #laterMs(credential: PlayedCredential, token: Token): number {
-    const at = credential.givenOut?.(token.value)?.at ?? Number.NEGATIVE_INFINITY
+    // The same may have been given to somebody else since.
+    const { at, firstAt = at } = credential.givenOut?.(token.value) ?? { at: Number.NEGATIVE_INFINITY }
     const { since, laterMs } = this.#drift(credential, token)
-    return laterMs + (Math.min(at, since) <= this.#circumstances.sleptAt() ? UNNOTICED_SLEEP_MS : 0)
+    return laterMs + (Math.min(firstAt, since) <= this.#circumstances.sleptAt() ? UNNOTICED_SLEEP_MS : 0)
   }
 
   /** Of what no store has taken: the upstream has the only clock that it went by. It may have given the same to somebody else since. */
