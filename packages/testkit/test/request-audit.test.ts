@@ -114,8 +114,8 @@ describe('requests', () => {
   })
 
   test('a success after which five more may follow is one that was due', () => {
-    audit.published('tokenwell/key', true)
-    audit.published('tokenwell/key', false)
+    audit.succeeded('tokenwell/key')
+    audit.published('tokenwell/key')
     for (let count = 0; count < 14; count += 1) void request(1)
     expect(world.violations).toEqual([])
     void request(1)

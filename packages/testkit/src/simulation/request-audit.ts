@@ -149,10 +149,14 @@ export class RequestAudit {
     add(this.#blocked, key, this.#now())
   }
 
-  /** Another token than before is there for everybody. @param wasOver whether the one before was due, rejected or lost */
-  published(key: string, wasOver: boolean): void {
+  /** Another token than before is there for everybody. */
+  published(key: string): void {
     add(this.#published, key, this.#now())
-    if (wasOver) add(this.#succeeded, key, this.#now())
+  }
+
+  /** What was due, rejected or lost has been replaced, though it may be by the same value: failures are counted anew. */
+  succeeded(key: string): void {
+    add(this.#succeeded, key, this.#now())
   }
 
   /** When the first token was there for everybody that was no earlier than `since`. */

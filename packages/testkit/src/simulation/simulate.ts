@@ -273,7 +273,8 @@ class World {
       },
       published: (key, version, request, grantedAt, before) => {
         this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
-        if (this.#stored.get(key) !== request.value) this.#requests.published(key, isOver(before))
+        if (this.#stored.get(key) !== request.value) this.#requests.published(key)
+        if (isOver(before)) this.#requests.succeeded(key)
         this.#stored.set(key, request.value)
         if (request.quietMs === undefined) this.#vouched.delete(key)
         else {
