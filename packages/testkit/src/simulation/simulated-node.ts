@@ -254,8 +254,7 @@ export class SimulatedNode {
       this.#telling.count('calls refused')
       // As one who asks for something else, since it is not to be given what is at hand.
       caller = callers.comes(credential, WAITS_MS + REPORTING_MS, 1)
-      // A report about a version that the process has left meanwhile changes nothing.
-      if (worth !== 'valid' && handle.peek()?.version === token.version) callers.reports(credential, token, reported.promise)
+      if (worth !== 'valid') callers.reports(credential, token, reported.promise)
       return answer
     }
     try {
