@@ -117,6 +117,8 @@ function promises(stage: () => Stage, push: boolean): void {
     expect(reports.length).toBeGreaterThanOrEqual(3)
     expect(reports.map(servedTo)).toEqual(reports.map(() => 100))
     expect(fleet.requests).toBe(2)
+    // Others may have been told before the answer was.
+    await fleet.when('the publication is answered', (history) => publications(history).length > 0)
     expect(publications(fleet.history).map(({ outcome }) => outcome)).toEqual(['accepted'])
     await ends(fleet)
   })
