@@ -36,6 +36,13 @@ interface Claimant {
   readonly ended: Set<string>
 }
 
+/** One process came for the next token of itself. */
+interface Renewal {
+  readonly by: string
+  readonly at: number
+  readonly isAfterLease: boolean
+}
+
 /** A lease of which its process knows. */
 interface HeldLease {
   readonly process: SimulatedProcess
@@ -63,7 +70,7 @@ export class OperationAudit {
   readonly #latest = new Map<string, Claimant>()
   /** When something last happened to a key that all may have heard of. */
   readonly #stirredAt = new Map<string, number>()
-  readonly #renewals = new Map<string, { readonly by: string; readonly at: number; readonly isAfterLease: boolean }[]>()
+  readonly #renewals = new Map<string, readonly Renewal[]>()
   readonly #held = new Set<HeldLease>()
   #herdsAfterLeases = 0
 
@@ -94,10 +101,13 @@ export class OperationAudit {
     }
     this.#tries(claimant, attempt)
     this.#counts(process, key, claimant)
+    const renewal = this.#renewal(process, key, claimant)
     claimant.isUnanswered = true
     const answer = await send()
     // It has been given up, and is sent again.
     if (signal.aborted) return answer
+    // Who is told that the next is there already has come to hear of it.
+    if (renewal !== undefined && answer.kind !== 'fresh') this.#comes(key, renewal)
     claimant.isUnanswered = false
     claimant.tries = 0
     claimant.answer = answer.kind
@@ -186,19 +196,31 @@ export class OperationAudit {
     claimant.attempt = attempt
   }
 
-  #counts(process: SimulatedProcess, key: string, { claimedAt, answer }: Claimant): void {
+  #counts(process: SimulatedProcess, key: string, { claimedAt }: Claimant): void {
     const { now } = this.#timeline
     while ((claimedAt[0] ?? now) <= now - MINUTE_MS) claimedAt.shift()
     claimedAt.push(now)
     if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
+  }
+
+  /** A claim that is made for no reason that others have as well; undefined for any other. */
+  #renewal(process: SimulatedProcess, key: string, { answer }: Claimant): Renewal | undefined {
+    const { now } = this.#timeline
     // After another's failure all know when to come again.
-    if (answer === undefined || answer === 'backoff') return
-    if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return
-    const renewals = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at >= now - HERD_MS && by !== process.name)
-    renewals.push({ by: process.name, at: now, isAfterLease: answer === 'held' })
-    this.#renewals.set(key, renewals)
-    if (renewals.length !== this.#herd) return
-    if (renewals.some(({ isAfterLease }) => isAfterLease)) {
+    if (answer === undefined || answer === 'backoff') return undefined
+    if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return undefined
+    return { by: process.name, at: now, isAfterLease: answer === 'held' }
+  }
+
+  /** Answers come in another order than what they answer. */
+  #comes(key: string, renewal: Renewal): void {
+    const { now } = this.#timeline
+    const lately = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at > now - MINUTE_MS && by !== renewal.by)
+    lately.push(renewal)
+    this.#renewals.set(key, lately)
+    const together = lately.filter(({ at }) => Math.abs(at - renewal.at) <= HERD_MS)
+    if (together.length !== this.#herd) return
+    if (together.some(({ isAfterLease }) => isAfterLease)) {
       this.#herdsAfterLeases += 1
       if (this.#herdsAfterLeases <= CHANCE) return
     }
