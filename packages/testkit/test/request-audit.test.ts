@@ -113,6 +113,17 @@ describe('requests', () => {
     expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
   })
 
+  test('a record that is lost is begun to be counted anew, and no other', () => {
+    audit.forgot('tokenwell/another')
+    for (let count = 0; count < 10; count += 1) void request(1)
+    audit.forgot('tokenwell/key')
+    for (let count = 0; count < 8; count += 1) void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 10 times in a minute; at most 9'])
+    audit.forgot()
+    for (let count = 0; count < 9; count += 1) void request(1)
+    expect(world.violations).toHaveLength(1)
+  })
+
   test('a success after which five more may follow is one that was due', () => {
     audit.succeeded('tokenwell/key')
     audit.published('tokenwell/key')

@@ -1,6 +1,7 @@
 import { isTokenError, type Snapshot, type Token, type TokenErrorCode, type TokenEvent } from '@tokenwell/core'
-import type { Drift } from './life-log.ts'
-import { recordKey } from './record-key.ts'
+import type { Circumstances } from './circumstances.ts'
+import { EndAudit } from './end-audit.ts'
+import { handleKey, recordKey } from './record-key.ts'
 import { SLACK_MS } from './request-audit.ts'
 import type { PlayedCredential } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -16,8 +17,6 @@ const LINGER_MS = 1_000
 const EARLIER_MS = 12_000
 /** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
 const HEARD_MS = 25
-/** A sleep that is shorter is not noticed by the clocks, milliseconds; and one before the token came, one after. */
-const UNNOTICED_SLEEP_MS = 10_000
 /** For so long after a token was given out again its rejection may change nothing, milliseconds: the upstream has vouched for it. */
 const VOUCHED_MS = 4 * 60_000
 /** Whoever waits so long is served while nothing is wrong, milliseconds. */
@@ -41,23 +40,6 @@ export interface Caller {
   readonly reported: ReadonlyMap<string, number>
 }
 
-/** What the world knows that a process does not. Moments are true time, milliseconds. */
-export interface Circumstances {
-  readonly now: () => number
-  /** What became of the end of a version that the store has taken, as its clock was set; undefined for one that it has not. */
-  readonly drift: (key: string, version: number) => Drift | undefined
-  /** When any process last slept. */
-  readonly sleptAt: () => number
-  /** Nothing has gone wrong yet. */
-  readonly isCalm: () => boolean
-  /** The store was told that this value is rejected. */
-  readonly isRejected: (key: string, value: string) => boolean
-  /** The upstream has vouched for what is stored: its rejection changes nothing for now. */
-  readonly isQuiet: (key: string) => boolean
-  /** When a token came that was there for everybody, no earlier than `since`. */
-  readonly publishedSince: (key: string, since: number) => number | undefined
-}
-
 /** What the store has told a process of the versions that are rejected. */
 interface Told {
   readonly rejectedUpTo: number
@@ -66,29 +48,19 @@ interface Told {
   readonly before: number
 }
 
-/** A token as callers were first given it. */
-interface Shown {
-  readonly version: number
-  /** A store that was rolled back may give a version again to something else. */
-  readonly value: string
-  readonly expiresAt: number
-  readonly at: number
-}
-
 /** What is known of one credential in one life of a process. */
 interface Known {
-  shown: Shown | undefined
+  /** The store's key. */
+  readonly record: string
   /** The highest version that callers were given. */
   served: number
   /** The highest that the process itself says is rejected. */
   rejected: number
   /** The one that the process has last gone over to. */
   newest: number
+  told: Told
   /** Values that were reported, and whose report was taken; with when the upstream had last given them out. */
   reported: ReadonlyMap<string, number>
-  /** When it may have set out to fetch the next one, and when it set out for what it fetched last. */
-  begunAt: number | undefined
-  fetchedFrom: number | undefined
   /** When the process itself has fetched a token that it may still serve. */
   fetchedAt: number | undefined
   /** What it needs did not come in time: that is told to callers who have just come, too. */
@@ -100,18 +72,17 @@ interface Known {
 }
 
 /**
- * Watches what the callers of a process are given, in one of its lives: I4, I5 and I8, that nobody waits who need not, that no token is
- * believed to live longer than it does, and that a report has an effect.
+ * Watches what the callers of a process are given, in one of its lives: I4, I5 and I8, that nobody waits who need not, and that a report has
+ * an effect.
  */
 export class CallerAudit {
   readonly #process: SimulatedProcess
   readonly #circumstances: Circumstances
   readonly #violate: (what: string) => void
   readonly #callers = new Set<Caller>()
-  /** By the store's key. */
+  readonly #ends: EndAudit
+  /** By the handle's key. */
   readonly #known = new Map<string, Known>()
-  /** By the store's key. */
-  readonly #told = new Map<string, Told>()
   #disturbedAt = Number.NEGATIVE_INFINITY
   #isClosing = false
   #waits = 0
@@ -121,6 +92,7 @@ export class CallerAudit {
     this.#process = process
     this.#circumstances = circumstances
     this.#violate = (what) => violate(`${process.name}: ${what}`)
+    this.#ends = new EndAudit(process, circumstances, this.#violate)
   }
 
   /** Callers that were not answered yet. */
@@ -172,22 +144,13 @@ export class CallerAudit {
       this.#violate(`I5: ${name} ${version} was served and known to be rejected`)
     if (caller.reported.has(value) && caller.reported.get(value) === credential.givenOut?.(value)?.at)
       this.#violate(`I5: ${name} ${version} was served although its value was reported`)
-    switch (credential.worth(value)) {
-      case 'unknown':
-        this.#violate(`${name} ${version} was served, which nobody gave out`)
-        break
-      case 'ended': {
-        const laterMs = this.#laterMs(credential, token)
-        const overMs = this.#circumstances.now() - (credential.givenOut?.(value)?.endsAt ?? Number.NEGATIVE_INFINITY)
-        // What the store gave to its life it is served for.
-        if (laterMs === 0 || overMs > laterMs + SLACK_MS) this.#violate(`I5: ${name} ${version} was served after its end`)
-      }
-    }
-    this.#checkShown(credential, token)
+    const worth = credential.worth(value)
+    if (worth === 'unknown') this.#violate(`${name} ${version} was served, which nobody gave out`)
     const known = this.#of(handle.key)
-    if (version <= known.served) return undefined
+    const isFirst = version > known.served
+    this.#ends.given(credential, token, { over: worth === 'ended', first: isFirst })
+    if (!isFirst) return undefined
     known.served = version
-    this.#checkEnd(credential, token)
     return version
   }
 
@@ -227,11 +190,11 @@ export class CallerAudit {
     const known = credential.givenOut?.(value)
     const { now } = this.#circumstances
     // What others have published of it meanwhile it does not know.
-    if (this.#of(handle.key).isAlone || this.#circumstances.isQuiet(handle.key)) return
+    const state = this.#of(handle.key)
+    if (state.isAlone || this.#circumstances.isQuiet(state.record)) return
     if (known === undefined || ((known.times > 1 || rotates === true) && now() < known.at + VOUCHED_MS)) return
     void taken.then(() => {
       if (credential.givenOut?.(value)?.at !== known.at) return
-      const state = this.#of(handle.key)
       state.reported = new Map([...state.reported, [value, known.at]])
     })
   }
@@ -243,11 +206,11 @@ export class CallerAudit {
 
   /** The store has told the process this: whoever comes from now on is not given what it calls rejected. */
   told({ key, version, rejectedUpTo }: Snapshot): void {
-    const known = this.#known.get(key)
+    const known = this.#of(handleKey(key))
     // What it fetched for itself the store has by now, or something newer.
-    if (known !== undefined && version >= Math.max(1, known.served)) known.isAlone = false
-    const before = this.#told.get(key)?.rejectedUpTo ?? 0
-    if (rejectedUpTo > before) this.#told.set(key, { rejectedUpTo, at: this.#circumstances.now(), before })
+    if (version >= Math.max(1, known.served)) known.isAlone = false
+    const before = known.told.rejectedUpTo
+    if (rejectedUpTo > before) known.told = { rejectedUpTo, at: this.#circumstances.now(), before }
   }
 
   noted(event: TokenEvent): void {
@@ -260,8 +223,7 @@ export class CallerAudit {
       known.newest = event.version
       known.isWaitedFor = false
     }
-    if (event.type === 'granted' || event.type === 'detached') known.begunAt = this.#circumstances.now()
-    if (event.type === 'renewed') known.fetchedFrom = known.begunAt
+    this.#ends.noted(event)
     if (event.type === 'blocked' || event.type === 'backoff') known.isWaitedFor ||= event.failure.code === 'TIMEOUT'
     switch (event.type) {
       case 'doubted': {
@@ -296,24 +258,21 @@ export class CallerAudit {
 
   /** What the store had told it before this very moment. */
   #toldOf(key: string): number {
-    const told = this.#told.get(recordKey(key))
-    if (told === undefined) return 0
-    return told.at < this.#circumstances.now() ? told.rejectedUpTo : told.before
+    const { rejectedUpTo, at, before } = this.#of(key).told
+    return at < this.#circumstances.now() ? rejectedUpTo : before
   }
 
-  /** @param handleKey the handle's */
-  #of(handleKey: string): Known {
-    const key = recordKey(handleKey)
+  /** @param key the handle's */
+  #of(key: string): Known {
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const none: Known = {
-      shown: undefined,
+      record: recordKey(key),
       served: 0,
       rejected: 0,
       newest: 0,
+      told: { rejectedUpTo: 0, at: Number.NEGATIVE_INFINITY, before: 0 },
       reported: new Map(),
-      begunAt: undefined,
-      fetchedFrom: undefined,
       fetchedAt: undefined,
       isWaitedFor: false,
       isAlone: false,
@@ -331,7 +290,7 @@ export class CallerAudit {
     if (this.#isDisturbed(caller)) return
     const { now, isCalm, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
-    const publishedAt = isCalm() ? publishedSince(handle.key, askedAt) : undefined
+    const publishedAt = isCalm() ? publishedSince(this.#of(handle.key).record, askedAt) : undefined
     if (publishedAt !== undefined && now() > publishedAt + HEARD_MS) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
@@ -358,75 +317,16 @@ export class CallerAudit {
   #leftOf({ credential, askedAt, held }: Caller): number | undefined {
     const { handle } = credential
     // The store is asked what a doubt is worth.
-    if (this.#of(handle.key).doubtedAt >= askedAt) return undefined
-    if (
-      held === undefined ||
-      held.version <= Math.max(this.#of(handle.key).rejected, this.#told.get(recordKey(handle.key))?.rejectedUpTo ?? 0)
-    ) {
-      return undefined
-    }
+    const { record, rejected, told, doubtedAt } = this.#of(handle.key)
+    if (doubtedAt >= askedAt) return undefined
+    if (held === undefined || held.version <= Math.max(rejected, told.rejectedUpTo)) return undefined
     // It may have learned of that while the caller waited.
-    if (this.#circumstances.isRejected(handle.key, held.value)) return undefined
-    const { since, earlierMs } = this.#drift(credential, held)
+    if (this.#circumstances.isRejected(record, held.value)) return undefined
+    const { since, earlierMs } = this.#ends.drift(credential, held)
     // What was fetched over a sleep ends earlier by as much in the store.
     if (since <= this.#process.sleptAt) return undefined
     // It may have learned meanwhile that the store's clock was set forward.
     return held.expiresAt - EARLIER_MS - earlierMs - this.#process.clock.wall()
-  }
-
-  /** The end of a version that a process has told its callers only ever moves earlier, and is the end. */
-  #checkShown(credential: PlayedCredential, token: Token): void {
-    const { name, handle } = credential
-    const { version, value, expiresAt } = token
-    const { clock, wallSetAt, sleptAt } = this.#process
-    const known = this.#of(handle.key)
-    const { shown } = known
-    const now = this.#circumstances.now()
-    // By another clock it is told anew; and of the time that a machine sleeps only the store knows, whose own clock may have been set back.
-    const isNew = shown?.version !== version || shown.value !== value
-    // What is too little to be noticed stays: the end is told as it was, and a little off.
-    const slackMs = this.#drift(credential, token).since <= Math.max(wallSetAt, sleptAt) ? UNNOTICED_SLEEP_MS : SLACK_MS
-    if (clock.wall() > expiresAt + slackMs) this.#violate(`I5: ${name} ${version} was served after the end that is told of it`)
-    if (isNew || shown.at <= Math.max(wallSetAt, sleptAt)) {
-      known.shown = { version, value, expiresAt, at: now }
-      return
-    }
-    if (expiresAt > shown.expiresAt + SLACK_MS) {
-      this.#violate(`I5: the end of ${name} ${version} was put off by ${(expiresAt - shown.expiresAt).toFixed(0)} ms`)
-    }
-  }
-
-  #checkEnd(credential: PlayedCredential, token: Token): void {
-    const { value, version, expiresAt } = token
-    const { now } = this.#circumstances
-    const { clock, wallSetAt, sleptAt } = this.#process
-    const known = credential.givenOut?.(value)
-    if (known === undefined) return
-    const { since } = this.#drift(credential, token)
-    // Its end is told by the wall clock of when it came.
-    if (since <= wallSetAt) return
-    const slackMs = this.#laterMs(credential, token) + (since <= sleptAt ? UNNOTICED_SLEEP_MS : SLACK_MS)
-    const tooLongMs = expiresAt - clock.wall() - (known.endsAt - now())
-    if (tooLongMs > slackMs)
-      this.#violate(`${credential.name} ${version} is believed to live ${tooLongMs.toFixed(0)} ms longer than it does`)
-  }
-
-  /**
-   * By how much a token may be believed to live longer than it does: by what the store's clock was set back, and by a sleep that was too short
-   * for its clocks to tell of whoever fetched it without the store and shared it afterwards.
-   */
-  #laterMs(credential: PlayedCredential, token: Token): number {
-    // The same may have been given to somebody else since.
-    const { at, firstAt = at } = credential.givenOut?.(token.value) ?? { at: Number.NEGATIVE_INFINITY }
-    const { since, laterMs } = this.#drift(credential, token)
-    return laterMs + (Math.min(firstAt, since) <= this.#circumstances.sleptAt() ? UNNOTICED_SLEEP_MS : 0)
-  }
-
-  /** Of what no store has taken: the upstream has the only clock that it went by. It may have given the same to somebody else since. */
-  #drift({ handle, givenOut }: PlayedCredential, { value, version }: Token): Drift {
-    const at = givenOut?.(value)?.at ?? Number.NEGATIVE_INFINITY
-    const since = Math.min(at, this.#of(handle.key).fetchedFrom ?? at)
-    return this.#circumstances.drift(recordKey(handle.key), version) ?? { since, laterMs: 0, earlierMs: 0 }
   }
 
   /** Processes that fail together are to come back one by one: each draws its waits. */

@@ -82,7 +82,7 @@ export class Ending {
         if (names?.has(name) === false) continue
         const [any] = served
         // Renewed, or authorised anew, since everybody was last asked: whoever hears of that serves what it has once more, and then reads.
-        if (any === undefined || this.#look.isPublishedSince(any.key, from)) rest.add(name)
+        if (any === undefined || this.#look.isPublishedSince(recordKey(any.key), from)) rest.add(name)
         else await this.#checkSame(any, served)
       }
       names = rest

@@ -20,8 +20,8 @@ interface Life {
 /** The lives of the tokens that a store has taken, and what became of them when its clock was set. Moments are true time. */
 export class LifeLog {
   readonly #now: () => number
-  /** By the store's key and version. */
-  readonly #lives = new Map<string, Life>()
+  /** By the store's key, and by version. */
+  readonly #lives = new Map<string, Map<number, Life>>()
   /** By the store's key: the version that it took last. */
   readonly #newest = new Map<string, number>()
   /** When the store's clock was set, and how far ahead of true time it was from then on. */
@@ -40,18 +40,19 @@ export class LifeLog {
   published(key: string, version: number, grantedAt: number, fenceAt: number): void {
     this.#newest.set(key, version)
     const now = this.#now()
-    const name = `${key} ${version}`
+    const lives = this.#lives.get(key) ?? new Map<number, Life>()
+    this.#lives.set(key, lives)
     // Of one that was lost and published again, the grant is the same.
-    const known = this.#lives.get(name)
+    const known = lives.get(version)
     const from = Math.max(0, Math.min(grantedAt, now))
     const clockMs = this.#clockAt(from)
     const lateMs = Math.max(0, Math.min(now, fenceAt - clockMs) - from, known?.lateMs ?? 0)
-    this.#lives.set(name, { grantedAt: from, publishedAt: now, clockMs, lateMs })
+    lives.set(version, { grantedAt: from, publishedAt: now, clockMs, lateMs })
   }
 
   /** Of a version that the store has taken; undefined for any other. */
   drift(key: string, version: number): Drift | undefined {
-    const life = this.#lives.get(`${key} ${version}`)
+    const life = this.#lives.get(key)?.get(version)
     if (life === undefined) return undefined
     let [laterMs, earlierMs] = [0, 0]
     for (let index = this.#steps.length - 1; index >= 0; index -= 1) {

@@ -65,7 +65,7 @@ export class RequestAudit {
   #count = 0
   /** By process: when it was without the store. */
   readonly #alone = new Map<number, number[]>()
-  readonly #forgotten: number[] = []
+  readonly #forgotten: { readonly at: number; readonly key: string | undefined }[] = []
   /** By the handle's key. */
   readonly #blocked = new Map<string, number[]>()
   /** By the store's key. */
@@ -159,14 +159,14 @@ export class RequestAudit {
     add(this.#succeeded, key, this.#now())
   }
 
-  /** When the first token was there for everybody that was no earlier than `since`. */
+  /** When the first token was there for everybody that was no earlier than `since`. @param key the store's */
   publishedSince(key: string, since: number): number | undefined {
-    return this.#published.get(recordKey(key))?.find((moment) => moment >= since)
+    return this.#published.get(key)?.find((moment) => moment >= since)
   }
 
-  /** The store knows nothing of the last requests, or takes them for long gone. */
-  forgot(): void {
-    this.#forgotten.push(this.#now())
+  /** The store knows nothing of the last requests, or takes them for long gone. @param key the store's; without it, of any credential */
+  forgot(key?: string): void {
+    this.#forgotten.push({ at: this.#now(), key })
   }
 
   #checkRate(key: string, sent: readonly Sent[], perFetch: number): void {
@@ -175,9 +175,11 @@ export class RequestAudit {
     if (inAMinute <= PER_MINUTE) return
     const since = (moment: number) => moment > now - MINUTE_MS - AFTERMATH_MS
     const alone = [...this.#alone.values()].filter((moments) => moments.some(since)).length
-    const successes = (this.#succeeded.get(recordKey(key)) ?? []).filter((moment) => moment > now - MINUTE_MS).length
+    const record = recordKey(key)
+    const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
+    const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
     const blocked = (this.#blocked.get(key) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const bound = PER_MINUTE * (1 + this.#forgotten.filter(since).length) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes + blocked
+    const bound = PER_MINUTE * (1 + forgotten) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes + blocked
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
   }
 }

@@ -1,5 +1,5 @@
 import type { Snapshot, TokenEvent } from '@tokenwell/core'
-import type { Circumstances } from './caller-audit.ts'
+import type { Circumstances } from './circumstances.ts'
 import { Ending } from './ending.ts'
 import { LeaseLog } from './lease-log.ts'
 import { LifeLog } from './life-log.ts'
@@ -210,8 +210,8 @@ class World {
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
       isCalm: () => timeline.now < this.#calmUntil,
-      isRejected: (key, value) => this.#rejected.has(`${recordKey(key)} ${value}`),
-      isQuiet: (key) => this.#isQuiet(recordKey(key)),
+      isRejected: (key, value) => this.#rejected.has(`${key} ${value}`),
+      isQuiet: (key) => this.#isQuiet(key),
       publishedSince: (key, since) => this.#requests.publishedSince(key, since),
     }
     return new SimulatedNode(index, {
@@ -291,7 +291,7 @@ class World {
       stirred: (key) => this.#operations.stirred(key),
       lost: (key) => {
         this.#leases.doubt(key)
-        this.#requests.forgot()
+        this.#requests.forgot(key)
         for (const watcher of this.#watchers) watcher.lost?.(key)
       },
     }

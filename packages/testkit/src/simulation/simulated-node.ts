@@ -1,5 +1,6 @@
 import { createTokenManager, type GetOptions, isTokenError, type Token, type TokenEvent, type TokenManager } from '@tokenwell/core'
-import { CallerAudit, type Circumstances } from './caller-audit.ts'
+import { CallerAudit } from './caller-audit.ts'
+import type { Circumstances } from './circumstances.ts'
 import type { Draws } from './random.ts'
 import type { PlayedCredential, PlayedProcess, Worth } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'

@@ -1,0 +1,18 @@
+import type { Drift } from './life-log.ts'
+
+/** What the world knows that a process does not. Moments are true time, milliseconds; keys are the store's. */
+export interface Circumstances {
+  readonly now: () => number
+  /** What became of the end of a version that the store has taken, as its clock was set; undefined for one that it has not. */
+  readonly drift: (key: string, version: number) => Drift | undefined
+  /** When any process last slept. */
+  readonly sleptAt: () => number
+  /** Nothing has gone wrong yet. */
+  readonly isCalm: () => boolean
+  /** The store was told that this value is rejected. */
+  readonly isRejected: (key: string, value: string) => boolean
+  /** The upstream has vouched for what is stored: its rejection changes nothing for now. */
+  readonly isQuiet: (key: string) => boolean
+  /** When a token came that was there for everybody, no earlier than `since`. */
+  readonly publishedSince: (key: string, since: number) => number | undefined
+}
