@@ -227,7 +227,7 @@ export class AppTickets {
             .then(() => this.#usable() !== undefined && moot.abort())
         }
         if (woken) wake()
-        await kernel.track(this.#requestResend(AbortSignal.any([signal, moot.signal])))
+        await this.#requestResend(AbortSignal.any([signal, moot.signal]))
         // Those who wait are to be told something else now: whoever looks again will say it.
         if (couldAsk !== (this.#unasked === undefined)) return
         const growing = Math.min(LONGEST_POLL_MS, FIRST_POLL_MS * 2 ** Math.min(round, 10)) * (0.5 + kernel.random.fraction() / 2)

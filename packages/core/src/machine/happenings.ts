@@ -49,7 +49,7 @@ export type Happening =
   | { readonly type: 'told'; readonly sentAt: number; readonly snapshot: Snapshot; readonly read: boolean }
   | { readonly type: 'read-failed' }
   /** A caller reports that this version is refused, and the value that it had. */
-  | { readonly type: 'rejected'; readonly version: Version; readonly value?: string }
+  | { readonly type: 'rejected'; readonly version: Version; readonly value: string }
   | { readonly type: 'invalidated'; readonly version: Version; readonly sentAt: number; readonly snapshot: Snapshot }
   | { readonly type: 'invalidate-failed'; readonly version: Version }
   /** A hint; without a version, some hints may have been lost. */

@@ -281,6 +281,28 @@ describe('a store that does not answer', () => {
     },
   )
 
+  test.each([
+    ['when the next try is waited for', 'throw'],
+    ['in the middle of a try', 'drop-request'],
+  ] as const)('to a publication has its lease given back by a manager that is closed %s: another node mints at once', async (_, kind) => {
+    const world = await createWorld()
+    const store = flaky(world.store, world.clock)
+    const [first, second] = [world.node({ store }), world.node()]
+    store.always('publish', { kind })
+    await first.tokens.appAccessToken()
+    await quiet()
+    expect(await recordOf(world, second, 'app-access-token')).toMatchObject({ version: 0, lease: expect.anything() })
+    const ended = first.manager.close()
+    // A second for each of two tries.
+    if (kind === 'drop-request') await pass(world.clock, 2_000)
+    await ended
+    const now = world.clock.monotonic()
+    expect((await recordOf(world, second, 'app-access-token')).lease).toBeUndefined()
+    expect(world.simulator.judge(await second.tokens.appAccessToken())).toBe('valid')
+    expect(world.clock.monotonic()).toBe(now)
+    expect(world.mints()).toBe(2)
+  })
+
   test('to a claim until the manager was closed has the lease it grants given back', async () => {
     const world = await createWorld()
     const store = flaky(world.store, world.clock)

@@ -5,7 +5,7 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { flaky, virtualClock } from '@tokenwell/testkit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { errorOf, randomSecret } from '../../../../tools/leak-search/index.ts'
-import { createWorld, eventually, pass, quiet, recordOf } from '../support/world.ts'
+import { createWorld, eventually, pass, quiet, recordOf, watched } from '../support/world.ts'
 
 const HOUR = 3_600_000
 
@@ -57,6 +57,37 @@ describe('what is under way when close() comes', () => {
     expect(await errorOf(other.acceptAppTicket({ ticket: randomSecret('app ticket'), eventTime: new Date(clock.wall()) }))).toMatchObject({
       code: 'CLOSED',
     })
+  })
+
+  test.each([
+    ['reads', 'read'],
+    ['reports', 'invalidate'],
+  ] as const)('a ticket that a fetch which is given up %s just then has its answer before the store is closed', async (_, operation) => {
+    const world = await createWorld()
+    let outcomes: unknown[] = []
+    const store = flaky(
+      {
+        ...world.store,
+        close: async () => {
+          outcomes = asked().map(({ outcome }) => outcome)
+        },
+      },
+      world.clock,
+    )
+    const asked = () => store.calls.filter((call) => call.operation === operation && call.key.endsWith('app-ticket'))
+    const { tokens, manager } = world.node({ store })
+    if (operation === 'invalidate') world.simulator.invalidateTicket(world.appId)
+    store.next(operation, { kind: 'delay', ms: 500 })
+    const caller = errorOf(tokens.appAccessToken())
+    await eventually(() => asked().length === 1)
+    const closed = watched(manager.close())
+    expect(await caller).toMatchObject({ code: 'CLOSED' })
+    await pass(world.clock, 499)
+    expect(asked()).toMatchObject([{ fault: 'delay', outcome: 'pending' }])
+    expect(closed.outcome).toBe('pending')
+    await pass(world.clock, 1)
+    expect(closed.outcome).toBe('resolved')
+    expect(outcomes).toEqual(['answered'])
   })
 
   test('a report about a token ends with it, however slow the store is', async () => {

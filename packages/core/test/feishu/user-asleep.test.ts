@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
-import { ANN, authorize, failure, LEASE, noted, OAUTH } from '../support/user-world.ts'
+import { ANN, authorize, failure, LEASE, noted, slowExchange } from '../support/user-world.ts'
 import { createWorld, HOUR, pass, watched } from '../support/world.ts'
 
 describe('a user who authorises while the machine sleeps', () => {
@@ -9,12 +8,7 @@ describe('a user who authorises while the machine sleeps', () => {
   async function asleep(sleptMs: number) {
     const world = await createWorld()
     const [one, other] = [world.node(), world.node()]
-    await authorize(world, one)
-    await pass(world.clock, 3 * HOUR)
-    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
-    const authorizing = watched(one.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') }))
-    await world.simulator.next('held')
-    const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+    const { held, authorizing, accessToken } = await slowExchange(world, one)
     world.suspend(sleptMs)
     const stored = async () => {
       noted(world)

@@ -1,9 +1,8 @@
 import { memoryStore } from '@tokenwell/store-memory'
 import { describe, expect, test } from 'vitest'
-import { secret } from '../../../../tools/leak-search/index.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
-import { ANN, authorize, failure, noted, OAUTH } from '../support/user-world.ts'
-import { createWorld, eventually, HOUR, MINUTE, pass, quiet, watched } from '../support/world.ts'
+import { ANN, failure, noted, slowExchange } from '../support/user-world.ts'
+import { createWorld, eventually, MINUTE, pass, quiet, watched } from '../support/world.ts'
 
 describe('while a user authorises, the clock of the store is set back, and with it goes the lease', () => {
   /** Another node has refreshed the old login meanwhile. `loseAnswers` of publications of the node that authorises. */
@@ -21,12 +20,7 @@ describe('while a user authorises, the clock of the store is set back, and with 
       },
     }
     const [one, other] = [world.node({ store: unsure }), world.node({ store })]
-    await authorize(world, one)
-    await pass(world.clock, 3 * HOUR)
-    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
-    const authorizing = watched(one.tokens.user(ANN).authorize({ code: secret(world.simulator.issueCode(world.appId, ANN), 'code') }))
-    await world.simulator.next('held')
-    const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+    const { held, authorizing, accessToken } = await slowExchange(world, one)
     await pass(world.clock, 1_000)
     aheadMs = -10 * MINUTE
     const refreshed = watched(other.tokens.user(ANN).get({ timeoutMs: 60_000 }))

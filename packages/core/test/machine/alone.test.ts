@@ -26,7 +26,7 @@ test('without the store a process fetches for itself, and shares the token later
 test('a token fetched alone ranks above everything that this process knows rejected', () => {
   const bench = new Bench()
   bench.minted('a', 10)
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   const snapshot = emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 50 })
   bench.send({ type: 'invalidated', version: bench.must('invalidate').version, sentAt: bench.now, snapshot })
   bench.waiting = true

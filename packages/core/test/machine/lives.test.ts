@@ -79,14 +79,14 @@ test('after a sleep a report is for the store to judge, whatever the upstream ha
   bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
   bench.fetched('a')
   bench.publishAccepted()
-  bench.send({ type: 'rejected', version: 20 })
+  bench.send({ type: 'rejected', version: 20, value: 'a' })
   expect(bench.outstanding).toEqual([])
   bench.send({ type: 'doubted' })
   const snapshot = emptySnapshot({ version: 20, value: 'a', renewInMs: LIFE / 4, expiresInMs: LIFE / 2, rejectedUpTo: 10 })
   bench.must('read')
   bench.send({ type: 'told', sentAt: bench.now, snapshot, read: true })
   bench.now += 1
-  bench.send({ type: 'rejected', version: 20 })
+  bench.send({ type: 'rejected', version: 20, value: 'a' })
   expect(bench.must('invalidate').version).toBe(20)
 })
 

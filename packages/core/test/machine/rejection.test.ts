@@ -10,7 +10,7 @@ function reported(): Bench {
   const bench = new Bench()
   bench.minted('a', 10)
   bench.done = []
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   return bench
 }
 
@@ -49,7 +49,7 @@ test.each([
     const bench = new Bench()
     bench.minted('a', 10)
     bench.waiting = true
-    bench.send({ type: 'rejected', version: 10 })
+    bench.send({ type: 'rejected', version: 10, value: 'a' })
     bench.send({ type: 'invalidate-failed', version: bench.must('invalidate').version })
     bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
     if (alone !== undefined) bench.fetched(alone, 90_000)
@@ -77,7 +77,7 @@ test('a rejection that took the token is told once and brings one claim', () => 
 test('what is known to be rejected is not reported again', () => {
   const bench = reported()
   answer(bench, { rejectedUpTo: 10 })
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   expect(bench.take('invalidate')).toBeUndefined()
 })
 
@@ -140,7 +140,7 @@ test('a token that only this process knows is rejected without asking the store'
   bench.fetched('a')
   bench.waiting = false
   const version = bench.state.token?.version ?? 0
-  bench.send({ type: 'rejected', version })
+  bench.send({ type: 'rejected', version, value: 'a' })
   expect(bench.take('invalidate')).toBeUndefined()
   expect(bench.state.rejected).toBe(version)
   expect(bench.must('claim')).toMatchObject({ rejected: version })
@@ -162,7 +162,7 @@ test('a claim that was sent before a report and is answered with what was report
   bench.waiting = true
   bench.send({ type: 'wanted' })
   const claim = bench.must('claim')
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   answer(bench, { rejectedUpTo: 10 })
   bench.done = []
   const fresh = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE })
@@ -181,7 +181,7 @@ function belowZero(): Bench {
 test('a report counts whatever moment the clock shows', () => {
   const bench = belowZero()
   bench.minted('a', 10)
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   expect(bench.must('invalidate')).toMatchObject({ version: 10 })
 })
 
@@ -194,7 +194,7 @@ test('what was fetched without the store is shared as nobody’s vouched token w
 test('the same value as the rejected one, fetched after the rejection, is published as vouched for and cannot be rejected for a minute', () => {
   const bench = new Bench()
   bench.minted('a', 10)
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   bench.send({
     type: 'invalidated',
     version: bench.must('invalidate').version,
@@ -204,10 +204,10 @@ test('the same value as the rejected one, fetched after the rejection, is publis
   bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
   bench.fetched('a')
   expect(bench.must('publish')).toMatchObject({ fence: 20, quiet: true })
-  bench.send({ type: 'rejected', version: 20 })
+  bench.send({ type: 'rejected', version: 20, value: 'a' })
   expect(bench.take('invalidate')).toBeUndefined()
   bench.now += 61_000
-  bench.send({ type: 'rejected', version: 20 })
+  bench.send({ type: 'rejected', version: 20, value: 'a' })
   expect(bench.take('invalidate')).toMatchObject({ version: 20 })
 })
 
@@ -218,7 +218,7 @@ test('the same value from a fetch that was under way when the rejection came is 
   bench.waiting = true
   bench.send({ type: 'wanted' })
   bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: 5 * MINUTE, renewInMs: -1 })
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   bench.send({
     type: 'invalidated',
     version: bench.must('invalidate').version,
@@ -235,7 +235,7 @@ test('the same value from a fetch that was under way when the rejection came is 
 test('the same dead value under a newer version is invalidated too, once', () => {
   const bench = new Bench()
   bench.minted('a', 10)
-  bench.send({ type: 'rejected', version: 10 })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
   bench.must('invalidate')
   bench.send({
     type: 'invalidated',
@@ -257,8 +257,8 @@ test('the same dead value under a newer version is invalidated too, once', () =>
 test('a report about an older version, or one already rejected, asks the store for nothing', () => {
   const bench = new Bench()
   bench.minted('a', 10)
-  bench.send({ type: 'rejected', version: 9 })
-  bench.send({ type: 'rejected', version: 11 })
+  bench.send({ type: 'rejected', version: 9, value: 'older' })
+  bench.send({ type: 'rejected', version: 11, value: 'newer' })
   expect(bench.outstanding).toEqual([])
 })
 
@@ -282,6 +282,7 @@ test('a caller that holds a token by the version it had before it was shared can
   const bench = new Bench()
   sharesWhatItFetchedAlone(bench)
   bench.publishAccepted()
-  bench.send({ type: 'rejected', version: 1 })
+  // A handle on a part of the record knows no more of its value.
+  bench.send({ type: 'rejected', version: 1, value: 'a part of it' })
   expect(bench.must('invalidate').version).toBe(100)
 })

@@ -271,12 +271,13 @@ export const moves: fc.Arbitrary<Move> = fc.oneof(
   }),
   {
     arbitrary: fc.constant<Move>((bench) => {
-      if (bench.state.token) bench.send({ type: 'rejected', version: bench.state.token.version })
+      const { token } = bench.state
+      if (token) bench.send({ type: 'rejected', version: token.version, value: token.value })
     }),
     weight: 2,
   },
-  version.map<Move>((each) => (bench) => {
-    bench.send({ type: 'rejected', version: each })
+  fc.tuple(version, fc.constantFrom('a', 'b', 'c')).map<Move>(([each, value]) => (bench) => {
+    bench.send({ type: 'rejected', version: each, value })
   }),
   {
     arbitrary: snapshots.map<Move>((snapshot) => (bench) => {

@@ -3,7 +3,7 @@ import { isTokenError, type TokenError } from '@tokenwell/core'
 import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
 import { userPolicy } from '../../src/feishu/user-access-token.ts'
 import { leaseMs } from '../../src/machine/policy.ts'
-import { HOUR, MINUTE, type Node, pass, type World } from './world.ts'
+import { HOUR, MINUTE, type Node, pass, type World, watched } from './world.ts'
 
 export const OAUTH = 'oauth_token'
 export const DAY = 24 * HOUR
@@ -17,6 +17,18 @@ export async function authorize(world: World, { tokens }: Node, userId = ANN, sc
   const code = secret(world.simulator.issueCode(world.appId, userId, scope === undefined ? {} : { scope }), 'code')
   await tokens.user(userId).authorize({ code })
   noted(world)
+}
+
+/** A user whose tokens have ended comes with a new code. What it grants him is there, as `accessToken`; the reply waits to be let go. */
+export async function slowExchange(world: World, node: Node) {
+  await authorize(world, node)
+  await pass(world.clock, 3 * HOUR)
+  const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+  const code = secret(world.simulator.issueCode(world.appId, ANN), 'code')
+  const authorizing = watched(node.tokens.user(ANN).authorize({ code }))
+  await world.simulator.next('held')
+  const { accessToken } = world.simulator.login(world.appId, ANN) ?? {}
+  return { held, authorizing, accessToken }
 }
 
 /** What may not be in any event or error from now on. */
