@@ -3,7 +3,7 @@ import type { RequestAudit } from './request-audit.ts'
 import type { SimulatedNode } from './simulated-node.ts'
 import type { SimulatedStore } from './simulated-store.ts'
 import type { Timeline } from './timeline.ts'
-import type { Trouble } from './trouble.ts'
+import type { HolderFault, Trouble } from './trouble.ts'
 
 type On<Place extends Trouble['on']> = Extract<Trouble, { on: Place }>
 
@@ -34,6 +34,15 @@ export class Strikes {
   readonly #checkpoints = new Map<Trouble, () => void>()
   /** What may befall whoever is granted a lease. */
   readonly #ofHolders = new Set<On<'holder'>>()
+  readonly #holderFaults: Readonly<Record<HolderFault, (holder: SimulatedNode, ms: number) => void>> = {
+    freeze: (holder, ms) => this.#stopHolder(holder, 'freeze', ms),
+    sleep: (holder, ms) => this.#stopHolder(holder, 'sleep', ms),
+    // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
+    overrun: (holder, ms) => {
+      this.#world.note(`the store's clock is set by ${ms} ms over the lease of ${holder.process.name}`)
+      this.#world.stepStoreClock(ms)
+    },
+  }
 
   constructor(world: StrikesOptions) {
     this.#world = world
@@ -51,9 +60,9 @@ export class Strikes {
     })
   }
 
-  /** Whoever is granted a lease may be stopped at the worst moment. */
+  /** Whoever is granted a lease may be struck at the worst moment. */
   granted(attempt: string): void {
-    const { timeline, nodes, draws, quietFrom, struck, note } = this.#world
+    const { timeline, nodes, draws, quietFrom, struck } = this.#world
     const { now } = timeline
     const node = nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
     if (node === undefined) return
@@ -61,30 +70,23 @@ export class Strikes {
       if (now + byMs > quietFrom || !draws.chance(probability)) continue
       timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => {
         struck(`holder ${kind}`)
-        if (kind === 'overrun') {
-          this.#overrun(node, byMs)
-          return
-        }
-        note(`${node.process.name} ${kind}s for ${byMs} ms`)
-        this.#stop(node, kind, byMs)
-        timeline.at(timeline.now + byMs, () => node.disturb())
+        this.#holderFaults[kind](node, byMs)
       })
     }
   }
 
-  /** The store's clock, which was behind, is set: who holds a lease does not know that it is over. */
-  #overrun(node: SimulatedNode, ms: number): void {
-    const { note, stepStoreClock } = this.#world
-    note(`the store's clock is set by ${ms} ms over the lease of ${node.process.name}`)
-    stepStoreClock(ms)
+  #stopHolder(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
+    const { timeline, note } = this.#world
+    note(`${node.process.name} ${kind}s for ${ms} ms`)
+    this.#stop(node, kind, ms)
+    timeline.at(timeline.now + ms, () => node.disturb())
   }
 
   #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
     const { requests, nodes } = this.#world
     node.disturb()
     requests.alone(nodes.indexOf(node))
-    if (kind === 'freeze') node.process.freeze(ms)
-    else node.process.sleep(ms)
+    node.process[kind](ms)
   }
 
   /** Begins a trouble. @returns what ends it */
