@@ -2,7 +2,8 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { type SimulationReport, simulate } from '@tokenwell/testkit'
 import { feishuApp } from '@tokenwell/testkit/feishu'
 import { describe, expect, test } from 'vitest'
-import { LoginLedger, type Spender } from '../src/feishu/login-ledger.ts'
+import { LoginAudit, type Spender, type Spending } from '../src/feishu/login-audit.ts'
+import { LoginLedger } from '../src/feishu/login-ledger.ts'
 import { drawsOf } from '../src/simulation/random.ts'
 import type { StoreWatcher, Surroundings } from '../src/simulation/scenario.ts'
 
@@ -71,7 +72,7 @@ test('an authorisation is not taken for done because another process has renewed
   expect(violations).toEqual([])
 })
 
-describe('the ledger of logins finds out', () => {
+describe('the audit of logins finds out', () => {
   let now = 0
   const violations: string[] = []
   const watchers: StoreWatcher[] = []
@@ -91,7 +92,7 @@ describe('the ledger of logins finds out', () => {
     violate: (what) => violations.push(what),
     watchStore: (watcher) => watchers.push(watcher),
   }
-  function login(): { ledger: LoginLedger; refresh: string } {
+  function login() {
     now = 0
     violations.length = 0
     watchers.length = 0
@@ -99,45 +100,52 @@ describe('the ledger of logins finds out', () => {
     isUp = true
     pausedAt = Number.NEGATIVE_INFINITY
     sleptAt = Number.NEGATIVE_INFINITY
-    const ledger = new LoginLedger(surroundings)
-    return { ledger, refresh: String(ledger.exchange(ledger.code('user')).refresh_token) }
+    const ledger = new LoginLedger(surroundings.now)
+    const audit = new LoginAudit(surroundings, ledger)
+    /** A request comes to the platform. */
+    const arrives = (refresh: string, spending: Spending) => {
+      const granted = ledger.refresh(refresh)
+      audit.arrived(refresh, spending, granted)
+      return granted
+    }
+    return { ledger, audit, arrives, refresh: String(ledger.exchange(ledger.code('user')).refresh_token) }
   }
 
   test('a refresh token that is used again at once, unless it was refused', () => {
-    const { ledger, refresh } = login()
-    ledger.sent(refresh, spender)
+    const { audit, refresh } = login()
+    audit.sent(refresh, spender)
     now += 2_000
-    ledger.refused(refresh)
-    ledger.sent(refresh, spender)
+    audit.refused(refresh)
+    audit.sent(refresh, spender)
     expect(violations).toEqual([])
     now += 2_999
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     expect(violations).toEqual(['a refresh token was used again after 2999 ms'])
     // Whoever slept since its grant takes the lease for longer than it is.
     sleptAt = now
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     sleptAt = Number.NEGATIVE_INFINITY
     now += 1_000
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     expect(violations).toHaveLength(1)
     now += 60_000
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     // Under a clock that is set a lease ends before its holder knows.
     for (const watcher of watchers) watcher.clockSet?.()
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     expect(violations).toHaveLength(1)
   })
 
   test('a refresh token that is used although its successor is in the store, unless the store has lost it', () => {
-    const { ledger, refresh } = login()
-    ledger.sent(refresh, spender)
+    const { ledger, audit, refresh } = login()
+    audit.sent(refresh, spender)
     const { refresh_token } = ledger.refresh(refresh)
     for (const watcher of watchers) watcher.published?.('key', { value: `{"refresh":"${refresh_token}"}`, renewInMs: 1, expiresInMs: 1 }, 0)
     now += 60_000
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     expect(violations).toEqual(['a refresh token was used again although its successor is in the store'])
     for (const watcher of watchers) watcher.lost?.()
-    ledger.sent(refresh, spender)
+    audit.sent(refresh, spender)
     expect(violations).toHaveLength(1)
   })
 
@@ -148,12 +156,12 @@ describe('the ledger of logins finds out', () => {
   const stored = (token: unknown) => ['key', { value: `{"refresh":"${token}"}`, renewInMs: 1, expiresInMs: 1 }] as const
 
   test('a process that is given a login and does not send it to the store, unless it has stood still', () => {
-    const { ledger, refresh } = login()
+    const { audit, arrives, refresh } = login()
     const refreshed = (token: string) => {
-      const spending = ledger.sent(token, spender)
+      const spending = audit.sent(token, spender)
       now += 100
-      const { refresh_token } = ledger.refresh(token, undefined, spending)
-      ledger.answered(token, spending)
+      const { refresh_token } = arrives(token, spending)
+      audit.answered(token, spending)
       return String(refresh_token)
     }
     const second = refreshed(refresh)
@@ -189,37 +197,37 @@ describe('the ledger of logins finds out', () => {
     'with the data of the store': [false, { before: forgets }],
   }
   test.each(Object.entries(cases))('a login that is lost %s: %j', (_, [isLost, { answered, shared, published, before }]) => {
-    const { ledger, refresh } = login()
-    const spending = ledger.sent(refresh, spender)
+    const { audit, arrives, refresh } = login()
+    const spending = audit.sent(refresh, spender)
     now += 100
-    const { refresh_token } = ledger.refresh(refresh, undefined, spending)
-    if (answered !== false) ledger.answered(refresh, spending)
+    const { refresh_token } = arrives(refresh, spending)
+    if (answered !== false) audit.answered(refresh, spending)
     for (const watcher of watchers) {
       if (shared === true) watcher.sent?.(...stored(refresh_token))
       if (published === true) watcher.published?.(...stored(refresh_token), 0)
     }
     before?.()
     now += 60_000
-    const again = ledger.sent(refresh, {
+    const again = audit.sent(refresh, {
       name: 'n1',
       isUp: () => true,
       pausedAt: () => Number.NEGATIVE_INFINITY,
       sleptAt: () => Number.NEGATIVE_INFINITY,
       served: new Map(),
     })
-    ledger.refresh(refresh, undefined, again)
+    arrives(refresh, again)
     expect(violations.filter((what) => what === 'a login is lost, and nothing went wrong')).toHaveLength(isLost ? 1 : 0)
   })
 
   test('no login that is lost to a message that was delivered twice, or late', () => {
-    const { ledger, refresh } = login()
-    const late = ledger.sent(refresh, spender)
+    const { audit, arrives, refresh } = login()
+    const late = audit.sent(refresh, spender)
     now += 10_000
-    const spending = ledger.sent(refresh, spender)
-    ledger.refresh(refresh, undefined, spending)
-    ledger.answered(refresh, spending)
-    ledger.refresh(refresh, undefined, spending)
-    ledger.refresh(refresh, undefined, late)
+    const spending = audit.sent(refresh, spender)
+    arrives(refresh, spending)
+    audit.answered(refresh, spending)
+    arrives(refresh, spending)
+    arrives(refresh, late)
     expect(violations).toEqual([])
   })
 
@@ -243,39 +251,39 @@ describe('the ledger of logins finds out', () => {
     'and the store has lost it': [[], () => loses()],
   }
   test.each(Object.entries(authorizations))('an authorisation that is said to be done, %s', (_, [expected, before]) => {
-    const { ledger } = login()
+    const { ledger, audit } = login()
     const code = ledger.code('user')
     const calledAt = now
     now += 100
     const { refresh_token } = ledger.exchange(code)
     before(ledger, refresh_token)
     now += 100
-    ledger.authorized(code, calledAt)
+    audit.authorized(code, calledAt)
     expect(violations).toEqual(expected)
   })
 
   test('an authorisation that is said to be done, whose code nobody has exchanged', () => {
-    const { ledger, refresh } = login()
+    const { ledger, audit, refresh } = login()
     takes(refresh)
-    ledger.authorized(ledger.code('user'), now)
+    audit.authorized(ledger.code('user'), now)
     expect(violations).toEqual(['an authorisation is said to be done whose code nobody has exchanged'])
   })
 
   test('a user who is said to be forgotten, and whose login is still in the store, unless the store has lost that', () => {
-    const { ledger, refresh } = login()
-    ledger.forgetting('user')()
+    const { audit, refresh } = login()
+    audit.forgetting('user')()
     takes(refresh)
     now += 100
     expect(violations).toEqual([])
-    const lost = ledger.forgetting('user')
+    const lost = audit.forgetting('user')
     loses()
     lost()
     expect(violations).toEqual([])
     now += 100
-    ledger.forgetting('user')()
+    audit.forgetting('user')()
     expect(violations).toEqual(['user is said to be forgotten, and the store never took it'])
     now += 100
-    const again = ledger.forgetting('user')
+    const again = audit.forgetting('user')
     empties()
     again()
     expect(violations).toHaveLength(1)
@@ -283,36 +291,36 @@ describe('the ledger of logins finds out', () => {
 
   /** A user who was logged in, and has been forgotten. */
   function forgotten() {
-    const { ledger, refresh } = login()
+    const { ledger, audit, refresh } = login()
     takes(refresh)
     const { access_token, refresh_token } = ledger.refresh(refresh)
     takes(refresh_token)
     now += 60_000
-    const isDone = ledger.forgetting('user')
+    const isDone = audit.forgetting('user')
     empties()
     const isOfIt = isDone()
     now += 60_000
     expect(violations).toEqual([])
-    return { ledger, token: String(refresh_token), isOfIt: () => isOfIt(String(access_token)) }
+    return { ledger, audit, token: String(refresh_token), isOfIt: () => isOfIt(String(access_token)) }
   }
 
   test('a login that was forgotten and is refreshed all the same, unless its process stood still or went by a lease of another clock', () => {
-    const { ledger, token } = forgotten()
+    const { audit, token } = forgotten()
     pausedAt = now - 60_000
-    ledger.sent(token, spender)
+    audit.sent(token, spender)
     pausedAt = Number.NEGATIVE_INFINITY
     now += 10_000
     expect(violations).toEqual([])
-    ledger.sent(token, spender)
+    audit.sent(token, spender)
     expect(violations).toEqual(['a login was refreshed after it had been forgotten'])
     for (const watcher of watchers) watcher.clockSet?.()
     now += 10_000
-    ledger.sent(token, spender)
+    audit.sent(token, spender)
     expect(violations).toHaveLength(1)
   })
 
   test('a login that was forgotten and is in the store again, unless the store has lost that', () => {
-    const { token, isOfIt, ledger } = forgotten()
+    const { ledger, token, isOfIt } = forgotten()
     expect(isOfIt()).toBe(true)
     takes(token)
     expect(violations).toEqual(['the store has taken a login of user that was forgotten'])
@@ -335,19 +343,19 @@ describe('the ledger of logins finds out', () => {
   })
 
   test('a process that goes back to a refresh token whose successor it has, whatever the store has lost', () => {
-    const { ledger, refresh } = login()
+    const { ledger, audit, refresh } = login()
     const process: Spender = { ...spender, served: new Map() }
     const { refresh_token, access_token } = ledger.refresh(refresh)
     loses()
     now += 60_000
-    ledger.given(String(access_token), process)
-    ledger.sent(String(refresh_token), process)
+    audit.given(String(access_token), process)
+    audit.sent(String(refresh_token), process)
     now += 60_000
     // Another has not seen it.
-    ledger.sent(refresh, { ...spender, name: 'n1', served: new Map() })
+    audit.sent(refresh, { ...spender, name: 'n1', served: new Map() })
     now += 60_000
     expect(violations).toEqual([])
-    ledger.sent(refresh, process)
+    audit.sent(refresh, process)
     expect(violations).toEqual(['n0 used a refresh token again although it has its successor'])
   })
 
@@ -376,30 +384,32 @@ describe('the ledger of logins finds out', () => {
   })
 
   test('nothing of those who go on from what the store had lost before it was forgotten', () => {
-    const { ledger, refresh } = login()
+    const { ledger, audit, refresh } = login()
     takes(refresh)
     const { refresh_token } = ledger.refresh(refresh)
     now += 100
     loses()
     now += 60_000
-    const isDone = ledger.forgetting('user')
+    const isDone = audit.forgetting('user')
     empties()
     const isOfIt = isDone()
     now += 60_000
-    ledger.sent(String(refresh_token), spender)
+    audit.sent(String(refresh_token), spender)
     const { access_token } = ledger.refresh(String(refresh_token))
     takes(refresh_token)
     expect(isOfIt(String(access_token))).toBe(false)
     expect(violations).toEqual([])
   })
+})
 
-  test('the family of a refresh token that is used twice ends with it', () => {
-    const { ledger, refresh } = login()
-    const { access_token, refresh_token } = ledger.refresh(refresh)
-    expect(ledger.worth(String(access_token))).toBe('valid')
-    expect(ledger.refresh(refresh)).toMatchObject({ code: 20_073 })
-    expect(ledger.refresh(String(refresh_token))).toMatchObject({ code: 20_064 })
-    expect(ledger.worth(String(access_token))).toBe('revoked')
-    expect(ledger.exchange('code 1')).toMatchObject({ code: 20_003 })
-  })
+test('the family of a refresh token that is used twice ends with it', () => {
+  const ledger = new LoginLedger(() => 0)
+  const code = ledger.code('user')
+  const refresh = String(ledger.exchange(code).refresh_token)
+  const { access_token, refresh_token } = ledger.refresh(refresh)
+  expect(ledger.worth(String(access_token))).toBe('valid')
+  expect(ledger.refresh(refresh)).toMatchObject({ code: 20_073 })
+  expect(ledger.refresh(String(refresh_token))).toMatchObject({ code: 20_064 })
+  expect(ledger.worth(String(access_token))).toBe('revoked')
+  expect(ledger.exchange(code)).toMatchObject({ code: 20_003 })
 })

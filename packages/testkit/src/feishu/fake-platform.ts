@@ -71,7 +71,7 @@ export class FakePlatform {
 
   constructor(options: FakePlatformOptions) {
     this.#options = options
-    this.#logins = new LoginLedger({ now: () => this.#now(), at: () => {}, note: () => {}, violate: () => {}, watchStore: () => {} })
+    this.#logins = new LoginLedger(() => this.#now())
     this.#closed = new Promise((resolve) => {
       this.#close = () => resolve('closed')
     })

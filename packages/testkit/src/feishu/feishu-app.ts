@@ -4,7 +4,7 @@ import type { Draws } from '../simulation/random.ts'
 import { REQUEST_TIMEOUT_MS } from '../simulation/request-audit.ts'
 import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '../simulation/scenario.ts'
 import type { TokenLedger } from '../simulation/token-ledger.ts'
-import type { Spender, Spending } from './login-ledger.ts'
+import type { Spender, Spending } from './login-audit.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
 import { askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
 import type { Receiver } from './ticket-pushes.ts'
@@ -55,7 +55,7 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
           const minted = (name: string, handle: TokenHandle, ledger: TokenLedger): PlayedCredential => {
             return { name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }
           }
-          const { logins } = platform
+          const { logins, loginAudit } = platform
           return [
             minted('app', tokens.app, platform.app),
             ...tenantKeys.map((key) => minted(key, tokens.tenant(key), platform.tenant(key))),
@@ -63,7 +63,7 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
               const failed = (error: unknown) => people.get(userId)?.isTold(error)
               const [worth, givenOut] = [(value: string) => logins.worth(value), (value: string) => logins.givenOut(value)]
               const given = (value: string) => {
-                logins.given(value, spender)
+                loginAudit.given(value, spender)
                 people.get(userId)?.isServed(process, value)
               }
               return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, given, failed }
@@ -78,7 +78,7 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
 /** The tokens of one process, whose requests go to the platform over the wire of the process. */
 function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroundings: Surroundings, spender: Spender): FeishuTokens {
   const { manager, wire, index: node } = process
-  const { logins } = platform
+  const { logins, loginAudit } = platform
   const usedUp = new Set<string>()
   /** By the refresh token: the last request with it. */
   const spendings = new Map<string, Spending>()
@@ -101,13 +101,13 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
         case 'refresh': {
           const { refreshToken } = asked
           if (usedUp.has(refreshToken)) surroundings.violate(`n${node} sent a refresh token that it had used up itself`)
-          const spending = logins.sent(refreshToken, spender)
+          const spending = loginAudit.sent(refreshToken, spender)
           spendings.set(refreshToken, spending)
           const { key } = tokens.user(logins.userOf(refreshToken))
           const sent = { key, node, signal, patienceMs: REQUEST_TIMEOUT_MS, lastCallMs: LAST_CALL_MS }
           const spend = () => wire.request(() => platform.serve(request, spending))
           return surroundings.request(sent, spend).catch((error: unknown) => {
-            if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') logins.refused(refreshToken)
+            if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') loginAudit.refused(refreshToken)
             throw error
           })
         }
@@ -117,11 +117,11 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
       const asked = askedBy(request)
       if (asked.kind !== 'refresh') return
       const { refreshToken } = asked
-      if (status === 400 || status === 429) logins.refused(refreshToken)
+      if (status === 400 || status === 429) loginAudit.refused(refreshToken)
       else if (status === 200 && body.includes('"refresh_token"')) {
         usedUp.add(refreshToken)
         const spending = spendings.get(refreshToken)
-        if (spending !== undefined) logins.answered(refreshToken, spending)
+        if (spending !== undefined) loginAudit.answered(refreshToken, spending)
       }
     },
   )
@@ -164,7 +164,7 @@ class Person {
     const { process, tokens } = this.#draws.pick(up)
     note(`${this.#userId} is to be forgotten by n${process.index}`)
     struck(FORGOTTEN)
-    const isDone = this.#platform.logins.forgetting(this.#userId)
+    const isDone = this.#platform.loginAudit.forgetting(this.#userId)
     tokens
       .user(this.#userId)
       .forget()
@@ -220,7 +220,7 @@ class Person {
     }
     const { process, tokens } = this.#draws.pick(up)
     note(`${this.#userId} authorises`)
-    const { logins } = this.#platform
+    const { logins, loginAudit } = this.#platform
     const code = logins.code(this.#userId)
     const calledAt = now()
     tokens
@@ -228,7 +228,7 @@ class Person {
       .authorize({ code })
       .then(
         () => {
-          logins.authorized(code, calledAt)
+          loginAudit.authorized(code, calledAt)
           end(false)
         },
         (error: unknown) => {

@@ -2,7 +2,8 @@ import type { Draws } from '../simulation/random.ts'
 import type { Surroundings } from '../simulation/scenario.ts'
 import { type Minted, TokenLedger } from '../simulation/token-ledger.ts'
 import { UpstreamFaults } from '../simulation/upstream-faults.ts'
-import { LoginLedger, type Spending } from './login-ledger.ts'
+import { LoginAudit, type Spending } from './login-audit.ts'
+import { LoginLedger } from './login-ledger.ts'
 import { answer, LIFE, minted, PATHS } from './platform-answers.ts'
 import type { PlatformReply, PlatformRequest } from './simulated-dispatcher.ts'
 import { type Receiver, TICKET_FAULTS, type TicketFault, TicketPushes } from './ticket-pushes.ts'
@@ -22,6 +23,7 @@ export type Asked =
 export class SimulatedPlatform {
   readonly app: TokenLedger
   readonly logins: LoginLedger
+  readonly loginAudit: LoginAudit
   readonly #tenants = new Map<string, TokenLedger>()
   readonly #tickets: TicketPushes
   readonly #faults: UpstreamFaults<Exclude<PlatformFault, TicketFault>>
@@ -36,7 +38,8 @@ export class SimulatedPlatform {
     this.#surroundings = surroundings
     this.#faults = new UpstreamFaults(surroundings)
     this.app = new TokenLedger(surroundings.now, { name: 'app token', ...LIFE })
-    this.logins = new LoginLedger(surroundings)
+    this.logins = new LoginLedger(surroundings.now)
+    this.loginAudit = new LoginAudit(surroundings, this.logins)
     this.#tickets = new TicketPushes(surroundings, app, receivers)
   }
 
@@ -62,7 +65,7 @@ export class SimulatedPlatform {
     }
   }
 
-  /** @param spending what the ledger of logins has made of a request with a refresh token */
+  /** @param spending what the audit of logins has made of a request with a refresh token */
   async serve(request: PlatformRequest, spending?: Spending): Promise<PlatformReply> {
     const { now, at, draws } = this.#surroundings
     const chance = draws(`platform ${this.#asked++}`)
@@ -95,8 +98,11 @@ export class SimulatedPlatform {
         return minted('tenant_access_token', this.#mint(this.tenant(asked.tenantKey), brief), this.#surroundings.now())
       case 'code':
         return this.logins.exchange(asked.code)
-      case 'refresh':
-        return this.logins.refresh(asked.refreshToken, undefined, spending)
+      case 'refresh': {
+        const granted = this.logins.refresh(asked.refreshToken)
+        if (spending !== undefined) this.loginAudit.arrived(asked.refreshToken, spending, granted)
+        return granted
+      }
     }
   }
 

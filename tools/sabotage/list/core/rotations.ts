@@ -1,0 +1,100 @@
+import type { Mutation } from '../../mutation.ts'
+import { MACHINE } from './machine.ts'
+
+const rotation = [
+  'packages/core/test/machine/rotation.test.ts',
+  ...['user', 'user-asleep', 'user-refresh', 'user-store-down', 'user-end', 'user-clock'].map(
+    (part) => `packages/core/test/feishu/${part}.test.ts`,
+  ),
+]
+
+/** Credentials that are used up by their fetch. */
+export const rotations: readonly Mutation[] = [
+  {
+    name: 'base-not-sent',
+    file: `${MACHINE}/fetch.ts`,
+    find: 'basedOn: rotating ? (activity.previous?.version ?? 0) : undefined,',
+    replace: 'basedOn: undefined,',
+    breaks: 'A late publication replaces a login that came in between.',
+    unit: rotation,
+    simulation: true,
+    model: 'NO_BASED_ON',
+  },
+  {
+    name: 'takeover-ignored',
+    file: `${MACHINE}/rotation.ts`,
+    find: 'if (!takeover || previous === undefined) return startFetch',
+    replace: 'if (takeover || previous === undefined || !takeover) return startFetch',
+    breaks: 'Who takes over from a holder that vanished uses at once the secret that this one has just used up.',
+    unit: rotation,
+    simulation: true,
+  },
+  {
+    name: 'takeover-not-delayed',
+    file: `${MACHINE}/rotation.ts`,
+    find: 'at: event.now + policy.takeoverDelayMs }',
+    replace: 'at: event.now }',
+    breaks: 'Who takes over looks at the record before a late publication can be there.',
+    unit: rotation,
+    simulation: true,
+    model: 'NO_TAKEOVER_DELAY',
+  },
+  {
+    name: 'second-read-ignored',
+    file: `${MACHINE}/rotation.ts`,
+    find: 'if (event.snapshot.version > (errand.previous?.version ?? 0)) {',
+    replace: 'if (event.snapshot.version < 0) {',
+    breaks: 'Who takes over waits, but does not heed what was published meanwhile.',
+    unit: rotation,
+    simulation: true,
+    model: 'NO_SECOND_READ',
+  },
+  {
+    name: 'unknown-outcome-settled',
+    file: `${MACHINE}/rotation.ts`,
+    find: "if (event.outcome !== 'unspent') {",
+    replace: "if (event.outcome === 'blocked') {",
+    breaks: 'The lease is given back although nobody knows whether the secret was used up.',
+    unit: rotation,
+    simulation: true,
+    model: 'SETTLE_UNKNOWN_OUTCOME',
+  },
+  {
+    name: 'takeover-released',
+    file: `${MACHINE}/claim.ts`,
+    find: 'claim.takeover && rotates(policy) ? [] :',
+    replace: 'claim.takeover && !rotates(policy) ? [] :',
+    breaks: 'A lease that says that the last holder vanished is given back, and the next one is not told.',
+    unit: rotation,
+    simulation: true,
+  },
+  {
+    name: 'secret-of-the-store-only',
+    file: `${MACHINE}/rotation.ts`,
+    find: 'if (held !== undefined && held.version >= version) return held',
+    replace: 'if (held !== undefined && held.version === version) return held',
+    breaks: 'After a loss of data in the store a process uses a secret that it has used up itself.',
+    unit: rotation,
+    simulation: true,
+    model: 'STORED_SECRET_ONLY',
+  },
+  {
+    name: 'superseded-secret-used',
+    file: `${MACHINE}/claim.ts`,
+    find: 'previous: token?.superseded ? undefined : token }',
+    replace: 'previous: token }',
+    breaks: 'A login is renewed from a secret that the store has superseded.',
+    unit: rotation,
+    simulation: true,
+    model: 'KEEP_SUPERSEDED',
+  },
+  {
+    name: 'used-up-without-the-store',
+    file: `${MACHINE}/claim.ts`,
+    find: 'state.closing || rotates(policy)) return',
+    replace: 'state.closing) return',
+    breaks: 'A secret is used up where nobody else can see it.',
+    unit: rotation,
+    simulation: true,
+  },
+]
