@@ -29,7 +29,7 @@ export interface Outcome {
 
 /** With so many callers everything has been loaded, connected and compiled. */
 const REHEARSING = 200
-const REHEARSALS = 3
+const REHEARSALS = 10
 /** Until then every process has been told when. */
 const NOTICE_MS = 300
 

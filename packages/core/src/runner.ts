@@ -141,9 +141,11 @@ export class Runner implements Alarm, EffectsOwner {
   peek(): Token | undefined {
     const { clock } = this.#kernel
     this.readAt = clock.wall()
+    const { token } = this
+    // Thousands may look at once for what is not there yet.
+    if (token === undefined) return undefined
     this.#compareClocks()
     const now = clock.monotonic()
-    const { token } = this
     if (usableToken(this.#state, now) === undefined) return undefined
     this.#attend(now)
     return token

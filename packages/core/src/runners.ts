@@ -49,7 +49,8 @@ export class Runners {
   runner(credential: Credential): Runner {
     if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
     const { key, config } = credential
-    for (const each of withSiblings(this.#byKey.get(key))) if (each.credential.config === config) return each
+    // Thousands may ask at once for what is not there yet.
+    for (let each = this.#byKey.get(key); each !== undefined; each = each.sibling) if (each.credential.config === config) return each
     if (this.#size >= this.#sweepAt) this.#sweep()
     const memory = this.#memories.get(idOf(credential)) ?? { seen: 0, rejected: 0 }
     const runner = new Runner(this.#kernel, credential, memory, this.#made++)

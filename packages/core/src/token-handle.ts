@@ -101,7 +101,7 @@ class Handle implements TokenHandle {
         return runner.served
       }
     }
-    return this.#ask(options ?? {})
+    return options === undefined ? this.#plainly() : this.#ask(options ?? {})
   }
 
   peek(): Token | undefined {
@@ -132,7 +132,14 @@ class Handle implements TokenHandle {
     if (typeof token?.version === 'number') await this.#current()?.reject(token)
   }
 
-  /** Callers who wait as one get one and the same promise: this must not put another around it. */
+  #plainly(): Promise<Token> {
+    try {
+      return this.#wait(0, DEFAULT_TIMEOUT_MS, undefined)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   #ask(options: GetOptions): Promise<Token> {
     try {
       const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
@@ -140,12 +147,17 @@ class Handle implements TokenHandle {
       checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#credential.policy))
       if (signal !== undefined && !(signal instanceof AbortSignal))
         throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
-      const since = this.#clock.monotonic()
-      this.#runner = this.#source.runner(this.#credential)
-      return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
+      return this.#wait(minLifeMs, timeoutMs, signal)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Callers who wait as one get one and the same promise: nothing may put another around it. @throws TokenError `CLOSED` */
+  #wait(minLifeMs: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<Token> {
+    const since = this.#clock.monotonic()
+    this.#runner = this.#source.runner(this.#credential)
+    return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
   }
 
   /** The runner, or undefined once the manager is closed. */

@@ -132,9 +132,9 @@ export class Waiters {
   }
 
   #note(code: TokenErrorCode | undefined, waitedMs: number, callers: number): void {
-    const answered = this.#answered.get(code) ?? []
-    for (let each = 0; each < callers; each++) answered.push(waitedMs)
-    this.#answered.set(code, answered)
+    const answered = this.#answered.get(code)
+    if (answered === undefined) this.#answered.set(code, new Array<number>(callers).fill(waitedMs))
+    else for (let each = 0; each < callers; each++) answered.push(waitedMs)
   }
 
   /** An observer may ask for a token itself, so this comes last. */

@@ -13,6 +13,7 @@ import type { EventReply } from './event-handlers.ts'
 import type { AnyHeaders } from './headers.ts'
 import { checkDispatcher, createHttp, type Dispatcher, resolveDomain } from './http.ts'
 import { rawBytes } from './raw-body.ts'
+import { TokenTexts } from './token-texts.ts'
 import type { ExpiringOptions, UserAuthorization, UserTokenHandle } from './users.ts'
 import type { WarmOptions, WarmReport } from './warm.ts'
 
@@ -168,6 +169,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     return json(status, { error: reason })
   }
 
+  const texts = new TokenTexts()
   const tokens: FeishuTokens = {
     appId,
     appType,
@@ -176,7 +178,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     appAccessToken() {
       try {
         assertOpen()
-        return textOf(app)
+        return texts.of(app)
       } catch (error) {
         return Promise.reject(error)
       }
@@ -186,7 +188,7 @@ export function createFeishuTokens(options: FeishuTokensOptions): FeishuTokens {
     tenantAccessToken(tenantKey) {
       try {
         assertOpen()
-        return textOf(tenant(tenantKey))
+        return texts.of(tenant(tenantKey))
       } catch (error) {
         return Promise.reject(error)
       }
@@ -297,10 +299,4 @@ function checkTicket(given: AppTicketInput): { value: string; version: number; i
 
 function json(status: number, content: object): EventReply {
   return { status, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(content), handled: true }
-}
-
-/** Makes nothing but the promise for a token that is in memory. */
-function textOf(handle: TokenHandle): Promise<string> {
-  const token = handle.peek()
-  return token === undefined ? handle.get().then(({ value }) => value) : Promise.resolve(token.value)
 }

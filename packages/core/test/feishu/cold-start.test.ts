@@ -34,3 +34,20 @@ test('a wrong secret is one request, one clear error for everybody, and none for
   expect(await errorOf(tokens.appAccessToken())).toMatchObject({ code: 'CONFIGURATION_REJECTED' })
   expect(world.mints()).toBe(1)
 })
+
+test('callers who ask for a text at once, for one tenant or for several, have a promise for each token, and the next token after it', async () => {
+  const world = await createWorld()
+  const { tokens } = world.node()
+  const ask = (tenantKey: string) => tokens.tenantAccessToken(tenantKey)
+  const [one, twin, other, third] = [ask('one'), ask('one'), ask('other'), ask('one')]
+  expect(twin).toBe(one)
+  expect(new Set(await Promise.all([one, other, third])).size).toBe(2)
+  const token = await tokens.tenant('one').get()
+  expect([await one, await third, await ask('one')]).toEqual([token.value, token.value, token.value])
+  expect(await ask('other')).toBe(await other)
+  world.simulator.revoke(world.appId, { next: 'new', tenantKey: 'one' })
+  await tokens.tenant('one').reject(token)
+  const next = await ask('one')
+  expect(next).not.toBe(token.value)
+  expect(world.simulator.judge(next)).toBe('valid')
+})
