@@ -42,11 +42,10 @@ export interface Limit {
   /** Of those of the rounds. */
   readonly greatest?: number
   readonly most: number
-  /**
-   * Of the slowest among millions, or of a few bytes: too different from run to run to be compared with what was recorded. Or to fixed
-   * milliseconds: too different from machine to machine.
-   */
+  /** Of the slowest among millions, or of a few bytes: too different from run to run to be compared with what was recorded. */
   readonly isLoose?: true
+  /** To fixed milliseconds: a record is of one machine, and others need not hold it. */
+  readonly isOfTime?: true
   /** A count: no machine is so busy that it may be greater, even once. */
   readonly isExact?: true
 }

@@ -124,7 +124,7 @@ export function limits(rounds: readonly Outcome[], bare: readonly Outcome[], lat
       what: `time until all are served to ${latencyMs} + ${BEYOND_MS} ms, ${name}`,
       ratio: median(served) / (latencyMs + BEYOND_MS),
       most: 1,
-      isLoose: true,
+      isOfTime: true,
     },
   ]
 }

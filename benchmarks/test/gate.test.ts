@@ -60,6 +60,23 @@ test('a count that was greater once does not pass', async () => {
   expect(await pass([10], 9, { isExact: true })).toMatchObject({ isHeld: true })
 })
 
+test('what is held against fixed milliseconds is left to the record', async () => {
+  const limits: Limit[] = [
+    { what: 'one to another', ratio: 1, most: 10 },
+    { what: 'one to 50 ms', ratio: 11, most: 1, isOfTime: true },
+  ]
+  const benchmark: Benchmark = { name: 'a benchmark', measure: async () => ({ title: '', how: '', tables: [], charts: [], limits }) }
+  const said: string[] = []
+  expect(
+    await gate(
+      [benchmark],
+      (what) => said.push(what),
+      () => new Map([['one to another', 1]]),
+    ),
+  ).toBe(true)
+  expect(said).toEqual(['✓ a benchmark: one to another: 1 ×, recorded 1 ×'])
+})
+
 test('a benchmark that measures nothing does not pass', async () => {
   const nothing: Benchmark = { name: 'a benchmark', measure: async () => ({ title: '', how: '', tables: [], charts: [], limits: [] }) }
   const known = () => new Map<string, number>()
