@@ -129,6 +129,43 @@ describe('operations', () => {
     expect(world.violations).toEqual(['4 processes come for the next tokenwell/key within 1 ms'])
   })
 
+  test('a herd is one however its answers come, and be they lost; of those who came a little apart it is none', async () => {
+    /** Claims at these milliseconds, answered in this order. */
+    const claims = async (number: number, at: readonly number[], order: readonly number[]) => {
+      const answers = at.map(() => Promise.withResolvers<Claim>())
+      const from = world.timeline.now
+      const asked = at.map((moment, index) => ({ moment, index })).sort((one, other) => one.moment - other.moment)
+      const given: Promise<unknown>[] = []
+      for (const { moment, index } of asked) {
+        await world.pass(from + moment - world.timeline.now)
+        given[index] = audit
+          .claim(
+            world.processOf(index),
+            'tokenwell/key',
+            `n${index}.a.${number}`,
+            { signal: new AbortController().signal },
+            () => (answers[index] as PromiseWithResolvers<Claim>).promise,
+            () => lease,
+          )
+          .catch(() => {})
+      }
+      for (const index of order) {
+        if (number === 4 && index === 0) answers[index]?.reject(new Error('lost'))
+        else answers[index]?.resolve(number === 1 ? fresh : held)
+        await given[index]
+      }
+      await world.pass(1_000)
+    }
+    // The third and the fourth come when a lease has run out: the first such herd may be an accident.
+    await claims(1, [0, 0, 0, 0, 0], [0, 1, 2, 3, 4])
+    await claims(2, [0, 0.1, 1.9, 1, 50], [0, 1, 2, 3, 4])
+    expect(world.violations).toEqual([])
+    await claims(3, [0.5, 1, 1.6, 2, 1.3], [0, 1, 2, 3, 4])
+    expect(world.violations).toEqual([])
+    await claims(4, [0, 0, 0, 0, 0], [1, 2, 3, 0, 4])
+    expect(world.violations).toEqual(['4 processes come for the next tokenwell/key within 1 ms'])
+  })
+
   test('who has been told meanwhile that there is something fresh waits for nothing any more', async () => {
     const come = async (number: number, answer: Claim) => {
       for (const index of [0, 1, 2, 3]) await claim(`n${index}.a.${number}`, answer, index)

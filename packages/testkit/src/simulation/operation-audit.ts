@@ -41,6 +41,8 @@ interface Renewal {
   readonly by: string
   readonly at: number
   readonly isAfterLease: boolean
+  /** It was one of a herd that has been counted. */
+  isToldOf: boolean
 }
 
 /** A lease of which its process knows. */
@@ -103,16 +105,21 @@ export class OperationAudit {
     this.#counts(process, key, claimant)
     const renewal = this.#renewal(process, key, claimant)
     claimant.isUnanswered = true
-    const answer = await send()
-    // It has been given up, and is sent again.
-    if (signal.aborted) return answer
-    // Who is told that the next is there already has come to hear of it.
-    if (renewal !== undefined && answer.kind !== 'fresh') this.#comes(key, renewal)
-    claimant.isUnanswered = false
-    claimant.tries = 0
-    claimant.answer = answer.kind
-    if (answer.kind === 'granted') this.#awaitEnd(process, key, claimant, attempt, leaseOf(answer.fence))
-    return answer
+    let isThere = false
+    try {
+      const answer = await send()
+      // It has been given up, and is sent again.
+      if (signal.aborted) return answer
+      isThere = answer.kind === 'fresh'
+      claimant.isUnanswered = false
+      claimant.tries = 0
+      claimant.answer = answer.kind
+      if (answer.kind === 'granted') this.#awaitEnd(process, key, claimant, attempt, leaseOf(answer.fence))
+      return answer
+    } finally {
+      // Who is told that the next is there already has come to hear of it.
+      if (renewal !== undefined && !isThere) this.#comes(key, renewal)
+    }
   }
 
   async publish(
@@ -209,18 +216,25 @@ export class OperationAudit {
     // After another's failure all know when to come again.
     if (answer === undefined || answer === 'backoff') return undefined
     if (now - (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) < STIRRED_MS) return undefined
-    return { by: process.name, at: now, isAfterLease: answer === 'held' }
+    return { by: process.name, at: now, isAfterLease: answer === 'held', isToldOf: false }
   }
 
   /** Answers come in another order than what they answer. */
   #comes(key: string, renewal: Renewal): void {
     const { now } = this.#timeline
-    const lately = (this.#renewals.get(key) ?? []).filter(({ by, at }) => at > now - MINUTE_MS && by !== renewal.by)
+    const lately = (this.#renewals.get(key) ?? []).filter(({ at }) => at > now - MINUTE_MS)
     lately.push(renewal)
     this.#renewals.set(key, lately)
-    const together = lately.filter(({ at }) => Math.abs(at - renewal.at) <= HERD_MS)
-    if (together.length !== this.#herd) return
-    if (together.some(({ isAfterLease }) => isAfterLease)) {
+    const near = lately.filter(({ at }) => Math.abs(at - renewal.at) <= HERD_MS)
+    const herd = near
+      .map(({ at: from }) => near.filter(({ at }) => at >= from && at <= from + HERD_MS))
+      .find((some) => some.includes(renewal) && new Set(some.map(({ by }) => by)).size >= this.#herd)
+    if (herd === undefined) return
+    // One more of those who have been found out is no other herd.
+    const isToldOf = herd.some((each) => each.isToldOf)
+    for (const each of herd) each.isToldOf = true
+    if (isToldOf) return
+    if (herd.some(({ isAfterLease }) => isAfterLease)) {
       this.#herdsAfterLeases += 1
       if (this.#herdsAfterLeases <= CHANCE) return
     }

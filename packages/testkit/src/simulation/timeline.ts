@@ -114,8 +114,9 @@ function isBefore(one: Happening, other: Happening): boolean {
 }
 
 /**
- * Turns in which all promises settle, however long their chains are, and what was rejected with nobody there to hear it comes up. It is what a turn
- * of the event loop does; a message to oneself does it without asking the system for I/O, which costs more than most of what happens in a world.
+ * Turns in which all promises settle, however long their chains are, and what was rejected with nobody there to hear it comes up: as in a turn of the
+ * event loop, but by a message to oneself, which does not ask the system for I/O, and that costs more than most of what happens in a world. What
+ * waits for real timers or I/O waits for a thousand such turns.
  */
 class Turns {
   readonly #channel = new MessageChannel()
