@@ -128,7 +128,9 @@ export function limits({ fillings: filled, rotations: rotated }: Measured): Limi
       const who = `${tenants} tenants, processes: ${processes}`
       // More processes than processors wait for each other.
       const late =
-        processes > 1 ? [] : [{ what: `event loop late by ${MOST_LATE_MS} ms, ${who}`, ratio: delay.p99Ms / MOST_LATE_MS, most: 1 }]
+        processes > 1
+          ? []
+          : [{ what: `event loop late by ${MOST_LATE_MS} ms, ${who}`, ratio: delay.p99Ms / MOST_LATE_MS, most: 1, isOfTime: true as const }]
       return [
         ...late,
         { what: `busiest minute of renewals to the mean of those they are drawn from, ${who}`, ratio: evenness.toDrawn, most: MOST_UNEVEN },

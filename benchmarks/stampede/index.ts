@@ -23,7 +23,7 @@ and connected. Counted are the requests for the token; the time is from that mom
 waits from that moment, too, of the callers of all rounds. All share
 one Redis, or PostgreSQL: it is the second level and the bus of bentocache, the cache that the official SDK and MSAL are given, and holds the lock
 of redis-semaphore, which is taken between two looks for the token, by every caller or once for each process; who waits for that lock
-gives up after 10 s. The least that can be done is a request of each process, nothing shared: with its time in the same round the others are compared. The processes are started anew for each round; figures are medians of the rounds. Where there are fewer processors than
+gives up after 10 s. They are compared with a request of each process and nothing shared, in the same round. The processes are started anew for each round; figures are medians of the rounds. Where there are fewer processors than
 processes, most of the time is that of processes taking turns.`
 
 export const coldStampede: Benchmark = {

@@ -1,7 +1,7 @@
 import { requestToken } from '../../measure/upstream-client.ts'
 import type { Contender } from '../contender.ts'
 
-/** Shares nothing: each process asks for a token of its own, for all of its callers. It is as little as can be done here. */
+/** Shares nothing: each process asks for a token of its own, for all of its callers. */
 export const contender: Contender = {
   name: 'no sharing, a request of each process',
   open:
