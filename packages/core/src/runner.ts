@@ -34,12 +34,6 @@ export const FAST_RANGE_MS = 1_000
  * nothing else looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
  */
 export class Runner implements Alarm, EffectsOwner {
-  /**
-   * Of those that hold a lease with nothing under way: when that began, by the clock then and as the clocks see it now. They are few, and a process
-   * may have a hundred thousand runners.
-   */
-  static readonly #grantedAt = new WeakMap<Runner, { readonly noted: number; readonly corrected: () => number }>()
-
   until = Number.NEGATIVE_INFINITY
   served: Promise<Token> | undefined
   token: Token | undefined
@@ -67,6 +61,8 @@ export class Runner implements Alarm, EffectsOwner {
    * change of the state.
    */
   #apart = 0
+  /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
+  #grantedAt: { readonly noted: number; readonly corrected: () => number } | undefined
 
   /** `number`: no other runner of the manager has it. */
   constructor(kernel: Kernel, credential: Credential, known: { seen: Version; rejected: Version }, number: number) {
@@ -246,11 +242,8 @@ export class Runner implements Alarm, EffectsOwner {
     }
     const { state, effects } = transition(before, { ...happening, ...moment }, this.credential.policy)
     this.#state = state
-    const isRereading = state.activity.kind === 'rereading'
-    if (isRereading !== (before.activity.kind === 'rereading')) {
-      if (isRereading) Runner.#grantedAt.set(this, { noted: now, corrected: departure(clock) })
-      else Runner.#grantedAt.delete(this)
-    }
+    if (state.activity.kind !== 'rereading') this.#grantedAt = undefined
+    else if (before.activity.kind !== 'rereading') this.#grantedAt = { noted: now, corrected: departure(clock) }
     if (steps.hasSubscribers && (state !== before || effects.length > 0)) {
       const told: MachineStep = { key: this.key, happening: happening.type, from: before.activity.kind, to: state.activity.kind }
       steps.publish(told)
@@ -370,9 +363,7 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   #sleptWithLease(): boolean {
-    if (this.#state.activity.kind !== 'rereading') return false
-    const granted = Runner.#grantedAt.get(this)
-    return granted !== undefined && granted.corrected() < granted.noted
+    return this.#grantedAt !== undefined && this.#grantedAt.corrected() < this.#grantedAt.noted
   }
 
   #disagree(): boolean {
