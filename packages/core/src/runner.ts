@@ -28,7 +28,8 @@ export const FAST_RANGE_MS = 1_000
 
 /**
  * Runs the machine of one key: feeds it what happens, carries out what it asks for, and settles the callers that wait. There may be a
- * hundred thousand of them, most at rest, so whatever is needed only while something goes on is there only then.
+ * hundred thousand of them, most at rest, so whatever is needed only while something goes on is there only then, and methods are `private`: with
+ * a `#` they would be one more field of each.
  *
  * `until` and `served` are the hot path: in the last {@link FAST_RANGE_MS} before `until`, by the wall clock, `served` may be handed out with
  * nothing else looked at. The range is short, so that a suspend or a step of the wall clock leads to the slow path, which compares both clocks.
@@ -82,11 +83,11 @@ export class Runner implements Alarm, EffectsOwner {
 
   /** Wall clock of the last read, the measure of recency. */
   get lastReadAt(): number {
-    return this.#isRead ? this.readAt : this.readAt + UNREAD
+    return this.isRead ? this.readAt : this.readAt + UNREAD
   }
 
   /** Whether anybody has asked since the token came. */
-  get #isRead(): boolean {
+  private get isRead(): boolean {
     return this.readAt > -UNREAD / 2
   }
 
@@ -116,23 +117,23 @@ export class Runner implements Alarm, EffectsOwner {
     if (signal?.aborted) return Promise.reject(aborted(signal.reason))
     const { clock } = this.#kernel
     this.readAt = clock.wall()
-    this.#compareClocks()
+    this.compareClocks()
     const now = clock.monotonic()
     const decided = verdict(this.#state, need, now, this.credential.policy)
     if (decided.kind === 'fail') return Promise.reject(decided.failure)
     if (decided.kind === 'short') return Promise.reject(lifeTooShort(need, decided.lifeMs))
     if (decided.kind === 'serve') {
       const { served } = this
-      this.#attend(now)
+      this.attend(now)
       if (served !== undefined) return served
     }
     this.#waiters ??= new Waiters(
       clock,
-      () => this.#reviewLater(),
+      () => this.reviewLater(),
       (answered) => this.#kernel.tell(this.key, { type: 'waited', ...answered }),
     )
     const answer = this.#waiters.add(need, signal, decided.kind === 'wait' && decided.again !== undefined ? decided.again : need.until)
-    this.#dispatch({ type: 'wanted' })
+    this.dispatch({ type: 'wanted' })
     this.#waiters?.gather(this.#state)
     return answer
   }
@@ -144,10 +145,10 @@ export class Runner implements Alarm, EffectsOwner {
     const { token } = this
     // Thousands may look at once for what is not there yet.
     if (token === undefined) return undefined
-    this.#compareClocks()
+    this.compareClocks()
     const now = clock.monotonic()
     if (usableToken(this.#state, now) === undefined) return undefined
-    this.#attend(now)
+    this.attend(now)
     return token
   }
 
@@ -157,24 +158,24 @@ export class Runner implements Alarm, EffectsOwner {
 
   /** Takes over what the store was found to say, as if this runner had asked. */
   learn(snapshot: Snapshot, sentAt: number): void {
-    this.#dispatch({ type: 'told', sentAt, snapshot, read: false })
+    this.dispatch({ type: 'told', sentAt, snapshot, read: false })
   }
 
   /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */
   reject({ version, value }: Pick<Token, 'version' | 'value'>): Promise<void> {
-    this.#dispatch({ type: 'rejected', version, value })
-    return this.#when(({ rejecting, activity }) => rejecting === undefined || activity.kind === 'closed')
+    this.dispatch({ type: 'rejected', version, value })
+    return this.when(({ rejecting, activity }) => rejecting === undefined || activity.kind === 'closed')
   }
 
   /** Ends the runner. With `finish` a fetch in flight is brought to its end first, and what uses up a secret always. Resolves when nothing is under way. */
   async close(finish: boolean, error: TokenError): Promise<void> {
-    this.#dispatch({ type: 'close', finish })
+    this.dispatch({ type: 'close', finish })
     // Called by an observer, it has only been queued: what the step under way still begins has to be waited for too.
     await Promise.resolve()
     if (!finish) this.#waiters?.rejectAll(error)
     while (this.#state.activity.kind !== 'closed' || this.#effects !== undefined) {
       if (this.#effects !== undefined) await this.#effects.whenIdle()
-      else await this.#when(({ activity }) => activity.kind === 'closed')
+      else await this.when(({ activity }) => activity.kind === 'closed')
     }
     this.#waiters?.rejectAll(error)
     this.stop()
@@ -195,23 +196,23 @@ export class Runner implements Alarm, EffectsOwner {
 
   /** The moment has come for which the machine asked. */
   ring(): void {
-    this.#dispatch({ type: 'woke' })
+    this.dispatch({ type: 'woke' })
   }
 
   /** The store has pushed that the record has this version; undefined when it may have pushed what was lost. */
   hear(version: Version | undefined): void {
-    this.#dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) })
+    this.dispatch({ type: 'changed', ...(version === undefined ? {} : { version }) })
   }
 
   report(happening: Happening): void {
-    this.#dispatch(happening)
+    this.dispatch(happening)
   }
 
   performed(): void {
     this.#effects = undefined
   }
 
-  #dispatch(happening: Happening): void {
+  private dispatch(happening: Happening): void {
     // An effect that reports back at once, or an observer that asks for a token, must not run inside a half-done transition.
     if (this.#queue !== undefined) {
       this.#queue.push(happening)
@@ -221,15 +222,15 @@ export class Runner implements Alarm, EffectsOwner {
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         // A machine that slept wakes up to its timers: what they do with a token must not go by a clock that stood still.
-        if (this.#disagree() || this.#sleptWithLease()) this.#advance({ type: 'doubted' })
-        this.#advance(next)
+        if (this.disagree() || this.sleptWithLease()) this.advance({ type: 'doubted' })
+        this.advance(next)
       }
     } finally {
       this.#queue = undefined
     }
   }
 
-  #advance(happening: Happening): void {
+  private advance(happening: Happening): void {
     const { clock, random, hints } = this.#kernel
     const now = clock.monotonic()
     const before = this.#state
@@ -237,7 +238,7 @@ export class Runner implements Alarm, EffectsOwner {
       now,
       chance: random.fraction(),
       waiting: this.waiting > 0,
-      asked: this.#isRead && usableToken(before, now) !== undefined,
+      asked: this.isRead && usableToken(before, now) !== undefined,
       hints: hints.state,
     }
     const { state, effects } = transition(before, { ...happening, ...moment }, this.credential.policy)
@@ -257,16 +258,16 @@ export class Runner implements Alarm, EffectsOwner {
       }
     }
     if (state !== before) {
-      this.#show(now)
-      this.#review()
-      this.#tellWatches()
+      this.show(now)
+      this.review()
+      this.tellWatches()
     } else if (happening.type !== 'woke') return
     const wake = wakeAt(state)
     if (wake === undefined) this.#kernel.alarms.clear(this)
     else this.#kernel.alarms.set(this, wake)
   }
 
-  #when(isSo: (state: State) => boolean): Promise<void> {
+  private when(isSo: (state: State) => boolean): Promise<void> {
     if (isSo(this.#state)) return Promise.resolve()
     return new Promise((tell) => {
       this.#watches ??= []
@@ -274,7 +275,7 @@ export class Runner implements Alarm, EffectsOwner {
     })
   }
 
-  #tellWatches(): void {
+  private tellWatches(): void {
     const watches = this.#watches
     if (watches === undefined) return
     this.#watches = undefined
@@ -288,13 +289,13 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
-  #attend(now: number): void {
-    if (this.#state.hinted || isDue(this.#state, now)) this.#dispatch({ type: 'wanted' })
-    this.#show(now)
+  private attend(now: number): void {
+    if (this.#state.hinted || isDue(this.#state, now)) this.dispatch({ type: 'wanted' })
+    this.show(now)
   }
 
   /** Brings the hot path in line with the state. */
-  #show(now: number): void {
+  private show(now: number): void {
     const held = usableToken(this.#state, now)
     const wall = this.#kernel.clock.wall()
     if (held === undefined) {
@@ -322,14 +323,14 @@ export class Runner implements Alarm, EffectsOwner {
     this.until = hinted ? Number.NEGATIVE_INFINITY : wall + Math.min(FAST_RANGE_MS, end - now, expiresAt - now)
   }
 
-  /** As {@link #review}, when the machine may have slept since anything happened: what was good then may have ended. */
-  #reviewLater(): void {
-    this.#compareClocks()
-    this.#review()
+  /** As {@link review}, when the machine may have slept since anything happened: what was good then may have ended. */
+  private reviewLater(): void {
+    this.compareClocks()
+    this.review()
   }
 
   /** Settles the callers whose time has come and arms the timer for the next. */
-  #review(): void {
+  private review(): void {
     if (this.#waiters === undefined) return
     const now = this.#kernel.clock.monotonic()
     this.#waiters.review(
@@ -337,14 +338,14 @@ export class Runner implements Alarm, EffectsOwner {
       (need) => verdict(this.#state, need, now, this.credential.policy),
       () => {
         this.readAt = this.#kernel.clock.wall()
-        return this.token as Token // A caller is served only from a usable token, and #show keeps `token` in line with it.
+        return this.token as Token // A caller is served only from a usable token, and show() keeps `token` in line with it.
       },
-      () => this.#timedOut(),
+      () => this.timedOut(),
     )
     if (this.#waiters.size === 0) this.#waiters = undefined
   }
 
-  #timedOut(): TokenError {
+  private timedOut(): TokenError {
     const { activity, failure, storeFailures } = this.#state
     if (activity.kind === 'blocked') return activity.failure
     // What the caller waited for is the store: that is what is wrong, however its bound falls between two tries.
@@ -358,15 +359,15 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   /** A suspend or a step of the wall clock shows as a disagreement about how much time has passed. */
-  #compareClocks(): void {
-    if (this.#disagree()) this.#dispatch({ type: 'doubted' })
+  private compareClocks(): void {
+    if (this.disagree()) this.dispatch({ type: 'doubted' })
   }
 
-  #sleptWithLease(): boolean {
+  private sleptWithLease(): boolean {
     return this.#grantedAt !== undefined && this.#grantedAt.corrected() < this.#grantedAt.noted
   }
 
-  #disagree(): boolean {
+  private disagree(): boolean {
     // A wait counts as a token does: while the machine slept, others have gone on counting.
     if (this.#shown === undefined && this.#state.activity.kind !== 'cooling') return false
     const { clock } = this.#kernel

@@ -101,7 +101,7 @@ class Handle implements TokenHandle {
         return runner.served
       }
     }
-    return this.#ask(options)
+    return Handle.#ask(this, options)
   }
 
   peek(): Token | undefined {
@@ -114,7 +114,7 @@ class Handle implements TokenHandle {
         return runner.token
       }
     }
-    return this.#current()?.peek()
+    return Handle.#current(this)?.peek()
   }
 
   async use<T>(call: (token: Token) => Promise<T>, options: UseOptions = {}): Promise<T> {
@@ -129,36 +129,39 @@ class Handle implements TokenHandle {
   }
 
   async reject(token: Token): Promise<void> {
-    if (typeof token?.version === 'number') await this.#current()?.reject(token)
+    if (typeof token?.version === 'number') await Handle.#current(this)?.reject(token)
   }
 
-  #ask(options: GetOptions | undefined): Promise<Token> {
+  // A private method would be one more field of each handle, of which there may be a hundred thousand: these are of the class.
+
+  static #ask(handle: Handle, options: GetOptions | undefined): Promise<Token> {
     try {
       // Thousands may come at once with nothing to check.
-      if (!options) return this.#wait(0, DEFAULT_TIMEOUT_MS, undefined)
+      if (!options) return Handle.#wait(handle, 0, DEFAULT_TIMEOUT_MS, undefined)
       const { timeoutMs = DEFAULT_TIMEOUT_MS, minLifeMs = 0, signal } = options
       checkRange('timeoutMs', timeoutMs, LONGEST_TIMEOUT_MS)
-      checkRange('minLifeMs', minLifeMs, longestMinLifeMs(this.#credential.policy))
+      checkRange('minLifeMs', minLifeMs, longestMinLifeMs(handle.#credential.policy))
       if (signal !== undefined && !(signal instanceof AbortSignal))
         throw new TypeError(`signal: expected an AbortSignal, got ${typeof signal}`)
-      return this.#wait(minLifeMs, timeoutMs, signal)
+      return Handle.#wait(handle, minLifeMs, timeoutMs, signal)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   /** Callers who wait as one get one and the same promise: nothing may put another around it. @throws TokenError `CLOSED` */
-  #wait(minLifeMs: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<Token> {
-    const since = this.#clock.monotonic()
-    this.#runner = this.#source.runner(this.#credential)
-    return this.#runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
+  static #wait(handle: Handle, minLifeMs: number, timeoutMs: number, signal: AbortSignal | undefined): Promise<Token> {
+    const since = handle.#clock.monotonic()
+    const runner = handle.#source.runner(handle.#credential)
+    handle.#runner = runner
+    return runner.ask({ minLifeMs, since, until: since + timeoutMs }, signal)
   }
 
   /** The runner, or undefined once the manager is closed. */
-  #current(): Runner | undefined {
+  static #current(handle: Handle): Runner | undefined {
     try {
-      this.#runner = this.#source.runner(this.#credential)
-      return this.#runner
+      handle.#runner = handle.#source.runner(handle.#credential)
+      return handle.#runner
     } catch {
       return undefined
     }

@@ -49,13 +49,15 @@ export class TenantAccessToken implements Credential {
   missing(): MissingDependency | undefined {
     const { limit, token } = this.#source
     limit.prepare()
-    return this.#minted === undefined && token.peek() !== undefined ? undefined : this.#mintedFrom().missing()
+    if (this.#minted === undefined && token.peek() !== undefined) return undefined
+    this.#minted ??= mintedFrom(this.#source)
+    return this.#minted.missing()
   }
 
   async fetch({ signal, assertInTime }: InternalFetchContext): Promise<Fetched> {
     const { app, limit } = this.#source
-    const minted = this.#mintedFrom()
-    const fetched = await minted.mint(assertInTime, ({ value }) =>
+    this.#minted ??= mintedFrom(this.#source)
+    const fetched = await this.#minted.mint(assertInTime, ({ value }) =>
       limit.pass(async () => {
         assertInTime()
         const request = buildTenantAccessTokenRequest({ appAccessToken: value, tenantKey: this.#tenantKey })
@@ -66,10 +68,8 @@ export class TenantAccessToken implements Credential {
     this.#minted = undefined
     return fetched
   }
+}
 
-  #mintedFrom(): MintedFrom {
-    const { app, token } = this.#source
-    this.#minted ??= new MintedFrom(token, 'app_access_token', app.inside.clock)
-    return this.#minted
-  }
+function mintedFrom({ app, token }: TenantSource): MintedFrom {
+  return new MintedFrom(token, 'app_access_token', app.inside.clock)
 }

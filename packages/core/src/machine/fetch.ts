@@ -23,15 +23,9 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   const quietUntil = event.sentAt + QUIET_MS
   const vouched = isVouched && event.now < quietUntil
   const shareable = rotating || lifeMs >= policy.minimumLifeMs
-  const token: Held = {
-    value: event.value,
-    version,
-    expiresAt,
-    renewAt: shareable ? event.now + renewInMs(lifeMs, event.chance, policy) : event.now,
-    published: false,
-    trusted: true,
-    ...(vouched ? { quietUntil } : {}),
-  }
+  const renewAt = shareable ? event.now + renewInMs(lifeMs, event.chance, policy) : event.now
+  const fresh: Held = { value: event.value, version, expiresAt, renewAt, published: false, trusted: true }
+  const token = vouched ? { ...fresh, quietUntil } : fresh
   if (version < state.seen) return overtaken(state, event, policy)
   const reported = event.value === state.reported ? undefined : state.reported
   const next: State = { ...state, token, reported, seen: Math.max(state.seen, version), hinted: false }
