@@ -6,7 +6,7 @@ import { evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
 import { limits } from '../scale/index.ts'
 import { at, coresOfOne, deviation, fit, needs, renewalsPerSecond, shards } from '../scale/model.ts'
-import { startServer } from '../scale/places.ts'
+import { type Place, type Server, startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
 import { check, plan } from '../scale/tables.ts'
 
@@ -121,27 +121,46 @@ test.each(['redis', 'postgres'] as const)(
   'on %s two processes renew every token, each with one request',
   { timeout: 180_000 },
   async (kind) => {
-    const server = await startServer(kind)
-    try {
-      const platform = await startPlatform()
-      try {
-        const tenants = 50
-        const filled = await fill(server, platform, tenants)
-        expect(filled.heapBytes).toBeGreaterThan(0)
-        expect(filled.storeBytes).toBeGreaterThan(0)
-        const rotation = await rotate(server, platform, { tenants, processes: 2, speed: 60 })
-        expect(rotation).toMatchObject({ requests: tenants, tenants, processes: 2 })
-        // What is renewed by one process may be known to the other before it asks.
-        expect(rotation.operations).toBeGreaterThan(2 * tenants)
-        expect(rotation.evenness.busiest).toBeLessThan(tenants)
-      } finally {
-        await platform.end()
-      }
-    } finally {
-      await server.stop()
-    }
+    await withPlatform(kind, async (server, platform) => {
+      const tenants = 50
+      const filled = await fill(server, platform, tenants)
+      expect(filled.heapBytes).toBeGreaterThan(0)
+      expect(filled.storeBytes).toBeGreaterThan(0)
+      const rotation = await rotate(server, platform, { tenants, processes: 2, speed: 60 })
+      expect(rotation).toMatchObject({ requests: tenants, tenants, processes: 2 })
+      // What is renewed by one process may be known to the other before it asks.
+      expect(rotation.operations).toBeGreaterThan(2 * tenants)
+      expect(rotation.evenness.busiest).toBeLessThan(tenants)
+    })
   },
 )
+
+test('each of 100,000 tokens takes less than a kilobyte beyond its value', { timeout: 300_000 }, async () => {
+  await withPlatform('redis', async (server, platform) => {
+    const tenants = 100_000
+    const filled = await fill(server, platform, tenants)
+    const [memory, ...others] = limits({ name: server.name, isSpread: true, fillings: [{ tenants, ...filled }], rotations: [] })
+    expect(memory?.ratio).toBeGreaterThan(0.5)
+    expect(memory?.ratio).toBeLessThanOrEqual(memory?.most ?? 0)
+    expect(others).toEqual([])
+  })
+})
+
+type Platform = Awaited<ReturnType<typeof startPlatform>>
+
+async function withPlatform(kind: Place['kind'], run: (server: Server, platform: Platform) => Promise<void>): Promise<void> {
+  const server = await startServer(kind)
+  try {
+    const platform = await startPlatform()
+    try {
+      await run(server, platform)
+    } finally {
+      await platform.end()
+    }
+  } finally {
+    await server.stop()
+  }
+}
 
 function filling(tenants: number, bytesPerToken: number) {
   return { tenants, heapBytes: tenants * bytesPerToken, bytesPerToken, perSecond: 1_000, storeBytes: tenants * 500 }
