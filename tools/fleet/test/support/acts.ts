@@ -2,7 +2,7 @@ import { setTimeout as passed } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, type TestContext } from 'vitest'
 import { record } from '../../../leak-search/index.ts'
 import { type Fleet, type FleetNode, violations } from '../../index.ts'
-import { nodesWith, publications } from './history.ts'
+import { nodesWith, publications, told } from './history.ts'
 import type { Stage, StageFleetOptions } from './stage.ts'
 
 /** Length of the lease of an app token, and what is promised after it. */
@@ -14,9 +14,13 @@ const UNHURRIED_MS = 5_000
 /** Core's own patience with a store, for tests in which the store fails. */
 export const STORE_TIMEOUT_MS = 1_000
 
-/** A fleet that is gone when the test is over, however that ends. `storeTimeoutMs`: by default one that no machine is too slow for. */
-export async function fleetOn(stage: Stage, { onTestFinished }: TestContext, options: StageFleetOptions): Promise<Fleet> {
+/**
+ * A fleet that is gone when the test is over, however that ends; where it fails, what the processes did is told. `storeTimeoutMs`: by default one
+ * that no machine is too slow for.
+ */
+export async function fleetOn(stage: Stage, { onTestFailed, onTestFinished }: TestContext, options: StageFleetOptions): Promise<Fleet> {
   const fleet = await stage.fleet({ storeTimeoutMs: UNHURRIED_MS, ...options })
+  onTestFailed(() => console.error(told(fleet.history)))
   onTestFinished(() => fleet.kill())
   return fleet
 }

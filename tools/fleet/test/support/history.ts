@@ -3,6 +3,18 @@ import type { CallReport, Entry, Fleet } from '../../index.ts'
 /** The entries of one kind. */
 export type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
 
+/** More than most fleets do in a test. */
+const MOST_TOLD = 500
+
+/** What was done last, a line for each, by milliseconds since the first; without what is done most, callers who are served. */
+export function told(history: readonly Entry[]): string {
+  const from = history[0]?.at ?? 0
+  const lines = history.filter(({ kind }) => kind !== 'tally' && kind !== 'waited').slice(-MOST_TOLD)
+  return lines
+    .map(({ at, node, kind, ...rest }) => `${(at - from).toFixed(1).padStart(9)} ${node} ${kind} ${JSON.stringify(rest)}`)
+    .join('\n')
+}
+
 export function publications(history: readonly Entry[]): Of<'store'>[] {
   return history.filter(
     (entry) => entry.kind === 'store' && entry.operation === 'publish' && !entry.key.endsWith('/app-ticket'),
