@@ -1,6 +1,7 @@
-// Adds up what `npm test` and `npm run check` left in a folder, and the exit codes of what counts as one; prints "N passed, N failed" last.
+// Adds up what `npm test` and `npm run check` left in a folder, and the exit codes of what counts as one. Names the tests that failed, which may
+// stand far above, and prints "N passed, N failed" last.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 const [folder = '', ...outcomes] = process.argv.slice(2)
 const { tests = '1', checks = '1', ...searches } = Object.fromEntries(outcomes.map((outcome) => outcome.split('=')))
@@ -20,6 +21,11 @@ function settle(counted, exitCode) {
   return { passed: counted.passed, failed: counted.failed === 0 && exitCode !== '0' ? 1 : counted.failed }
 }
 
+/** @param {string | undefined} message */
+function firstLine(message = '') {
+  return message.split('\n', 1)[0]
+}
+
 const vitest = read('vitest.json')
 /** @type {Array<{ name: string, passed: boolean }> | undefined} */
 const results = read('checks.json')
@@ -33,6 +39,12 @@ const checked = settle(
 )
 
 const skipped = (vitest?.numPendingTests ?? 0) + (vitest?.numTodoTests ?? 0)
+for (const file of vitest?.testResults ?? []) {
+  const broken = file.assertionResults.filter((/** @type {{ status: string }} */ each) => each.status === 'failed')
+  for (const { fullName, failureMessages } of broken)
+    console.log(`✗ ${relative('.', file.name)}: ${fullName}\n    ${firstLine(failureMessages[0])}`)
+  if (broken.length === 0 && file.status === 'failed') console.log(`✗ ${relative('.', file.name)}\n    ${firstLine(file.message)}`)
+}
 if (tests === '0' && tested.passed === 0) tested.failed = 1
 console.log(`\ntests:  ${tested.passed} passed, ${tested.failed} failed, ${skipped} skipped (exit code ${tests})`)
 console.log(`checks: ${checked.passed} passed, ${checked.failed} failed (exit code ${checks})`)
