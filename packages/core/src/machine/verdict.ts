@@ -31,7 +31,11 @@ export function verdict(state: State, need: Need, now: number, policy: Policy): 
     if (!linger || now >= lingersUntil) return { kind: 'serve', token }
     return { kind: 'wait', again: lingersUntil }
   }
-  if (token !== undefined && !isDue(state, now)) return { kind: 'short', lifeMs: token.expiresAt - now }
+  if (token !== undefined && !isDue(state, now)) {
+    // Every process renews a little later than planned, each by another draw: the next one may come before the caller's patience ends.
+    if (token.renewAt < need.until) return { kind: 'wait', again: token.renewAt }
+    return { kind: 'short', lifeMs: token.expiresAt - now }
+  }
   if (activity.kind === 'cooling' && now < activity.retryAt) {
     // See needsSecondLook: somebody looks on behalf of this caller.
     if (rotates(policy) && isFinal(activity.failure) && need.since > (state.asOf ?? Number.NEGATIVE_INFINITY)) return { kind: 'wait' }

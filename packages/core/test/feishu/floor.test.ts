@@ -229,6 +229,20 @@ describe('minLifeMs', () => {
     expect(world.mints()).toBe(1)
   })
 
+  test('up to the longest is never too much: a process that renews a little later than planned lets the caller wait for it', async () => {
+    const world = await createWorld()
+    const [holder, follower] = [world.node(withChance(0.999)), world.node(withChance(0.999))]
+    const old = await holder.tokens.app.get()
+    await follower.tokens.app.get()
+    await pass(world.clock, 2 * HOUR - 19 * MINUTE + 1_000)
+    const choosy = watched(follower.tokens.app.get({ minLifeMs: 19 * MINUTE }))
+    await pass(world.clock, 3_000)
+    expect([choosy.outcome, world.mints()]).toEqual(['pending', 1])
+    await pass(world.clock, 2_000)
+    expect(choosy.outcome).toBe('resolved')
+    expect((await choosy.promise).version).toBeGreaterThan(old.version)
+  })
+
   test('asked for by a caller who comes once a second brings no loop of requests', async () => {
     const world = await createWorld({ tokenLifeMs: 10 * MINUTE })
     const { tokens } = world.node(withChance(0))

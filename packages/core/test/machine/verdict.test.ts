@@ -37,6 +37,15 @@ test('a caller whose token is too short is told how long it still lives', () => 
   expect(ask(bench, { minLifeMs: LIFE })).toEqual({ kind: 'short', lifeMs: LIFE - MINUTE })
 })
 
+test('a caller whose token is too short waits for the next if that is due before its patience ends', () => {
+  const bench = new Bench()
+  bench.minted()
+  const renewAt = bench.state.token?.renewAt ?? Number.NaN
+  bench.now += MINUTE
+  expect(ask(bench, { minLifeMs: LIFE, until: renewAt }).kind).toBe('short')
+  expect(ask(bench, { minLifeMs: LIFE, until: renewAt + 1 })).toEqual({ kind: 'wait', again: renewAt })
+})
+
 test('with the floor of its life left a token is served at once; a millisecond later callers wait for the next', () => {
   const bench = new Bench()
   bench.minted()
