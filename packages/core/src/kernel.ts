@@ -8,6 +8,8 @@ import type { StoreCalls } from './store-calls.ts'
 /** What the runners of one manager share. */
 export interface Kernel {
   readonly clock: Clock
+  /** By how much the wall clock was ahead of the monotonic one at first, milliseconds. */
+  readonly apart: number
   readonly random: Random
   readonly calls: StoreCalls
   readonly hints: Hints

@@ -55,11 +55,9 @@ export class Runner implements Alarm, EffectsOwner {
   /** Those to be told when the state has come to something. */
   #watches: Watch[] | undefined
   #state: State
-  /** The held token that `token` and `served` were made from. */
-  #shown: Held | undefined
   /**
-   * By how much the wall clock was ahead of the monotonic one when the held token's deadlines were last anchored; where none is held, at the last
-   * change of the state.
+   * By how much more than at first the wall clock was ahead of the monotonic one when the deadlines of the token that is served were last anchored;
+   * where none is, at the last change of the state. Milliseconds, whole: a small number takes no room of its own.
    */
   #apart = 0
   /** While a lease is held and nothing is under way: when that began, by the clock then and as the clocks see it now. */
@@ -185,7 +183,6 @@ export class Runner implements Alarm, EffectsOwner {
   stop(): void {
     this.#kernel.alarms.clear(this)
     this.#state = { ...initialState(this.#state), activity: { kind: 'closed' } }
-    this.#shown = undefined
     this.sibling = undefined
     this.until = Number.NEGATIVE_INFINITY
     this.token = undefined
@@ -258,7 +255,7 @@ export class Runner implements Alarm, EffectsOwner {
       }
     }
     if (state !== before) {
-      this.show(now)
+      this.show(now, before.token)
       this.review()
       this.tellWatches()
     } else if (happening.type !== 'woke') return
@@ -291,31 +288,27 @@ export class Runner implements Alarm, EffectsOwner {
   /** What a caller that is served leaves behind: a renewal begun if it is due, and the hot path open again. */
   private attend(now: number): void {
     if (this.#state.hinted || isDue(this.#state, now)) this.dispatch({ type: 'wanted' })
-    this.show(now)
+    this.show(now, this.#state.token)
   }
 
-  /** Brings the hot path in line with the state. */
-  private show(now: number): void {
+  /** Brings the hot path in line with the state. `before`: the token that was held when that was last done. */
+  private show(now: number, before: Held | undefined): void {
     const held = usableToken(this.#state, now)
     const wall = this.#kernel.clock.wall()
     if (held === undefined) {
-      this.#apart = wall - now
+      this.#apart = this.apart
       this.until = Number.NEGATIVE_INFINITY
       this.token = undefined
       this.served = undefined
-      this.#shown = undefined
       return
     }
     const { value, version, expiresAt } = held
-    if (this.#shown?.version !== version || this.#shown.value !== value) {
+    if (this.token?.version !== version || before?.expiresAt !== expiresAt) this.#apart = this.apart
+    if (this.token?.version !== version || this.token.value !== value) {
       this.token = Object.freeze({ value, version, expiresAt: Math.floor(wall + expiresAt - now) })
       this.served = Promise.resolve(this.token)
       this.readAt = this.lastReadAt - UNREAD
     }
-    if (this.#shown === undefined || this.#shown.version !== version || this.#shown.expiresAt !== expiresAt) {
-      this.#apart = wall - now
-    }
-    this.#shown = held
     // While a renewal is under way there is nothing a caller would have to start.
     const { activity, hinted } = this.#state
     const quiet = activity.kind !== 'idle'
@@ -369,8 +362,13 @@ export class Runner implements Alarm, EffectsOwner {
 
   private disagree(): boolean {
     // A wait counts as a token does: while the machine slept, others have gone on counting.
-    if (this.#shown === undefined && this.#state.activity.kind !== 'cooling') return false
-    const { clock } = this.#kernel
-    return Math.abs(clock.wall() - clock.monotonic() - this.#apart) > CLOCK_DISAGREEMENT_MS
+    if (this.token === undefined && this.#state.activity.kind !== 'cooling') return false
+    return Math.abs(this.apart - this.#apart) > CLOCK_DISAGREEMENT_MS
+  }
+
+  /** By how much more than at first the wall clock is ahead of the monotonic one now, milliseconds. */
+  private get apart(): number {
+    const { clock, apart } = this.#kernel
+    return Math.round(clock.wall() - clock.monotonic() - apart) + 0 // Not minus zero, which is no small number.
   }
 }

@@ -130,6 +130,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   let closing: Promise<void> | undefined
   const inside: Inside = {
     clock,
+    apart: clock.wall() - clock.monotonic(),
     random,
     calls,
     hints,

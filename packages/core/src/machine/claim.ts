@@ -11,14 +11,13 @@ import {
   cool,
   detach,
   follow,
-  IDLE,
   isUnpublished,
   startClaim,
   startFetch,
   startPublish,
   startRead,
 } from './starts.ts'
-import { type Grant, type Held, isDue, type State, usableToken } from './state.ts'
+import { type Grant, type Held, IDLE, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 /** What a store says does not hold for longer is not asked about again sooner, milliseconds: it may go on saying so for ever. */

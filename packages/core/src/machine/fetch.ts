@@ -2,8 +2,8 @@ import { TokenError } from '../errors.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
 import { rotationFailed } from './rotation.ts'
-import { blocked, carryOn, detach, IDLE, shareFailure, startPublish } from './starts.ts'
-import type { Held, State } from './state.ts'
+import { blocked, carryOn, detach, shareFailure, startPublish } from './starts.ts'
+import { type Held, IDLE, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Step {

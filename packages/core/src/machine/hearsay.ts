@@ -2,8 +2,8 @@ import { adopt } from './adopt.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, rotates } from './policy.ts'
 import { leaseDoubted, reread } from './rotation.ts'
-import { afterOthers, carryOn, detach, IDLE, startClaim, startRead } from './starts.ts'
-import { isDue, type State, usableToken } from './state.ts'
+import { afterOthers, carryOn, detach, startClaim, startRead } from './starts.ts'
+import { IDLE, isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
 
 /** Spread of the probes after a hint that the store is back, milliseconds. */

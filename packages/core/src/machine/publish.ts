@@ -1,8 +1,8 @@
 import { adopt } from './adopt.ts'
 import type { Effect, Moment, Of, Step } from './happenings.ts'
 import { type Policy, rotates } from './policy.ts'
-import { carryOn, IDLE, probeMs } from './starts.ts'
-import { type Activity, type State, usableToken } from './state.ts'
+import { carryOn, probeMs } from './starts.ts'
+import { type Activity, IDLE, type State, usableToken } from './state.ts'
 import { notice, prepend, step } from './step.ts'
 
 /** Repeats of a publication that must not come too late, before they become rarer. */

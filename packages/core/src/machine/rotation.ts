@@ -7,8 +7,8 @@ import { TokenError } from '../errors.ts'
 import type { Claim, Snapshot } from '../store.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, type RotatingPolicy, rotates } from './policy.ts'
-import { carryOn, cool, follow, IDLE, shareFailure, startFetch, startRead } from './starts.ts'
-import type { Errand, Grant, State } from './state.ts'
+import { carryOn, cool, follow, shareFailure, startFetch, startRead } from './starts.ts'
+import { type Errand, type Grant, IDLE, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 type Granted = Extract<Claim, { kind: 'granted' }>

@@ -2,7 +2,7 @@
 import type { TokenError } from '../errors.ts'
 import type { Moment, Step } from './happenings.ts'
 import { backoffMs, DEPENDENCY_MS, LAST_CALL_MS, leaseMs, type Policy, rotates } from './policy.ts'
-import { type Activity, type Errand, type Held, isDue, type State, spentVersion, usableToken } from './state.ts'
+import { type Activity, type Errand, type Held, IDLE, isDue, type State, spentVersion, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 /** Re-reads without hints grow from the first to the second of these; with hints they are an insurance. Milliseconds. */
@@ -17,8 +17,6 @@ const LONGEST_PROBE_MS = 30_000
 
 type Publishing = Extract<Activity, { kind: 'publishing' }>
 type Following = Extract<Activity, { kind: 'following' }>
-
-export const IDLE: Activity = { kind: 'idle', lapsed: false }
 
 export function startClaim(state: State, event: Moment, policy: Policy): Step {
   const attempt = state.unanswered ?? state.attempts + 1

@@ -126,6 +126,9 @@ export interface State {
   readonly activity: Activity
 }
 
+/** What is at rest shares one of these. */
+export const IDLE: Activity = { kind: 'idle', lapsed: false }
+
 /** Every field is there from the beginning: what is added later makes an object of these half as large again. */
 export function initialState(known: { readonly seen: Version; readonly rejected: Version }): State {
   return {
@@ -144,7 +147,7 @@ export function initialState(known: { readonly seen: Version; readonly rejected:
     askedAt: undefined,
     closing: false,
     failure: undefined,
-    activity: { kind: 'idle', lapsed: false },
+    activity: IDLE,
   }
 }
 

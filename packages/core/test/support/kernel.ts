@@ -10,6 +10,7 @@ export function kernelOn(clock: Clock): Kernel {
   const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, () => {})
   return {
     clock,
+    apart: clock.wall() - clock.monotonic(),
     calls,
     hints: new Hints(calls, clock, false),
     alarms: new Alarms(clock),
