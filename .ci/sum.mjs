@@ -13,12 +13,13 @@ function read(name) {
 }
 
 /**
- * A command that failed without a counted failure (it never got that far, or failed at its end) counts as one.
+ * A command that failed without a counted failure (it never got that far, or failed at its end) counts as one, and so does one of which nothing
+ * passed: it left no account, or an empty one.
  * @param {{ passed: number, failed: number }} counted
  * @param {string} exitCode
  */
 function settle(counted, exitCode) {
-  return { passed: counted.passed, failed: counted.failed === 0 && exitCode !== '0' ? 1 : counted.failed }
+  return { passed: counted.passed, failed: counted.failed === 0 && (exitCode !== '0' || counted.passed === 0) ? 1 : counted.failed }
 }
 
 /** @param {string | undefined} message */
@@ -45,7 +46,6 @@ for (const file of vitest?.testResults ?? []) {
     console.log(`✗ ${relative('.', file.name)}: ${fullName}\n    ${firstLine(failureMessages[0])}`)
   if (broken.length === 0 && file.status === 'failed') console.log(`✗ ${relative('.', file.name)}\n    ${firstLine(file.message)}`)
 }
-if (tests === '0' && tested.passed === 0) tested.failed = 1
 console.log(`\ntests:  ${tested.passed} passed, ${tested.failed} failed, ${skipped} skipped (exit code ${tests})`)
 console.log(`checks: ${checked.passed} passed, ${checked.failed} failed (exit code ${checks})`)
 for (const [name, code] of Object.entries(searches)) console.log(`${name}: ${code === '0' ? 'passed' : `failed (exit code ${code})`}`)

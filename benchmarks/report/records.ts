@@ -13,8 +13,14 @@ export function recorded(name: string): Recorded | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Recorded) : undefined
 }
 
-/** Records a report, and writes the page of all anew. `names`: in the order of the page. */
+/**
+ * Records a report, and writes the page of all anew.
+ * @param names in the order of the page
+ * @throws Error when a ratio is no number: nothing could be held against it later
+ */
 export function record(name: string, report: Recorded, names: readonly string[]): void {
+  const broken = report.limits.find(({ ratio }) => !Number.isFinite(ratio))
+  if (broken !== undefined) throw new Error(`${name}: ${broken.what}: ${broken.ratio} is no ratio to record`)
   mkdirSync(RECORDS, { recursive: true })
   writeFileSync(new URL(`${name}.json`, RECORDS), `${JSON.stringify(report, undefined, 2)}\n`)
   for (const chart of report.charts) writeFileSync(new URL(`${chart.name}.svg`, RECORDS), svg(chart))

@@ -54,6 +54,7 @@ export function limit(what: string, { median, greatest }: Spread, most: number):
   return { what, ratio: median, greatest, most }
 }
 
+/** What is no number does not: JSON turns it into `null`, which JavaScript takes for 0. */
 export function holds({ ratio, most }: Limit): boolean {
-  return ratio <= most
+  return Number.isFinite(ratio) && ratio <= most
 }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Benchmark } from '../benchmark.ts'
 import { gate } from '../gate.ts'
-import type { Limit } from '../report/report.ts'
+import { record, recorded } from '../report/records.ts'
+import { holds, type Limit } from '../report/report.ts'
 
 /** A benchmark of one ratio, measured as these in turn. */
 function measuring(ratios: readonly number[], limit: Partial<Limit> = {}): { benchmark: Benchmark; attempts: () => number } {
@@ -10,7 +11,8 @@ function measuring(ratios: readonly number[], limit: Partial<Limit> = {}): { ben
     name: 'a benchmark',
     async measure({ ownOnly }) {
       expect(ownOnly).toBe(true)
-      const ratio = ratios[attempts++] ?? Number.NaN
+      const ratio = ratios[attempts++]
+      if (ratio === undefined) throw new Error('it is measured more often than it should be')
       return { title: '', how: '', tables: [], charts: [], limits: [{ what: 'one to another', most: 10, ...limit, ratio }] }
     },
   }
@@ -20,7 +22,7 @@ function measuring(ratios: readonly number[], limit: Partial<Limit> = {}): { ben
 async function pass(ratios: readonly number[], was: number | undefined, limit: Partial<Limit> = {}) {
   const { benchmark, attempts } = measuring(ratios, limit)
   const said: string[] = []
-  const known = new Map(was === undefined ? [] : [['one to another', was]])
+  const known: Limit[] = was === undefined ? [] : [{ what: 'one to another', most: 10, ...limit, ratio: was }]
   const isHeld = await gate(
     [benchmark],
     (what) => said.push(what),
@@ -60,25 +62,92 @@ test('a count that was greater once does not pass', async () => {
   expect(await pass([10], 9, { isExact: true })).toMatchObject({ isHeld: true })
 })
 
+test.each<[string, Partial<Limit>]>([
+  ['a ratio', {}],
+  ['a loose one', { isLoose: true }],
+  ['a count', { isExact: true }],
+])('%s that is no number does not pass, and is not measured again', async (_, limit) => {
+  const said = ['✗ a benchmark: one to another: nothing, recorded 1 ×']
+  expect(await pass([Number.NaN], 1, limit)).toEqual({ isHeld: false, attempts: 1, said })
+})
+
+test('what is no number in a later attempt does not pass either', async () => {
+  expect(await pass([3, Number.NaN], 1)).toMatchObject({ isHeld: false, attempts: 2 })
+})
+
+test('what was recorded as no number does not pass', async () => {
+  // As JSON has it.
+  const { ratio } = JSON.parse(JSON.stringify({ ratio: Number.NaN }))
+  expect(await pass([1, 1, 1], ratio)).toMatchObject({ isHeld: false })
+  expect(holds({ what: 'one to another', ratio, most: 10 })).toBe(false)
+  expect(holds({ what: 'one to another', ratio: Number.NaN, most: 10 })).toBe(false)
+})
+
+/** A pass of a benchmark that measures some limits and has recorded some. */
+async function passOf(limits: readonly Limit[], known: readonly Limit[], atFirst = limits) {
+  const attempts = [atFirst]
+  const benchmark: Benchmark = {
+    name: 'a benchmark',
+    measure: async () => ({ title: '', how: '', tables: [], charts: [], limits: attempts.shift() ?? limits }),
+  }
+  const said: string[] = []
+  const isHeld = await gate(
+    [benchmark],
+    (what) => said.push(what),
+    () => known,
+  )
+  return { isHeld, said }
+}
+
 test('what is held against fixed milliseconds is left to the record', async () => {
   const limits: Limit[] = [
     { what: 'one to another', ratio: 1, most: 10 },
     { what: 'one to 50 ms', ratio: 11, most: 1, isOfTime: true },
   ]
-  const benchmark: Benchmark = { name: 'a benchmark', measure: async () => ({ title: '', how: '', tables: [], charts: [], limits }) }
-  const said: string[] = []
-  expect(
-    await gate(
-      [benchmark],
-      (what) => said.push(what),
-      () => new Map([['one to another', 1]]),
-    ),
-  ).toBe(true)
-  expect(said).toEqual(['✓ a benchmark: one to another: 1 ×, recorded 1 ×'])
+  expect(await passOf(limits, limits)).toEqual({ isHeld: true, said: ['✓ a benchmark: one to another: 1 ×, recorded 1 ×'] })
+})
+
+test('what was no number in an earlier attempt does not pass, though another ratio is measured again', async () => {
+  const pair = (first: number, second: number): Limit[] => [
+    { what: 'one to another', ratio: first, most: 10 },
+    { what: 'one to a third', ratio: second, most: 10 },
+  ]
+  expect(await passOf(pair(1, 1), pair(1, 1), pair(Number.NaN, 3))).toEqual({
+    isHeld: false,
+    said: ['✗ a benchmark: one to another: nothing, recorded 1 ×', '✓ a benchmark: one to a third: 1 ×, recorded 1 ×'],
+  })
+})
+
+test('what was recorded and is not measured any more does not pass', async () => {
+  const limits: Limit[] = [{ what: 'one to another', ratio: 1, most: 10 }]
+  const gone: Limit = { what: 'one to a third', ratio: 2, most: 10 }
+  expect(await passOf(limits, [...limits, gone])).toEqual({
+    isHeld: false,
+    said: ['✓ a benchmark: one to another: 1 ×, recorded 1 ×', '✗ a benchmark: one to a third: nothing, recorded 2 ×'],
+  })
+})
+
+test('what only a whole run measures need not be measured again', async () => {
+  const limits: Limit[] = [{ what: 'requests to renewals, 100000 tenants, processes: 1', ratio: 1, most: 10 }]
+  const ofWholeRuns = [
+    'get() to keyv, one key',
+    'get() to the official SDK',
+    'imports, core to bentocache 1.6, its drivers',
+    'requests to renewals, 100000 tenants, processes: 8',
+    'memory of a token to 1 KB, 100000 tenants of PostgreSQL',
+  ].map((what) => ({ what, ratio: 1, most: 10 }))
+  expect(await passOf(limits, [...limits, ...ofWholeRuns])).toMatchObject({ isHeld: true })
+  expect(await passOf(ofWholeRuns, [...limits, ...ofWholeRuns])).toMatchObject({ isHeld: false })
 })
 
 test('a benchmark that measures nothing does not pass', async () => {
-  const nothing: Benchmark = { name: 'a benchmark', measure: async () => ({ title: '', how: '', tables: [], charts: [], limits: [] }) }
-  const known = () => new Map<string, number>()
-  expect(await gate([nothing], () => {}, known)).toBe(false)
+  expect(await passOf([], [])).toEqual({ isHeld: false, said: ['✗ a benchmark: nothing was measured'] })
+})
+
+test('a ratio that is no number is not recorded', () => {
+  const machine = { processor: '', cores: 1, memoryGiB: 1, system: '', node: '' }
+  const limits: Limit[] = [{ what: 'one to another', ratio: Number.NaN, most: 10 }]
+  const report = { title: '', how: '', tables: [], charts: [], limits, machine, date: '' }
+  expect(() => record('no-benchmark', report, [])).toThrow('no-benchmark: one to another: NaN is no ratio to record')
+  expect(recorded('no-benchmark')).toBeUndefined()
 })
