@@ -1,7 +1,7 @@
 import type { Benchmark } from '../benchmark.ts'
 import { inProcess } from '../measure/in-process.ts'
 import { median, ratio } from '../measure/statistics.ts'
-import { figure, times, timesOf } from '../report/figure.ts'
+import { figure, timesOf } from '../report/figure.ts'
 import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
 import { CROWDED, type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds, WIRE_MS } from './measured.ts'
 
@@ -13,7 +13,8 @@ const MOST_DISTANT = 1.3
 const HOW = `What a store asks of its server, next to the least that can be asked of the same server over the same client. Each operation in turn, one
 at a time, “again” to renew what is there: the median of the rounds' medians of 150 calls. Then 20 calls over a wire that takes ${WIRE_MS} ms for a round trip, as one between two
 zones of a cloud may: what needs a second one takes twice as long. Then 4,000 calls, or 200 that read
-100 keys each, with 64 under way at any time. Servers on this machine, over loopback, with
+100 keys each, with 64 under way at any time: the median of the rounds, and next to it what the server's processors spent on a call, all its processes
+together. What is read are records that have a token, and a hundred of them are a hundred different ones. Servers on this machine, over loopback, with
 nothing to fsync: Redis without persistence, PostgreSQL with fsync off. SQLite works in the process of its caller.`
 
 export const storeOperations: Benchmark = {
@@ -60,7 +61,7 @@ function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operat
       operation === 'bare' ? bareName : operation,
       timesOf(ratio(taken, microseconds.bare)),
       figure(median(taken)),
-      `${figure(Math.min(...taken))} to ${figure(Math.max(...taken))}`,
+      range(taken),
       ...(p99 === undefined ? [] : [figure(median(p99[operation]))]),
     ]
   })
@@ -70,12 +71,17 @@ function oneAtATime(title: string, bareName: string, microseconds: Rounds<Operat
 function manyAtATime(title: string, bareName: string, throughput: Rounds<Crowded>, server: Measured['server']): Table {
   const rows = CROWDED.map((operation) => [
     operation === 'bare' ? bareName : operation,
-    times(ratio(throughput[operation], throughput.bare).median),
+    timesOf(ratio(throughput[operation], throughput.bare)),
     figure(median(throughput[operation])),
-    server === undefined ? '' : figure(server[operation]),
+    range(throughput[operation]),
+    ...(server === undefined ? [] : [figure(median(server[operation])), range(server[operation])]),
   ])
-  const columns = ['', `ratio to ${bareName}`, 'a second', "µs of the server's processors"]
-  return { title, columns, rows }
+  const ofServer = server === undefined ? [] : ["µs of the server's processors", 'rounds']
+  return { title, columns: ['', `ratio to ${bareName}`, 'a second', 'rounds', ...ofServer], rows }
+}
+
+function range(samples: readonly number[]): string {
+  return `${figure(Math.min(...samples))} to ${figure(Math.max(...samples))}`
 }
 
 /** @param most of claim and publish next to the server; without it there is no round trip to compare with */

@@ -27,8 +27,8 @@ export interface Measured {
   readonly distantMicroseconds?: Rounds<Operation>
   /** Operations a second with 64 under way. Absent with `limitsOnly`. */
   readonly throughput?: Rounds<Crowded>
-  /** Of the server's processors, microseconds an operation with 64 under way. Absent with `limitsOnly`, and where there is no server. */
-  readonly server?: Readonly<Record<Crowded, number>>
+  /** Of the server's processors, microseconds an operation with 64 under way. Absent with `limitsOnly`, and where no server or system tells. */
+  readonly server?: Rounds<Crowded>
 }
 
 /** A round trip between two zones of a cloud, and more than what any operation takes over loopback. */
