@@ -20,7 +20,10 @@ export interface Fleet {
 /** What the callers of all processes met. */
 export interface Run {
   readonly name: string
+  /** From the call to what comes of it. */
   readonly latencies: Counted
+  /** From the moment at which a caller was due. */
+  readonly waits: Counted
   readonly blocked: number
   /** New tokens that each process has come to serve; of the process with the fewest. */
   readonly rotations: number
@@ -48,6 +51,7 @@ export async function run({ contender, processes, redisUrl, rotations, isStill }
     return {
       name: members[0]?.about.name ?? contender,
       latencies: together(met.map(({ latencies }) => latencies)),
+      waits: together(met.map(({ waits }) => waits)),
       blocked: met.reduce((sum, { blocked }) => sum + blocked, 0),
       rotations: Math.min(...met.map(({ changes }) => changes)),
       requests: (await requests()) - before,

@@ -1,11 +1,13 @@
 import { setTimeout as passed, setImmediate as turned } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { Histogram, howMany } from '../measure/histogram.ts'
+import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { holds } from '../report/report.ts'
-import { limits } from '../rotation/index.ts'
-import { Load } from '../rotation/load.ts'
+import { limits, noticedMs, noticedOnceMs } from '../rotation/limits.ts'
+import { CALLERS_A_TICK, Load, TICK_MS } from '../rotation/load.ts'
 import type { Run } from '../rotation/run.ts'
 import { durationMs, FETCH_MS, freshMs, KEYS, lifeMs, SPACING_MS } from '../rotation/schedule.ts'
+
+const STOPPED_MS = 100
 
 test('a caller is not blocked however many promises are between it and its token', async () => {
   const load = new Load(async () => {
@@ -28,6 +30,20 @@ test('a caller who waits for anything else is blocked, and its time counts all t
     expect(blocked).toBe(howMany(latencies))
     expect(blocked).toBeGreaterThan(0)
   }
+})
+
+test('whoever is due while the event loop stands still comes all the same, and has waited since then', async () => {
+  const load = new Load(async () => 'token', 1)
+  load.start()
+  const until = performance.now() + STOPPED_MS
+  while (performance.now() < until);
+  await load.stop()
+  const { blocked, latencies, waits } = load.take()
+  expect(blocked).toBe(0)
+  expect(howMany(latencies)).toBeGreaterThanOrEqual((STOPPED_MS / TICK_MS) * CALLERS_A_TICK)
+  expect(howMany(waits)).toBe(howMany(latencies))
+  expect(waits.greatest / 1e6).toBeGreaterThanOrEqual(STOPPED_MS - TICK_MS)
+  expect(countedQuantile(waits, 0.5) / 1e6).toBeGreaterThan(STOPPED_MS / 3)
 })
 
 test('a new token is noticed once for each key', async () => {
@@ -56,19 +72,67 @@ test('as many renewals are measured as are asked for, from beginning to end', ()
 })
 
 test('one blocked caller, or a longer tail, breaks a limit', () => {
-  const quiet = run({})
-  expect(limits([quiet], [quiet]).every(holds)).toBe(true)
-  const broken = (rotating: Run) =>
-    limits([quiet], [rotating])
-      .filter((limit) => !holds(limit))
-      .map(({ what }) => what)
-  expect(broken(run({ blocked: 1 }))).toEqual(['blocked callers to renewals'])
-  expect(broken(run({ longest: 1_000_000 }))).toEqual(['longest get() to the same without renewals'])
+  const quiet = rounds({}, {}, {})
+  expect(broken(quiet, quiet, quiet)).toEqual([])
+  expect(broken(quiet, quiet, rounds({}, { blocked: 1 }, {}))).toEqual(['blocked callers to renewals'])
+  expect(broken(quiet, quiet, rounds({ longestMs: 21 }, { longestMs: 21 }, {}))).toEqual(['longest get() to the same without renewals'])
+  expect(broken(quiet, quiet, rounds({ waitMs: 21 }, { waitMs: 21 }, {}))).toEqual([
+    'longest wait of a due caller to the same without renewals',
+  ])
+  expect(noticedMs({ still: quiet, again: quiet, rotating: quiet }, 'latencies')).toBeCloseTo(20)
 })
 
-function run({ blocked = 0, longest = 10_000 }: { blocked?: number; longest?: number }): Run {
-  const histogram = new Histogram()
-  for (let each = 0; each < 10_000; each++) histogram.record(300)
-  histogram.record(longest)
-  return { name: 'one', latencies: histogram.counted, blocked, rotations: 20, requests: 20 }
+test('where runs without renewals are further apart a tail may be longer, but not without end', () => {
+  const quiet = rounds({}, {}, {})
+  for (const [still, again] of [
+    [quiet, rounds({}, { longestMs: 30 }, {})],
+    [rounds({}, { longestMs: 30 }, {}), quiet],
+  ] as const) {
+    expect(broken(still, again, rounds({ longestMs: 29 }, { longestMs: 29 }, { longestMs: 29 }))).toEqual([])
+    expect(broken(still, again, rounds({ longestMs: 31 }, { longestMs: 31 }, { longestMs: 31 }))).toHaveLength(1)
+  }
+  const wild = rounds({}, { longestMs: 900 }, {})
+  expect(broken(quiet, wild, rounds({ longestMs: 41 }, { longestMs: 41 }, { longestMs: 41 }))).toHaveLength(1)
+})
+
+test('a stall of a single round breaks a limit however far apart the others are', () => {
+  const quiet = rounds({}, {}, {})
+  const still = rounds({}, { waitMs: 40 }, {})
+  expect(noticedOnceMs({ still, again: quiet, rotating: quiet })).toBeCloseTo(90)
+  expect(broken(still, quiet, rounds({}, {}, { waitMs: 89 }))).toEqual([])
+  expect(broken(still, quiet, rounds({}, {}, { waitMs: 91 }))).toEqual([
+    'longest wait of a due caller in all rounds to 50 ms more than without renewals',
+  ])
+})
+
+test('a machine that stands still by itself for as long as a stall that is to be noticed breaks a limit', () => {
+  const busy = rounds({}, { waitMs: 51 }, {})
+  const what = 'longest wait of a due caller in all rounds without renewals to 50 ms'
+  expect(broken(busy, rounds({}, {}, {}), rounds({}, {}, {}))).toEqual([what])
+  expect(broken(rounds({}, {}, {}), busy, rounds({}, {}, {}))).toEqual([what])
+})
+
+interface Told {
+  readonly blocked?: number
+  readonly longestMs?: number
+  readonly waitMs?: number
+}
+
+/** Of each round, what is not as in the others. */
+function rounds(...each: readonly Told[]): Run[] {
+  return each.map(({ blocked = 0, longestMs = 10, waitMs = 10 }) => {
+    const counted = (longest: number) => {
+      const histogram = new Histogram()
+      for (let call = 0; call < 10_000; call++) histogram.record(300)
+      histogram.record(longest * 1e6)
+      return histogram.counted
+    }
+    return { name: 'one', latencies: counted(longestMs), waits: counted(waitMs), blocked, rotations: 20, requests: 20 }
+  })
+}
+
+function broken(still: readonly Run[], again: readonly Run[], rotating: readonly Run[]): string[] {
+  return limits({ still, again, rotating })
+    .filter((limit) => !holds(limit))
+    .map(({ what }) => what)
 }
