@@ -19,8 +19,8 @@ export interface Outcome {
   readonly name: string
   /** For a token. */
   readonly requests: number
-  /** From the moment for which all were told to start to the last caller who was served, in whichever process. */
-  readonly servedMs: number
+  /** From the moment for which all were told to start to the last caller who had a token or an error, in whichever process. */
+  readonly settledMs: number
   /** Of all callers, from that moment to what came of it. */
   readonly waits: Counted
   readonly tokens: number
@@ -46,7 +46,7 @@ export async function stampede(contender: string, servers: Servers, { processes,
       const settled = await Promise.all(fleet.map((worker) => worker.ask({ clientId, callers: callersEach, at })))
       return {
         requests: await upstream.ask(clientId),
-        servedMs: Math.max(...settled.map((each) => each.at)) - at,
+        settledMs: Math.max(...settled.map((each) => each.at)) - at,
         waits: together(settled.map(({ waits }) => waits)),
         tokens: new Set(settled.flatMap(({ tokens }) => tokens)).size,
         failures: settled.flatMap(({ failures }) => failures),

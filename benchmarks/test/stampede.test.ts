@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { requestToken, startUpstream } from '../measure/upstream-client.ts'
 import { holds } from '../report/report.ts'
-import { limits } from '../stampede/index.ts'
+import { charts, limits } from '../stampede/index.ts'
 import { type Outcome, stampede } from '../stampede/stampede.ts'
 
 test('the upstream counts the requests of each client, in its own form or as Feishu does it, and gives each another token', async () => {
@@ -35,7 +35,7 @@ test('the callers of a small fleet share one request, and those of the official 
     expect(ours).toMatchObject({ requests: 1, tokens: 1, failures: [] })
     expect(howMany(ours.waits)).toBe(20)
     expect(countedQuantile(ours.waits, 0)).toBeGreaterThan(50e6)
-    expect(ours.waits.greatest / 1e6).toBeLessThanOrEqual(ours.servedMs)
+    expect(ours.waits.greatest / 1e6).toBeLessThanOrEqual(ours.settledMs)
     expect(await stampede('node-sdk', servers, size)).toMatchObject({ requests: 20, failures: [] })
     expect(await stampede('alone', servers, size)).toMatchObject({ requests: 2, tokens: 2, failures: [] })
   } finally {
@@ -44,17 +44,34 @@ test('the callers of a small fleet share one request, and those of the official 
 })
 
 test('one request too many in any round breaks the limit, and so does a median that is too slow', () => {
-  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
-  const bare = { ...outcome, servedMs: 80 }
+  const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
+  const bare = { ...outcome, settledMs: 80 }
   const held = (rounds: readonly Outcome[], base = bare) => limits(rounds, [base, base, base], 50).map(holds)
   expect(held([outcome, outcome, outcome])).toEqual([true, true, true])
   expect(held([outcome, { ...outcome, requests: 2 }, outcome])).toEqual([false, true, true])
-  expect(held([outcome, { ...outcome, servedMs: 900 }, outcome])).toEqual([true, true, true])
-  expect(held([{ ...outcome, servedMs: 201 }], { ...bare, servedMs: 100 })).toEqual([true, true, false])
-  expect(held([outcome, outcome, outcome], { ...bare, servedMs: 39 })).toEqual([true, false, true])
+  expect(held([outcome, { ...outcome, settledMs: 900 }, outcome])).toEqual([true, true, true])
+  expect(held([{ ...outcome, settledMs: 201 }], { ...bare, settledMs: 100 })).toEqual([true, true, false])
+  expect(held([outcome, outcome, outcome], { ...bare, settledMs: 39 })).toEqual([true, false, true])
 })
 
 test('a caller without a token is an error, not a figure', () => {
-  const outcome: Outcome = { name: 'one', requests: 1, servedMs: 100, tokens: 1, failures: ['TIMEOUT'], waits: new Histogram().counted }
+  const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: ['TIMEOUT'], waits: new Histogram().counted }
   expect(() => limits([outcome], [outcome], 50)).toThrow('one: a caller has no token: TIMEOUT')
+})
+
+test('who left a caller without a token is not among those whose time until all are served is drawn', () => {
+  const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
+  const drawn = charts(
+    new Map([
+      ['one', [outcome, outcome]],
+      [
+        'other',
+        [
+          { ...outcome, name: 'other' },
+          { ...outcome, name: 'other', failures: ['gave up'] },
+        ],
+      ],
+    ]),
+  )
+  expect(drawn.map(({ bars }) => bars.map(({ name }) => name))).toEqual([['one', 'other'], ['one']])
 })
