@@ -33,7 +33,7 @@ const LEASE_MS = 8_000
 const { speed, processes, patience, ...order } = argument<AgeOrder>()
 const tenants = openTenants(order)
 const { store, close } = openStore(order.place)
-await tenants.tokens.warm(tenants.names)
+await tenants.tokens.warm(tenants.names())
 await tenants.tokens.appAccessToken()
 /** What one process takes to start and to take over all tokens, on this machine as it is. */
 const takingOverMs = performance.now()

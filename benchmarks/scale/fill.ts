@@ -19,17 +19,18 @@ export interface Filled {
 const CONCURRENCY = 100
 
 const { ticket, ...order } = argument<FillOrder>()
-const { tokens, names, close } = openTenants(order)
+const { tokens, names, handles, atRest, close } = openTenants(order)
 await tokens.acceptAppTicket({ ticket, eventTime: new Date() })
 // Whatever is compiled and kept once is there before anything is counted.
 await tokens.warm(['first', 'second'], { concurrency: 2 })
 
 const before = heap()
 const begun = performance.now()
-const { failed } = await tokens.warm(names, { concurrency: CONCURRENCY })
+const { failed } = await tokens.warm(names(), { concurrency: CONCURRENCY })
 const tookMs = performance.now() - begun
 if (failed.length > 0) throw new Error(`${failed.length} tenants have no token: ${failed[0]?.error.message}`)
+await atRest()
 const heapBytes = heap() - before
-const characters = names.reduce((sum, name) => sum + (tokens.tenant(name).peek()?.value.length ?? Number.NaN), 0)
+const characters = handles().reduce((sum, handle) => sum + (handle.peek()?.value.length ?? Number.NaN), 0)
 answer({ heapBytes, characters, tookMs } satisfies Filled)
 await close()

@@ -1,5 +1,6 @@
 import { inProcess } from '../measure/in-process.ts'
 import type { LoopDelay } from '../measure/loop-delay.ts'
+import { moment } from '../measure/moment.ts'
 import { processorMs } from '../measure/processor-time.ts'
 import { type Served, startFleet, startServed } from '../measure/served.ts'
 import type { Aged, AgeOrder } from './age.ts'
@@ -90,9 +91,10 @@ export async function rotate(server: Server, platform: Platform, size: Size): Pr
   try {
     // What came too early to be measured is not counted.
     await platform.ask({ ms: 0 })
-    const used = processorMs(server.pid)
     const until = from + WINDOW_MINUTES * minuteMs(speed)
-    const rotated = await Promise.all(fleet.map((member) => member.ask({ from, until })))
+    const rotating = Promise.all(fleet.map((member) => member.ask({ from, until })))
+    // What the server does before the first is due is not of the rotation.
+    const [used, rotated] = await Promise.all([moment(from).then(() => processorMs(server.pid)), rotating])
     const usedMs = (processorMs(server.pid) ?? Number.NaN) - (used ?? Number.NaN)
     const moments = await platform.ask({ ms: 0 })
     const operations = sum(rotated.map((each) => each.operations))

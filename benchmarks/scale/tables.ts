@@ -1,17 +1,22 @@
-import { figure } from '../report/figure.ts'
+import { figure, times } from '../report/figure.ts'
 import type { Chart, Table } from '../report/report.ts'
 import type { Filling, Rotation } from './fleet.ts'
 import {
   at,
+  type Cost,
   coresOfOne,
+  costOf,
   type Deployment,
   deviation,
   fit,
+  fitCost,
   type Line,
   type Load,
-  type Measures,
+  type NodeNeeds,
   needs,
   operationsPerRenewal,
+  type Range,
+  rangeOf,
   shards,
 } from './model.ts'
 import { JITTER_MINUTES } from './schedule.ts'
@@ -43,81 +48,94 @@ export function rotations({ name, rotations: rows }: Measured): Table {
   return {
     title: `${name}: all renewed, all in each process`,
     columns: [
-      'tenants',
-      'processes',
-      'time',
+      'tenants, processes, time',
+      'busiest minute to the mean of the ten',
+      'of the 29',
+      'requests a renewal',
+      'store operations a renewal',
       'bytes a token',
       'event loop late, p99 ms',
       'longest',
       'renewals a second',
-      'requests a renewal',
-      'store operations a renewal',
-      'a second',
-      'busiest minute to the mean of the ten',
-      'of the 29',
+      'store operations a second',
     ],
     rows: rows.map((each) => {
       const { tenants, processes, speed, bytesPerToken, delay, requests, operations, evenness } = each
       const seconds = each.tookMs / 1_000
       return [
-        count(tenants),
-        String(processes),
-        `${speed} ×`,
+        `${count(tenants)} by ${processes}, ${times(speed)}`,
+        times(evenness.toDrawn),
+        times(evenness.toWindow),
+        figure(requests / tenants),
+        figure(operations / tenants),
         figure(bytesPerToken),
         figure(delay.p99Ms),
         figure(delay.longestMs),
         figure(tenants / seconds),
-        figure(requests / tenants),
-        figure(operations / tenants),
         figure(operations / seconds),
-        figure(evenness.toDrawn),
-        figure(evenness.toWindow),
       ]
     }),
   }
 }
 
 type Filled = Measured['fillings'][number]
+type Kept = 'heapBytes' | 'storeBytes'
 
-function line(filled: readonly Filled[], what: 'heapBytes' | 'storeBytes'): Line {
+function line(filled: readonly Filled[], what: Kept): Line | undefined {
   return fit(filled.map((each) => ({ tokens: each.tenants, measured: each[what] })))
 }
 
-function largestOf(rotated: readonly Rotation[]): Rotation {
-  return rotated.reduce((a, b) => (b.operations > a.operations ? b : a))
+function cost(rotated: readonly Rotation[]): Cost | undefined {
+  return fitCost(rotated.map((each) => ({ ...each, microseconds: serverTime(each) })))
 }
 
-function measuresOf({ fillings: filled, rotations: rotated }: Measured): Measures {
-  return {
-    heapBytes: line(filled, 'heapBytes'),
-    storeBytes: line(filled, 'storeBytes'),
-    serverMicroseconds: largestOf(rotated).serverMicroseconds,
-  }
+function serverTime({ operations, serverMicroseconds }: Rotation): number {
+  return operations * serverMicroseconds
 }
 
-/** The model's predictions of what was measured, each with what is wrong about it. What is predicted has no part in the prediction. */
+/** Of what the others say of each; undefined where they are too few to say anything. What is predicted has no part in the prediction. */
+function lineDeviations(filled: readonly Filled[], what: Kept): (number | undefined)[] {
+  return filled.map((each) => {
+    const fitted = line(without(filled, each), what)
+    return fitted && deviation(at(fitted, each.tenants), each[what])
+  })
+}
+
+function costDeviations(rotated: readonly Rotation[]): (number | undefined)[] {
+  return rotated.map((each) => {
+    const fitted = cost(without(rotated, each))
+    return fitted && deviation(costOf(fitted, each), serverTime(each))
+  })
+}
+
+function without<T>(all: readonly T[], one: T): T[] {
+  return all.filter((each) => each !== one)
+}
+
+/** The model's predictions of what was measured, each with what is wrong about it. */
 export function check(all: readonly Measured[]): Table {
   const rows = all.flatMap(({ name, fillings: filled, rotations: rotated }) => {
-    const memory = filled.map((each) => {
-      const others = filled.filter((other) => other !== each)
-      const predicted = (what: 'heapBytes' | 'storeBytes') =>
-        others.length < 2 ? '' : off(at(line(others, what), each.tenants), each[what])
-      return [`${name}, ${count(each.tenants)} fetched`, predicted('heapBytes'), predicted('storeBytes'), '', '', '', '']
-    })
-    const renewed = rotated.map((each) => {
-      const { tenants, processes, operations, requests, evenness, serverMicroseconds } = each
-      const others = rotated.filter((other) => other !== each)
-      const predicted = tenants * operationsPerRenewal(processes)
-      return [
-        `${name}, ${count(tenants)} renewed by ${processes}`,
-        '',
-        '',
-        off(predicted, operations),
-        others.length === 0 ? '' : off(predicted * largestOf(others).serverMicroseconds, operations * serverMicroseconds),
-        off(tenants, requests),
-        off(tenants / JITTER_MINUTES, evenness.busiest),
-      ]
-    })
+    const ofHeap = lineDeviations(filled, 'heapBytes')
+    const ofStore = lineDeviations(filled, 'storeBytes')
+    const ofCost = costDeviations(rotated)
+    const memory = filled.map(({ tenants }, index) => [
+      `${name}, ${count(tenants)} fetched`,
+      off(ofHeap[index]),
+      off(ofStore[index]),
+      '',
+      '',
+      '',
+      '',
+    ])
+    const renewed = rotated.map(({ tenants, processes, operations, requests, evenness }, index) => [
+      `${name}, ${count(tenants)} renewed by ${processes}`,
+      '',
+      '',
+      off(deviation(tenants * operationsPerRenewal(processes), operations)),
+      off(ofCost[index]),
+      off(deviation(tenants, requests)),
+      off(deviation(tenants / JITTER_MINUTES, evenness.busiest)),
+    ])
     return [...memory, ...renewed]
   })
   return {
@@ -135,37 +153,49 @@ export function check(all: readonly Measured[]): Table {
   }
 }
 
-/** What the model says of sizes that nobody measured. */
+/** What the model says of sizes that nobody measured, and between what that may lie by {@link check}. */
 export function plan(all: readonly Measured[], deployments: readonly Deployment[]): Table {
-  const rows = all.flatMap((measured) =>
-    deployments.map((deployment) => {
-      const { tenants, processes, holders } = deployment
-      const needed = needs(measuresOf(measured), deployment)
-      const { heapBytes, storeBytes, requests, operations, cores } = needed
-      return [
-        `${measured.name}: ${count(tenants)} tenants, ${processes} processes, each tenant served by ${holders}`,
-        gigabytes(heapBytes),
-        gigabytes(storeBytes),
-        load(requests),
-        load(operations),
-        load(cores),
-        measured.isSpread ? `${shards(needed)} shards` : `one with ${coresOfOne(needed)} cores`,
-      ]
-    }),
-  )
   return {
     title: 'What ten million would take',
     columns: [
       '',
       'GB of heap, each process',
       'GB in the store',
-      'upstream requests a second',
-      'store operations a second',
+      'upstream requests a second, and after a cold start',
+      'store operations a second, and after a cold start',
       "the store's cores that are busy",
+      'and after a cold start',
       "the store's nodes",
     ],
-    rows,
+    rows: all.flatMap((measured) => deployments.map((deployment) => planned(measured, deployment))),
   }
+}
+
+function planned({ name, isSpread, fillings: filled, rotations: rotated }: Measured, deployment: Deployment): readonly string[] {
+  const { tenants, processes, holders } = deployment
+  const who = `${name}: ${count(tenants)} tenants, ${processes} processes, each tenant served by ${holders}`
+  const [heap, kept, spent] = [line(filled, 'heapBytes'), line(filled, 'storeBytes'), cost(rotated)]
+  if (heap === undefined || kept === undefined || spent === undefined)
+    throw new Error(`${name}: too little was measured to say what more would take`)
+  const { heapBytes, storeBytes, requests, operations, cores } = needs({ heapBytes: heap, storeBytes: kept, cost: spent }, deployment)
+  const ofCost = costDeviations(rotated).filter((each) => each !== undefined)
+  const ofLine = (what: Kept) => lineDeviations(filled, what).filter((each) => each !== undefined)
+  const bytes = rangeOf(storeBytes, ofLine('storeBytes'))
+  const busiest = rangeOf(cores.busiest, ofCost)
+  const nodes = (needed: NodeNeeds) => (isSpread ? shards(needed) : coresOfOne(needed))
+  const least = nodes({ storeBytes: bytes.least, cores: busiest.least })
+  const greatest = nodes({ storeBytes: bytes.greatest, cores: busiest.greatest })
+  const number = least === greatest ? count(least) : `${count(least)} to ${count(greatest)}`
+  return [
+    who,
+    between(rangeOf(heapBytes, ofLine('heapBytes')), 1e9),
+    between(bytes, 1e9),
+    load(requests),
+    load(operations),
+    between(rangeOf(cores.mean, ofCost)),
+    between(busiest),
+    isSpread ? `${number} shards` : `one with ${number} cores`,
+  ]
 }
 
 /** What a token takes in memory, by how many there are. */
@@ -177,19 +207,19 @@ export function memory(all: readonly Measured[]): Chart {
 }
 
 function load({ mean, busiest }: Load): string {
-  return `${figure(mean)}, at most ${figure(busiest)}`
+  return `${figure(mean)} and ${figure(busiest)}`
 }
 
-function gigabytes(bytes: number): string {
-  return figure(bytes / 1e9)
+function between({ least, greatest }: Range, unit = 1): string {
+  const [from, to] = [figure(least / unit), figure(greatest / unit)]
+  return from === to ? from : `${from} to ${to}`
 }
 
 function count(value: number): string {
   return value.toLocaleString('en-US')
 }
 
-/** With its sign. */
-function off(predicted: number, measured: number): string {
-  const share = 100 * deviation(predicted, measured)
-  return `${share < 0 ? '−' : '+'}${figure(Math.abs(share))} %`
+/** A deviation, with its sign; empty if there is none. */
+function off(share: number | undefined): string {
+  return share === undefined ? '' : `${share < 0 ? '−' : '+'}${figure(Math.abs(100 * share))} %`
 }

@@ -1,3 +1,4 @@
+import { setTimeout as passed } from 'node:timers/promises'
 import { createTokenManager, type TokenEvent, type TokenHandle, type TokenManager } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import { APP } from './app.ts'
@@ -14,13 +15,18 @@ export interface Order {
 export interface Tenants {
   readonly manager: TokenManager
   readonly tokens: FeishuTokens
-  readonly names: readonly string[]
+  /** Of the tenants. Each is a new string in one piece, as what is read from a request is. */
+  names(): Iterable<string>
   /** Of all tenants, and of the app. */
   handles(): TokenHandle[]
   /** Operations of the store so far. */
   asked(): number
+  /** Resolves when nothing is under way: what was fetched is in the store. */
+  atRest(): Promise<void>
   close(): Promise<void>
 }
+
+const POLL_MS = 50
 
 export function openTenants({ place, platformUrl, tenants }: Order, onEvent?: (event: TokenEvent) => void): Tenants {
   const { store, close } = openStore(place)
@@ -29,13 +35,18 @@ export function openTenants({ place, platformUrl, tenants }: Order, onEvent?: (e
   manager.listen({ ...(onEvent && { onEvent }), onStoreCall: () => asked++ })
   const { appId, appSecret } = APP
   const tokens = createFeishuTokens({ appId, appSecret, manager, domain: platformUrl })
-  const names = Array.from({ length: tenants }, (_, index) => `tenant-${String(index).padStart(8, '0')}`)
+  function* names(): Generator<string> {
+    for (let index = 0; index < tenants; index++) yield Buffer.from(`tenant-${String(index).padStart(8, '0')}`).toString()
+  }
   return {
     manager,
     tokens,
     names,
-    handles: () => [tokens.app, ...names.map((name) => tokens.tenant(name))],
+    handles: () => [tokens.app, ...Array.from(names(), (name) => tokens.tenant(name))],
     asked: () => asked,
+    async atRest() {
+      while (manager.status().some(({ state }) => state !== 'idle')) await passed(POLL_MS)
+    },
     async close() {
       await tokens.close()
       await manager.close()

@@ -40,7 +40,7 @@ const { manager, tokens, names, handles, asked } = openTenants(order, ({ type, k
   if (awaited.size === 0) done?.()
 })
 const before = heap()
-await tokens.warm(names)
+await tokens.warm(names())
 await tokens.appAccessToken()
 const heapBytes = heap() - before
 // Whoever is read stays warm.

@@ -5,10 +5,10 @@ import { holds } from '../report/report.ts'
 import { evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
 import { limits } from '../scale/index.ts'
-import { at, coresOfOne, deviation, fit, needs, renewalsPerSecond, shards } from '../scale/model.ts'
+import { at, coresOfOne, costOf, deviation, fit, fitCost, needs, rangeOf, renewalsPerSecond, shards } from '../scale/model.ts'
 import { type Place, type Server, startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
-import { check, plan } from '../scale/tables.ts'
+import { check, type Measured, plan, rotations } from '../scale/tables.ts'
 
 const MINUTE = 60_000
 
@@ -48,13 +48,52 @@ test('renewals that all come at once, or half of them in one minute, are told', 
 test('a line is found again from points on it, and lies between those that are not on one', () => {
   const on = [1_000, 10_000, 100_000].map((tokens) => ({ tokens, measured: 3e6 + 970 * tokens }))
   const line = fit(on)
-  expect(line.once).toBeCloseTo(3e6, 0)
-  expect(line.each).toBeCloseTo(970, 6)
+  expect(line?.once).toBeCloseTo(3e6, 0)
+  expect(line?.each).toBeCloseTo(970, 6)
   const beside = on.map(({ tokens, measured }, index) => ({ tokens, measured: measured * (index === 1 ? 1.1 : 1) }))
-  const deviations = beside.map(({ tokens, measured }) => deviation(at(fit(beside), tokens), measured))
+  const between = fit(beside) ?? { once: Number.NaN, each: Number.NaN }
+  const deviations = beside.map(({ tokens, measured }) => deviation(at(between, tokens), measured))
   expect(Math.max(...deviations.map(Math.abs))).toBeLessThan(0.1)
   expect(Math.min(...deviations)).toBeLessThan(0)
   expect(Math.max(...deviations)).toBeGreaterThan(0)
+})
+
+test('points of one size are on no line', () => {
+  expect(fit([])).toBeUndefined()
+  expect(fit([{ tokens: 1_000, measured: 4e6 }])).toBeUndefined()
+  expect(fit([1, 1.1, 1.2].map((share) => ({ tokens: 30_000, measured: share * 3e7 })))).toBeUndefined()
+})
+
+test('what a server spends once, on a renewal and on each process that holds the token is told apart', () => {
+  const rotated = SIZES.map((size) => ({ ...size, microseconds: 200_000 + size.tenants * (80 + 30 * size.processes) }))
+  const cost = fitCost(rotated)
+  expect(cost?.once).toBeCloseTo(200_000, 2)
+  expect(cost?.renewal).toBeCloseTo(80, 6)
+  expect(cost?.holder).toBeCloseTo(30, 6)
+  expect(cost && costOf(cost, { tenants: 100_000, processes: 2 })).toBeCloseTo(14.2e6, 0)
+})
+
+test('nothing costs less than nothing: what seems to is left out', () => {
+  const rotated = SIZES.map((size) => ({ ...size, microseconds: size.tenants * (30 * size.processes - 10) }))
+  const cost = fitCost(rotated)
+  expect(cost?.renewal).toBe(0)
+  expect(cost?.holder).toBeGreaterThan(20)
+  expect(cost?.holder).toBeLessThan(30)
+  for (const { microseconds, ...size } of rotated)
+    expect(Math.abs(deviation(cost ? costOf(cost, size) : 0, microseconds))).toBeLessThan(0.25)
+})
+
+test('rotations by one number of processes do not tell what one more costs', () => {
+  const rotated = SIZES.filter(({ processes }) => processes === 8).map((size) => ({ ...size, microseconds: 300 * size.tenants }))
+  expect(fitCost(rotated)).toBeUndefined()
+  expect(fitCost([])).toBeUndefined()
+})
+
+test('a figure may lie as far from what the model says as the measured ones did', () => {
+  const { least, greatest } = rangeOf(100, [-0.2, 0.25, 0])
+  expect([least, greatest]).toEqual([80, 125])
+  // What it says itself is possible, whatever it was wrong about.
+  expect(rangeOf(100, [-0.5, -0.2])).toEqual({ least: 100, greatest: 200 })
 })
 
 test('ten million tokens are some 1,700 renewals a second in the mean, and ten times as many after a cold start', () => {
@@ -64,12 +103,13 @@ test('ten million tokens are some 1,700 renewals a second in the mean, and ten t
 })
 
 test('each process that serves a tenant asks the store once for a renewal, and one publishes', () => {
-  const measures = { heapBytes: { once: 0, each: 1_000 }, storeBytes: { once: 0, each: 500 }, serverMicroseconds: 20 }
+  const measures = { heapBytes: { once: 0, each: 1_000 }, storeBytes: { once: 0, each: 500 }, cost: { once: 1e6, renewal: 20, holder: 20 } }
   const routed = needs(measures, { tenants: 6_000_000, processes: 20, holders: 2 })
   expect(routed).toMatchObject({ heapBytes: 600e6, storeBytes: 3e9, operations: { busiest: 30_000 } })
   expect(routed.cores.busiest).toBeCloseTo(0.6, 9)
   const anywhere = needs(measures, { tenants: 6_000_000, processes: 8, holders: 8 })
   expect(anywhere).toMatchObject({ heapBytes: 6e9, requests: { busiest: 10_000 }, operations: { busiest: 90_000 } })
+  expect(anywhere.cores.busiest).toBeCloseTo(1.8, 9)
 })
 
 test('a crowded minute, a second request for a renewal, a late event loop and a token that is too large break a limit each', () => {
@@ -81,40 +121,81 @@ test('a crowded minute, a second request for a renewal, a late event loop and a 
   expect(broken({}, 1_100)).toEqual(['memory of a token to 1 KB, 100000 tenants'])
   expect(broken({ evenness: { busiest: 16_000, toDrawn: 1.6, toWindow: 4.64 } })[0]).toContain('busiest minute')
   expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
-  expect(broken({ processes: 1, delay: { p99Ms: 21, longestMs: 200 } })).toEqual([expect.stringMatching(/^event loop late by 20 ms/)])
+  for (const processes of [1, 8]) {
+    const who = `100000 tenants, processes: ${processes}`
+    expect(broken({ processes, delay: { p99Ms: 21, longestMs: 200 } })).toEqual([`event loop late by 20 ms, ${who}`])
+    expect(broken({ processes, bytesPerToken: 1_100 })).toEqual([`memory of a token to 1 KB, ${who}`])
+  }
   expect(limits({ name: 'Redis', isSpread: true, fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
 })
 
-test('the deviation of the model from each measurement is shown, with its sign', () => {
-  const measured = {
-    name: 'Redis',
-    isSpread: true,
-    fillings: [1_000, 10_000, 100_000].map((tenants) => filling(tenants, 1_000)),
-    rotations: [
-      rotationOf(1_000, { operations: 1_800, requests: 1_000, evenness: { busiest: 125, toDrawn: 1.25, toWindow: 3.6 } }),
-      rotationOf(10_000, { serverMicroseconds: 18 }),
-    ],
-  }
-  const renewed = check([measured]).rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')
-  expect(renewed?.slice(3)).toEqual(['+11.1 %', '+0 %', '+0 %', '−20 %'])
-  const [row] = plan([measured], [{ tenants: 10_000_000, processes: 20, holders: 2 }]).rows
-  expect(row?.slice(1)).toEqual(['1', '5', '1,736, at most 16,667', '5,208, at most 50,000', '0.0938, at most 0.9', '3 shards'])
+test('what is late is held to time alone, so that other machines need not hold it', () => {
+  const held = limits({ name: 'Redis', isSpread: true, fillings: [], rotations: [rotationOf(100_000, { processes: 8 })] })
+  expect(held.filter(({ isOfTime }) => isOfTime).map(({ what }) => what)).toEqual([
+    'event loop late by 20 ms, 100000 tenants, processes: 8',
+  ])
 })
 
-test('a size has no part in what the model says of it', () => {
+test('the largest size of a store that is not measured with as many is limited too, but for the memory over which what is loaded once is spread', () => {
+  const rotations = [rotationOf(10_000, { evenness: { busiest: 3_000, toDrawn: 3, toWindow: 8.7 } }), rotationOf(30_000, {})]
+  const held = limits({ name: 'PostgreSQL', isSpread: false, fillings: [filling(30_000, 1_100)], rotations })
+  const who = '30000 tenants of PostgreSQL, processes: 1'
+  expect(held.map(({ what }) => what)).toEqual([
+    `event loop late by 20 ms, ${who}`,
+    `busiest minute of renewals to the mean of those they are drawn from, ${who}`,
+    `upstream requests to renewals, ${who}`,
+  ])
+  expect(held.every(holds)).toBe(true)
+})
+
+test('the ratios of a rotation come first', () => {
+  const { columns, rows } = rotations({ name: 'Redis', isSpread: true, fillings: [], rotations: [rotationOf(100_000, { processes: 8 })] })
+  expect(columns.slice(0, 2)).toEqual(['tenants, processes, time', 'busiest minute to the mean of the ten'])
+  expect(rows[0]?.slice(0, 3)).toEqual(['100,000 by 8, 10 ×', '1.05 ×', '3.05 ×'])
+  expect(rows[0]).toHaveLength(columns.length)
+})
+
+test('the deviation of the model from each measurement is shown, with its sign', () => {
+  const given = { operations: 1_800, requests: 1_000, evenness: { busiest: 125, toDrawn: 1.25, toWindow: 3.6 } }
+  const measured = measuredOf((size) => (size.tenants === 1_000 && size.processes === 1 ? given : {}))
+  const renewed = check([measured]).rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')
+  // All others cost as much for each operation, and it had a tenth fewer of them.
+  expect(renewed?.slice(3)).toEqual(['+11.1 %', '+11.1 %', '+0 %', '−20 %'])
+})
+
+test('what ten million would take is one number where the model was right, and between two where it was not', () => {
+  const deployment = { tenants: 10_000_000, processes: 20, holders: 2 }
+  const [exact] = plan([measuredOf(() => ({}))], [deployment]).rows
+  expect(exact?.slice(1)).toEqual(['1', '5', '1,736 and 16,667', '5,208 and 50,000', '0.104', '1', '3 shards'])
+  // Of one core, half of which may be busy; 3 operations cost 60 µs.
+  const dearer = measuredOf(({ tenants }) => (tenants === 100_000 ? { serverMicroseconds: 80 } : {}))
+  const [spread] = plan([dearer], [deployment]).rows
+  expect(spread?.[6]).toMatch(/^\d.* to \d/)
+  expect(spread?.[7]).toMatch(/^3 to \d+ shards$/)
+  expect(plan([{ ...dearer, isSpread: false }], [deployment]).rows[0]?.[7]).toMatch(/^one with \d+ to \d+ cores$/)
+})
+
+test('nothing is said of ten million where too little was measured', () => {
+  const rotations = [rotationOf(1_000, {}), rotationOf(10_000, {})]
+  const measured = { name: 'Redis', isSpread: true, fillings: [filling(1_000, 1_000), filling(10_000, 1_000)], rotations }
+  expect(() => plan([measured], [{ tenants: 10_000_000, processes: 20, holders: 2 }])).toThrow('Redis: too little was measured')
+})
+
+test('a measurement has no part in what the model says of it', () => {
   const fillings = [1_000, 10_000, 100_000].map((tenants) => filling(tenants, tenants === 100_000 ? 2_000 : 1_000))
-  const rows = check([{ name: 'Redis', isSpread: true, fillings, rotations: [rotationOf(1_000, {})] }]).rows
+  const dear = measuredOf(({ tenants, processes }) => (tenants === 100_000 && processes === 8 ? { serverMicroseconds: 80 } : {}))
+  const { rows } = check([{ ...dear, fillings }])
   expect(rows.find(([name]) => name === 'Redis, 100,000 fetched')?.[1]).toBe('−50 %')
-  expect(rows.find(([name]) => name === 'Redis, 1,000 renewed by 1')?.[4]).toBe('')
+  expect(rows.find(([name]) => name === 'Redis, 100,000 renewed by 8')?.[4]).toBe('−75 %')
+  const alone = check([{ ...dear, rotations: [rotationOf(1_000, {})] }]).rows
+  expect(alone.find(([name]) => name === 'Redis, 1,000 renewed by 1')?.[4]).toBe('')
 })
 
 test('a shard is not busy for more than half of the worst minute, and does not hold more than ten gigabytes', () => {
-  const load = { mean: 0, busiest: 0 }
-  const needed = { heapBytes: 0, storeBytes: 0, requests: load, operations: load, cores: load }
-  expect(shards(needed)).toBe(3)
-  expect(shards({ ...needed, cores: { mean: 0.2, busiest: 2.2 } })).toBe(5)
-  expect(shards({ ...needed, storeBytes: 61e9 })).toBe(7)
-  expect(coresOfOne({ ...needed, cores: { mean: 0.2, busiest: 2.2 } })).toBe(5)
+  expect(shards({ storeBytes: 0, cores: 0 })).toBe(3)
+  expect(shards({ storeBytes: 0, cores: 2.2 })).toBe(5)
+  expect(shards({ storeBytes: 61e9, cores: 0 })).toBe(7)
+  expect(coresOfOne({ storeBytes: 0, cores: 2.2 })).toBe(5)
 })
 
 test.each(['redis', 'postgres'] as const)(
@@ -145,6 +226,19 @@ test('each of 100,000 tokens takes less than a kilobyte beyond its value', { tim
     expect(others).toEqual([])
   })
 })
+
+/** Three sizes, by one process and by eight. */
+const SIZES = [1_000, 10_000, 100_000].flatMap((tenants) => [1, 8].map((processes) => ({ tenants, processes })))
+
+/** What was measured of {@link SIZES} where each operation costs as much. */
+function measuredOf(given: (size: (typeof SIZES)[number]) => Partial<Rotation>): Measured {
+  return {
+    name: 'Redis',
+    isSpread: true,
+    fillings: [1_000, 10_000, 100_000].map((tenants) => filling(tenants, 1_000)),
+    rotations: SIZES.map((size) => rotationOf(size.tenants, { ...size, operations: size.tenants * (size.processes + 1), ...given(size) })),
+  }
+}
 
 type Platform = Awaited<ReturnType<typeof startPlatform>>
 
