@@ -44,6 +44,7 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
   return {
     ...base,
     failure: undefined,
+    failures: 0,
     reported: undefined,
     seen: version,
     token: { value, version, renewAt, expiresAt, published: true, trusted: true },

@@ -63,7 +63,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       const retryAt = afterOthers(event, Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS))
       const cooled: State = {
         ...next,
-        failures: backoff?.failures ?? next.failures,
+        failures: failuresInARow(next, claim, state),
         failure,
         activity: { kind: 'cooling', retryAt, failure },
       }
@@ -111,7 +111,7 @@ function granted(
   // Paused between the request and its reply: the lease may be another's by now.
   if (now >= grant.deadline) return prepend(release, cool(state, event, policy, tooLate()))
 
-  const failures = claim.snapshot.backoff?.failures ?? 0
+  const failures = failuresInARow(state, claim, before)
   const { token } = state
   if (token !== undefined && isUnpublished(state, now)) {
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
@@ -133,6 +133,15 @@ function granted(
   const errand = { attempt, grant, rejectedValues, previous: token?.superseded ? undefined : token }
   const next = { ...state, failures }
   return prepend([told], rotates(policy) ? startRotation(next, event, policy, errand, claim) : startFetch(next, event, policy, errand))
+}
+
+/**
+ * As the store has counted them or, without the store and where it was not told, this process: the greater, or one that reaches the store now and
+ * then begins anew each time. What others have brought since ends a row that only this process knows of.
+ */
+function failuresInARow(state: State, { snapshot }: Claim, before: State): number {
+  const own = snapshot.version > before.seen ? 0 : state.failures
+  return Math.max(own, snapshot.backoff?.failures ?? 0)
 }
 
 /** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */

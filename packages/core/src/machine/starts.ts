@@ -73,18 +73,19 @@ export function startPublish(state: State, token: Held, publication: Omit<Publis
   )
 }
 
-export function cool(state: State, event: Moment, policy: Policy, failure: TokenError): Step {
-  const failures = state.failures + 1
+/** Waits as after so many failed fetches in a row; by default as after one, where nothing was fetched that could be counted. */
+export function cool(state: State, event: Moment, policy: Policy, failure: TokenError, failures = 1): Step {
   const waitMs = backoffMs(failures, event.chance, failure, policy)
   return step(
-    { ...state, failures, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
+    { ...state, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
     notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
   )
 }
 
 /** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */
 export function shareFailure(state: State, event: Moment, policy: Policy, { attempt, grant }: Errand, failure: TokenError): Step {
-  const cooled = cool(state, event, policy, failure)
+  const failures = state.failures + 1
+  const cooled = cool({ ...state, failures }, event, policy, failure, failures)
   const waitMs = cooled.state.activity.kind === 'cooling' ? cooled.state.activity.retryAt - event.now : 0
   return prepend(settle(attempt, grant, { backoffMs: waitMs, failure }), cooled)
 }

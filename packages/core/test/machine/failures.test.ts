@@ -1,4 +1,6 @@
+import type { Snapshot } from '@tokenwell/core'
 import { expect, test } from 'vitest'
+import { backoffMs } from '../../src/machine/policy.ts'
 import { ask, Bench, emptySnapshot, failure, fatal } from './support.ts'
 
 const MINUTE = 60_000
@@ -60,4 +62,73 @@ test('a failure that others have had is waited out, and the next one here counts
   bench.claimGranted(30, { backoff: { ...backoff, retryInMs: 0 } })
   bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
   expect(bench.must('settle').backoffMs).toBe(3_000)
+})
+
+/** Fetches so often without the store in vain. */
+function failsAlone(bench: Bench, times: number): void {
+  bench.waiting = true
+  for (let each = 0; each < times; each += 1) {
+    bench.send({ type: each === 0 ? 'wanted' : 'woke' })
+    bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+    bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
+    bench.now = retryAt(bench)
+  }
+}
+
+function retryAt({ state: { activity } }: Bench): number {
+  return activity.kind === 'cooling' ? activity.retryAt : Number.NaN
+}
+
+/** The store grants the lease, and the fetch fails. @returns how long is waited then, milliseconds */
+function failsWithLease(bench: Bench, snapshot: Partial<Snapshot>): number {
+  bench.send({ type: 'woke' })
+  bench.claimGranted(1_000, snapshot)
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'failed' })
+  return bench.must('settle').backoffMs
+}
+
+test('a process that reaches the store now and then does not begin anew each time', () => {
+  const bench = new Bench()
+  failsAlone(bench, 4)
+  const waitMs = failsWithLease(bench, { backoff: { retryInMs: 0, failure: '', failures: 1 } })
+  expect(waitMs).toBe(backoffMs(5, bench.chance, failure, bench.policy))
+})
+
+test('what others have failed more often counts as well', () => {
+  const bench = new Bench()
+  failsAlone(bench, 2)
+  const waitMs = failsWithLease(bench, { backoff: { retryInMs: 0, failure: '', failures: 5 } })
+  expect(waitMs).toBe(backoffMs(6, bench.chance, failure, bench.policy))
+})
+
+test('what others have brought since ends a row that only this process knows of, though it is over or rejected by now', () => {
+  for (const brought of [{ expiresInMs: 0 }, { expiresInMs: LIFE, rejectedUpTo: 50 }]) {
+    const bench = new Bench()
+    failsAlone(bench, 4)
+    const waitMs = failsWithLease(bench, { version: 50, value: 'b', ...brought })
+    expect(waitMs).toBe(backoffMs(1, bench.chance, failure, bench.policy))
+  }
+})
+
+test('a token from the store ends the row, too', () => {
+  const bench = new Bench()
+  failsAlone(bench, 4)
+  const snapshot = emptySnapshot({ version: 50, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'told', read: false, sentAt: bench.now, snapshot })
+  expect(bench.state.failures).toBe(0)
+})
+
+test('what was only waited for is no failed fetch', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  for (let each = 0; each < 4; each += 1) {
+    bench.send({ type: each === 0 ? 'wanted' : 'woke' })
+    bench.claimGranted(9 + each)
+    bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'blocked' })
+    bench.must('settle')
+    bench.must('await-dependency')
+    bench.send({ type: 'block-failed', failure })
+    bench.now = retryAt(bench)
+  }
+  expect(failsWithLease(bench, {})).toBe(backoffMs(1, bench.chance, failure, bench.policy))
 })
