@@ -12,7 +12,7 @@ export interface GetOptions {
   readonly timeoutMs?: number
   /**
    * Life the token must have left, milliseconds. Default 0; at most the policy's `renewWindowMs - renewJitterMs`. Tokens that live shorter
-   * than twice the window may have less left when they are renewed: a caller whose `timeoutMs` ends before that gets `LIFE_TOO_SHORT`.
+   * than twice the window may have less left when they are renewed: a caller who comes more than 5 s before that gets `LIFE_TOO_SHORT`.
    */
   readonly minLifeMs?: number
 }

@@ -1,10 +1,7 @@
 import type { Snapshot } from '../store.ts'
 import type { Moment } from './happenings.ts'
-import type { Policy } from './policy.ts'
-import type { Held, State } from './state.ts'
-
-/** Spread of the renewals of a token that all have from the store, so that a fleet does not come back in one instant; milliseconds. */
-const SPREAD_MS = 5_000
+import { type Policy, RENEWAL_SPREAD_MS } from './policy.ts'
+import { type Held, NO_FAILURES, type State } from './state.ts'
 
 /**
  * Takes over what a snapshot says. Its durations are counted from `sentAt`, when the request for it was sent: so they end too early
@@ -20,7 +17,7 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
 
   const { sentAt } = moment
   const expiresAt = sentAt + snapshot.expiresInMs
-  const spread = (ofMs: number) => moment.chance * Math.min(SPREAD_MS, Math.max(0, ofMs) / 10)
+  const spread = (ofMs: number) => moment.chance * Math.min(RENEWAL_SPREAD_MS, Math.max(0, ofMs) / 10)
   const renewAt = sentAt + snapshot.renewInMs + spread(snapshot.renewInMs)
   const known = base.token
   if (known !== undefined && known.version === version && known.value === value) {
@@ -44,7 +41,7 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
   return {
     ...base,
     failure: undefined,
-    failures: 0,
+    ...NO_FAILURES,
     reported: undefined,
     seen: version,
     token: { value, version, renewAt, expiresAt, published: true, trusted: true },

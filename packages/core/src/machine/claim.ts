@@ -17,7 +17,7 @@ import {
   startPublish,
   startRead,
 } from './starts.ts'
-import { type Grant, type Held, IDLE, isDue, type State, usableToken } from './state.ts'
+import { type Grant, type Held, IDLE, isDue, NO_FAILURES, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 /** What a store says does not hold for longer is not asked about again sooner, milliseconds: it may go on saying so for ever. */
@@ -30,7 +30,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   if (state.activity.kind !== 'claiming') return step(state)
   const { unheard, spent, seen } = state.activity
   const next = adopt(
-    { ...state, unanswered: undefined, storeFailures: 0, asOf: rotates(policy) ? sentAt : undefined },
+    { ...state, unanswered: undefined, storeFailures: 0, waits: 0, asOf: rotates(policy) ? sentAt : undefined },
     event,
     claim.snapshot,
     policy,
@@ -47,7 +47,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
       if (token === undefined) return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
       const renewAt = Math.max(token.renewAt, event.now + SOONEST_MS)
-      return carryOn({ ...next, failures: 0, token: { ...token, renewAt }, activity: IDLE }, event, policy)
+      return carryOn({ ...next, ...NO_FAILURES, token: { ...token, renewAt }, activity: IDLE }, event, policy)
     }
     case 'held': {
       const leaseEndsInMs = claim.snapshot.lease?.expiresInMs ?? 0
@@ -62,8 +62,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       const failure = event.failure ?? unreadableFailure()
       const retryAt = afterOthers(event, Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS))
       const cooled: State = {
-        ...next,
-        failures: failuresInARow(next, claim, state),
+        ...counted(next, claim),
         failure,
         activity: { kind: 'cooling', retryAt, failure },
       }
@@ -96,7 +95,7 @@ function granted(
   // though not by the store's mere word that what was due before its answer is not.
   const came = usableToken(state, now)
   if (came?.published && !isDue(state, now) && !(came.version === before.token?.version && isDue(before, now))) {
-    return prepend(release, carryOn({ ...state, failures: 0, activity: IDLE }, event, policy))
+    return prepend(release, carryOn({ ...state, ...NO_FAILURES, activity: IDLE }, event, policy))
   }
   // or its fence is no good any more: what is fetched under it would be rejected already.
   if (before.unanswered === attempt && claim.fence <= Math.max(state.seen, state.rejected)) {
@@ -109,16 +108,19 @@ function granted(
     return prepend(release, claimFailed(state, { ...event, type: 'claim-failed', failure: lowFence() }, policy))
   }
   // Paused between the request and its reply: the lease may be another's by now.
-  if (now >= grant.deadline) return prepend(release, cool(state, event, policy, tooLate()))
+  if (now >= grant.deadline) {
+    // It is the store that is slow: the next claim comes as after as many that had no answer.
+    const storeFailures = before.storeFailures + 1
+    return prepend(release, cool({ ...state, storeFailures }, event, policy, tooLate(), storeFailures))
+  }
 
-  const failures = failuresInARow(state, claim, before)
   const { token } = state
   if (token !== undefined && isUnpublished(state, now)) {
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
     if (state.rejected === before.rejected) {
       const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
       const quiet = (token.quietUntil ?? Number.NEGATIVE_INFINITY) > now
-      return startPublish({ ...state, seen: claim.fence, failures, token: renamed }, renamed, {
+      return startPublish({ ...state, seen: claim.fence, ...NO_FAILURES, token: renamed }, renamed, {
         attempt,
         fence: claim.fence,
         quiet,
@@ -131,17 +133,19 @@ function granted(
   const rejectedValues = [...spent(token?.version ?? 0, token?.value), ...spent(claim.snapshot.version, claim.snapshot.value)]
   const told = notice({ type: 'granted', fence: claim.fence, takeover: claim.takeover })
   const errand = { attempt, grant, rejectedValues, previous: token?.superseded ? undefined : token }
-  const next = { ...state, failures }
+  const next = counted(state, claim)
   return prepend([told], rotates(policy) ? startRotation(next, event, policy, errand, claim) : startFetch(next, event, policy, errand))
 }
 
 /**
- * As the store has counted them or, without the store and where it was not told, this process: the greater, or one that reaches the store now and
- * then begins anew each time. What others have brought since ends a row that only this process knows of.
+ * With the failures in a row as the store counts them or, where it was not told, this process: the greater, or one that reaches the store now and then
+ * would begin anew each time. What others have brought since the store was last asked ends a row that only this process knows of.
  */
-function failuresInARow(state: State, { snapshot }: Claim, before: State): number {
-  const own = snapshot.version > before.seen ? 0 : state.failures
-  return Math.max(own, snapshot.backoff?.failures ?? 0)
+function counted(state: State, { snapshot }: Claim): State {
+  const { version, backoff } = snapshot
+  const { failedOver } = state
+  const own = failedOver !== undefined && version > failedOver ? 0 : state.failures
+  return { ...state, failures: Math.max(own, backoff?.failures ?? 0), failedOver: Math.max(failedOver ?? 0, version) }
 }
 
 /** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */

@@ -3,7 +3,7 @@ import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
 import { rotationFailed } from './rotation.ts'
 import { blocked, carryOn, detach, shareFailure, startPublish } from './starts.ts'
-import { type Held, IDLE, type State } from './state.ts'
+import { type Held, IDLE, NO_FAILURES, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Step {
@@ -33,7 +33,7 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
   if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))
 
-  const healed: State = { ...next, failure: undefined, failures: 0 }
+  const healed: State = { ...next, failure: undefined, ...NO_FAILURES }
   if (grant === undefined) return step(detach(healed, event), ...notices)
   const publication = {
     attempt: event.attempt,

@@ -48,6 +48,8 @@ export const defaultPolicy: Policy = {
   fatalBackoffMs: 5 * 60_000,
 }
 
+/** Spread of the renewals of a token that all have from the store, so that a fleet does not come back in one instant. */
+export const RENEWAL_SPREAD_MS = 5_000
 /** How long a caller below the floor waits for something newer. */
 export const LINGER_MS = 1_000
 /** How long an upstream's word for a value that was rejected holds. */

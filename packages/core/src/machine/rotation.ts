@@ -8,7 +8,7 @@ import type { Claim, Snapshot } from '../store.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, type RotatingPolicy, rotates } from './policy.ts'
 import { carryOn, cool, follow, shareFailure, startFetch, startRead } from './starts.ts'
-import { type Errand, type Grant, IDLE, type State } from './state.ts'
+import { type Errand, type Grant, IDLE, NO_FAILURES, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
 type Granted = Extract<Claim, { kind: 'granted' }>
@@ -25,7 +25,7 @@ export function startRotation(
   // There is a secret, and others can read it: this process must neither use up another nor tell them to wait.
   if (previous === undefined && snapshot.version > 0) {
     const release = takeover ? [] : settle(errand.attempt, errand.grant, { backoffMs: 0 })
-    return prepend(release, cool(state, event, policy, unreadable()))
+    return prepend(release, cool(state, event, policy, unreadable(), 1))
   }
   if (!takeover || previous === undefined) return startFetch(state, event, policy, { ...errand, previous })
   return step({ ...state, activity: { kind: 'rereading', ...errand, previous, at: event.now + policy.takeoverDelayMs } })
@@ -39,7 +39,7 @@ export function reread(state: State, event: Of<'told'>, policy: Policy): Step {
   if (event.snapshot.version > (errand.previous?.version ?? 0)) {
     return prepend(
       settle(errand.attempt, errand.grant, { backoffMs: 0 }),
-      carryOn({ ...state, failures: 0, activity: IDLE }, event, policy),
+      carryOn({ ...state, ...NO_FAILURES, activity: IDLE }, event, policy),
     )
   }
   if (!event.read || event.sentAt < at) return step(state)

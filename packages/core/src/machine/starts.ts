@@ -73,13 +73,19 @@ export function startPublish(state: State, token: Held, publication: Omit<Publis
   )
 }
 
-/** Waits as after so many failed fetches in a row; by default as after one, where nothing was fetched that could be counted. */
-export function cool(state: State, event: Moment, policy: Policy, failure: TokenError, failures = 1): Step {
+/** Waits as after so many failures in a row. */
+export function cool(state: State, event: Moment, policy: Policy, failure: TokenError, failures: number): Step {
   const waitMs = backoffMs(failures, event.chance, failure, policy)
   return step(
     { ...state, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
     notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
   )
+}
+
+/** What a fetch needs has not come. That is no failed fetch; but what is asked for without end is not looked for at the same pace for ever. */
+export function waitedInVain(state: State, event: Moment, policy: Policy, failure: TokenError): Step {
+  const waits = state.waits + 1
+  return cool({ ...state, waits }, event, policy, failure, waits)
 }
 
 /** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */

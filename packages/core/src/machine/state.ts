@@ -103,8 +103,12 @@ export interface State {
    * next claim is the same one again, to which that lease is its own.
    */
   readonly unanswered: number | undefined
-  /** Failed fetches in a row, as the fleet or, without the store, this process counts them. */
+  /** Failed fetches in a row: as the store has counted them or, where it was not told, this process. */
   readonly failures: number
+  /** The highest version that the store was found to have since the first of them; undefined before it was asked. */
+  readonly failedOver: Version | undefined
+  /** How often in a row what a fetch needs was waited for in vain, without an answer to a claim in between. */
+  readonly waits: number
   /** Store operations in a row that failed, for the spacing of probes. */
   readonly storeFailures: number
   /** What callers reported last while the store was down. Under whatever version it comes from there, it may be as dead. */
@@ -126,6 +130,9 @@ export interface State {
   readonly activity: Activity
 }
 
+/** Somebody has succeeded. */
+export const NO_FAILURES: Pick<State, 'failures' | 'failedOver'> = { failures: 0, failedOver: undefined }
+
 /** What is at rest shares one of these. */
 export const IDLE: Activity = { kind: 'idle', lapsed: false }
 
@@ -137,7 +144,8 @@ export function initialState(known: { readonly seen: Version; readonly rejected:
     rejected: known.rejected,
     attempts: 0,
     unanswered: undefined,
-    failures: 0,
+    ...NO_FAILURES,
+    waits: 0,
     storeFailures: 0,
     reported: undefined,
     rejecting: undefined,

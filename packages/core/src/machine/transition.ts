@@ -27,7 +27,7 @@ import { DEPENDENCY_MS, type Policy, rotates } from './policy.ts'
 import { abandonPublication, letGo, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
 import { needsSecondLook } from './rotation.ts'
-import { cool, FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead } from './starts.ts'
+import { FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead, waitedInVain } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
 
@@ -71,7 +71,7 @@ function react(state: State, event: Event, policy: Policy): Step {
     case 'unblocked':
       return state.activity.kind === 'blocked' ? startClaim(state, event, policy) : step(state)
     case 'block-failed':
-      return state.activity.kind === 'blocked' ? cool(state, event, policy, event.failure) : step(state)
+      return state.activity.kind === 'blocked' ? waitedInVain(state, event, policy, event.failure) : step(state)
     case 'told':
       return told(state, event, policy)
     case 'read-failed':
@@ -140,7 +140,7 @@ function woke(state: State, event: Moment, policy: Policy): Step {
     case 'blocked':
       if (event.now < activity.giveUpAt) return step(state)
       if (event.waiting) return step({ ...state, activity: { ...activity, giveUpAt: event.now + DEPENDENCY_MS } })
-      return prepend([{ type: 'forget-dependency' }], cool(state, event, policy, activity.failure))
+      return prepend([{ type: 'forget-dependency' }], waitedInVain(state, event, policy, activity.failure))
     case 'publishing': {
       if (activity.retryAt === undefined || event.now < activity.retryAt) return step(state)
       const { token } = state

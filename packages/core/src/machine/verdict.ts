@@ -1,5 +1,5 @@
 import type { TokenError } from '../errors.ts'
-import { LINGER_MS, type Policy, rotates } from './policy.ts'
+import { LINGER_MS, type Policy, RENEWAL_SPREAD_MS, rotates } from './policy.ts'
 import { isFinal } from './rotation.ts'
 import { type Held, isDue, type State, usableToken } from './state.ts'
 
@@ -32,8 +32,8 @@ export function verdict(state: State, need: Need, now: number, policy: Policy): 
     return { kind: 'wait', again: lingersUntil }
   }
   if (token !== undefined && !isDue(state, now)) {
-    // Every process renews a little later than planned, each by another draw: the next one may come before the caller's patience ends.
-    if (token.renewAt < need.until) return { kind: 'wait', again: token.renewAt }
+    // A process that took it over renews it a little later than planned: so long is waited for what is said to be always to be had.
+    if (token.renewAt < Math.min(now + RENEWAL_SPREAD_MS, need.until)) return { kind: 'wait', again: token.renewAt }
     return { kind: 'short', lifeMs: token.expiresAt - now }
   }
   if (activity.kind === 'cooling' && now < activity.retryAt) {

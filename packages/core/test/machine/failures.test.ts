@@ -1,7 +1,7 @@
 import type { Snapshot } from '@tokenwell/core'
 import { expect, test } from 'vitest'
 import { backoffMs } from '../../src/machine/policy.ts'
-import { ask, Bench, emptySnapshot, failure, fatal } from './support.ts'
+import { ask, Bench, emptySnapshot, failure, fatal, sharesWhatItFetchedAlone } from './support.ts'
 
 const MINUTE = 60_000
 const LIFE = 120 * MINUTE
@@ -101,13 +101,31 @@ test('what others have failed more often counts as well', () => {
   expect(waitMs).toBe(backoffMs(6, bench.chance, failure, bench.policy))
 })
 
-test('what others have brought since ends a row that only this process knows of, though it is over or rejected by now', () => {
+test('however often it reaches the store in between', () => {
+  const bench = new Bench()
+  const record = { version: 50, value: 'ended', backoff: { retryInMs: 0, failure: '', failures: 1 } }
+  failsAlone(bench, 2)
+  expect(failsWithLease(bench, record)).toBe(backoffMs(3, bench.chance, failure, bench.policy))
+  bench.now = retryAt(bench)
+  failsAlone(bench, 2)
+  expect(failsWithLease(bench, record)).toBe(backoffMs(6, bench.chance, failure, bench.policy))
+})
+
+test('what others have brought since the store was asked ends a row that only this process knows of, though it is over or rejected by now', () => {
   for (const brought of [{ expiresInMs: 0 }, { expiresInMs: LIFE, rejectedUpTo: 50 }]) {
     const bench = new Bench()
     failsAlone(bench, 4)
+    failsWithLease(bench, { version: 40, value: 'a', expiresInMs: 0 })
+    bench.now = retryAt(bench)
     const waitMs = failsWithLease(bench, { version: 50, value: 'b', ...brought })
     expect(waitMs).toBe(backoffMs(1, bench.chance, failure, bench.policy))
   }
+})
+
+test('a token that was fetched without the store ends the row, and what the store had counted before', () => {
+  const bench = new Bench()
+  sharesWhatItFetchedAlone(bench)
+  expect(bench.state.failures).toBe(0)
 })
 
 test('a token from the store ends the row, too', () => {
@@ -127,8 +145,43 @@ test('what was only waited for is no failed fetch', () => {
     bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'blocked' })
     bench.must('settle')
     bench.must('await-dependency')
+    const before = bench.now
     bench.send({ type: 'block-failed', failure })
+    expect(retryAt(bench) - before).toBe(backoffMs(1, bench.chance, failure, bench.policy))
     bench.now = retryAt(bench)
   }
   expect(failsWithLease(bench, {})).toBe(backoffMs(1, bench.chance, failure, bench.policy))
+})
+
+test('what is waited for in vain without a claim in between is looked for ever more rarely', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  for (let times = 1; times <= 4; times += 1) {
+    bench.send({ type: times === 1 ? 'wanted' : 'woke' })
+    bench.send({ type: 'claim-blocked', attempt: bench.must('claim').attempt, failure })
+    bench.take('read')
+    bench.send({ type: 'read-failed' })
+    bench.must('await-dependency')
+    const before = bench.now
+    bench.send({ type: 'block-failed', failure })
+    expect(retryAt(bench) - before).toBe(backoffMs(times, bench.chance, failure, bench.policy))
+    bench.now = retryAt(bench)
+  }
+  expect(failsWithLease(bench, {})).toBe(backoffMs(1, bench.chance, failure, bench.policy))
+})
+
+test('a store that grants too late is claimed from ever more rarely', () => {
+  const bench = new Bench()
+  bench.waiting = true
+  for (let times = 1; times <= 4; times += 1) {
+    bench.send({ type: times === 1 ? 'wanted' : 'woke' })
+    const { attempt } = bench.must('claim')
+    const sentAt = bench.now
+    bench.now += 7_900
+    const claim = { kind: 'granted' as const, fence: times, takeover: false, snapshot: emptySnapshot({ lease: { expiresInMs: 8_000 } }) }
+    bench.send({ type: 'claimed', attempt, sentAt, claim, failure: undefined })
+    bench.must('settle')
+    expect(retryAt(bench) - bench.now).toBe(backoffMs(times, bench.chance, failure, bench.policy))
+    bench.now = retryAt(bench)
+  }
 })

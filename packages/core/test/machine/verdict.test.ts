@@ -37,13 +37,15 @@ test('a caller whose token is too short is told how long it still lives', () => 
   expect(ask(bench, { minLifeMs: LIFE })).toEqual({ kind: 'short', lifeMs: LIFE - MINUTE })
 })
 
-test('a caller whose token is too short waits for the next if that is due before its patience ends', () => {
+test('a caller whose token is too short waits for the next if that is due within five seconds and its patience', () => {
   const bench = new Bench()
   bench.minted()
   const renewAt = bench.state.token?.renewAt ?? Number.NaN
-  bench.now += MINUTE
+  bench.now = renewAt - 4_999
   expect(ask(bench, { minLifeMs: LIFE, until: renewAt }).kind).toBe('short')
   expect(ask(bench, { minLifeMs: LIFE, until: renewAt + 1 })).toEqual({ kind: 'wait', again: renewAt })
+  bench.now = renewAt - 5_000
+  expect(ask(bench, { minLifeMs: LIFE, until: renewAt + 1 }).kind).toBe('short')
 })
 
 test('with the floor of its life left a token is served at once; a millisecond later callers wait for the next', () => {

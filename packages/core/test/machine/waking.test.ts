@@ -91,7 +91,7 @@ describe('a dependency that has not come in 15 s', () => {
     expect(bench.outstanding).toEqual([{ type: 'await-dependency' }])
   })
 
-  test('is given up when nobody waits, as a failure', () => {
+  test('is given up when nobody waits, and waited out', () => {
     const bench = wake(blocked())
     bench.waiting = false
     expect(bench.send({ type: 'woke' })).toMatchObject([{ type: 'forget-dependency' }, { type: 'notify', notice: { type: 'backoff' } }])

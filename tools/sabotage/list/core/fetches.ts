@@ -6,8 +6,8 @@ export const fetches: readonly Mutation[] = [
   {
     name: 'late-grant-used',
     file: `${MACHINE}/claim.ts`,
-    find: 'if (now >= grant.deadline) return prepend',
-    replace: 'if (now < 0) return prepend',
+    find: 'if (now >= grant.deadline) {',
+    replace: 'if (now < 0) {',
     breaks: 'A process that was paused before it got its grant fetches under a lease that has ended.',
     unit: machine,
     simulation: true,

@@ -108,7 +108,7 @@ export const knowledge: readonly Mutation[] = [
   {
     name: 'clocks-not-compared',
     file: 'packages/core/src/runner.ts',
-    find: 'return Math.abs(clock.wall() - clock.monotonic() - this.#apart) > CLOCK_DISAGREEMENT_MS',
+    find: 'return Math.abs(this.apart - this.#apart) > CLOCK_DISAGREEMENT_MS',
     replace: 'return false',
     breaks: 'A node that was suspended goes by a clock that stood still.',
     unit: clocks,
