@@ -54,8 +54,9 @@ const MOST_BYTES = 1.15
 
 const HOW = `A call for a token that is fresh: the time a call takes, awaited where it returns a promise, and the bytes that it leaves for the
 collector beyond what \`await\` does. Each figure is the median of the rounds' medians of 250 batches of 2 ms, p99 is of all batches. Compared with
-finding the token in a \`Map\` and looking at the clock, which is as little as any cache can do. A handle is kept by its user: it need not be found,
-so among many keys it can be quicker than that; \`tenantAccessToken(key)\` finds it by its key, as the others do theirs. All of ours, keyv, MSAL and the official
+finding the token in a \`Map\` and looking at the clock, which is as little as any cache can do that is asked by key and makes a promise for each call. A handle is kept by its user: it need not be found,
+and while its token is fresh it gives out one and the same promise, so it can be quicker than that; \`tenantAccessToken(key)\` finds its token by the key and makes a promise, as the others do, and is what to compare with them key by key.
+p99 is of batches, not of calls. All of ours, keyv, MSAL and the official
 SDK have their tokens in the process alone. bentocache and cacheable have Redis as their second
 level, and never ask it here. A token of ours that nobody has asked for in the last second costs more: then the clocks are compared. That is measured by itself, with keys
 that are all asked for once in turn and then rest, ${RESTED_ROUNDS} rounds of six batches; who asks so seldom finds little of it in the processor's caches, whatever it is.`

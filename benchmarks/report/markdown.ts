@@ -6,6 +6,9 @@ const HEAD = `# What it costs
 Written by \`npm run bench\`; \`npm run bench -- <name>\` measures one of the parts again. Everything that is compared was measured in one run, in
 turn, each library in a process of its own and set up as its documentation recommends. Ratios are of what was measured in the same
 round; read those, the times are of one machine. Lower is better, but for what is a second.
+
+\`npm run bench -- --gate\` measures ours again, writes nothing, and fails where a ratio is more than 1.6 times the one recorded here or 1.1 times what it may be at most;
+where ratios differ much from machine to machine or from run to run only what must hold counts.
 `
 
 /** All that was recorded, as one page. */
