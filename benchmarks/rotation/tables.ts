@@ -9,7 +9,7 @@ import type { Run } from './run.ts'
 /** The rounds of each library, by its name. */
 export type Named = ReadonlyMap<string, readonly Run[]>
 
-export const MEASURES: Readonly<Record<Measure, string>> = {
+const MEASURES: Readonly<Record<Measure, string>> = {
   latencies: 'From the call to what comes of it',
   waits: 'From the moment at which a caller was due',
 }

@@ -1,6 +1,6 @@
 import type { TokenStore } from '@tokenwell/core'
 
-export const HUNDRED = 100
+const HUNDRED = 100
 export const LEASE = { leaseMs: 8_000, seen: 0, rejected: 0 }
 export const TOKEN = { value: `t-${'x'.repeat(40)}`, renewInMs: 5_400_000, expiresInMs: 7_200_000 }
 
