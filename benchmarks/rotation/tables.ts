@@ -1,6 +1,6 @@
 import { howMany } from '../measure/histogram.ts'
-import { median, ratio } from '../measure/statistics.ts'
-import { figure, timesOf } from '../report/figure.ts'
+import { ratio } from '../measure/statistics.ts'
+import { figure, spreadOf, timesOf } from '../report/figure.ts'
 import type { Table } from '../report/report.ts'
 import { noticedMs, noticedOnceMs, type Own } from './limits.ts'
 import { type Measure, microseconds, QUANTILES, stillMicroseconds } from './quantiles.ts'
@@ -55,11 +55,4 @@ export function noticed(own: Own): Table {
       ['in a single round, of either', figure(noticedOnceMs(own))],
     ],
   }
-}
-
-/** The median of the rounds, and between what they were where they differ. */
-function spreadOf(rounds: readonly number[]): string {
-  const least = Math.min(...rounds)
-  const greatest = Math.max(...rounds)
-  return least === greatest ? figure(least) : `${figure(median(rounds))} (${figure(least)} to ${figure(greatest)})`
 }

@@ -2,7 +2,7 @@ import { startPostgres, startRedis } from '@tokenwell/test-servers'
 import type { Benchmark } from '../benchmark.ts'
 import { countedQuantile } from '../measure/histogram.ts'
 import { median, ratio } from '../measure/statistics.ts'
-import { figure, timesOf } from '../report/figure.ts'
+import { figure, spreadOf, timesOf } from '../report/figure.ts'
 import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
 import { type Outcome, type Size, stampede } from './stampede.ts'
 
@@ -77,13 +77,6 @@ function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): Table {
     ]
   })
   return { title: '', columns, rows }
-}
-
-/** The median of the rounds, and between what they were where they differ. */
-function spreadOf(rounds: readonly number[]): string {
-  const least = Math.min(...rounds)
-  const greatest = Math.max(...rounds)
-  return least === greatest ? figure(least) : `${figure(median(rounds))} (${figure(least)} to ${figure(greatest)})`
 }
 
 export function charts(outcomes: ReadonlyMap<string, readonly Outcome[]>): Chart[] {
