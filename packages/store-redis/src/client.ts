@@ -48,7 +48,8 @@ export function presentable(error: unknown, client: RedisClient): Error {
       `the Redis client is closed and will not connect again (${said}): give the store a client that stays open until it is closed`,
     )
   }
-  if (said.startsWith('READONLY')) {
+  // Redis 6 and older say it within a sentence on the script.
+  if (said.includes('READONLY')) {
     return new Error(`${said} (the client is connected to a replica: let it find the primary through Sentinel, or set reconnectOnError)`)
   }
   return new Error(said)

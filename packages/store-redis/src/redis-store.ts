@@ -45,7 +45,7 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
     }
   }
 
-  async function call(script: Script, key: string, args: readonly string[], { signal }: Operation): Promise<Reply> {
+  function call(script: Script, key: string, args: readonly string[], { signal }: Operation): Promise<Reply> {
     signal.throwIfAborted()
     return untilAborted(run(script, key, args, signal), signal)
   }
@@ -73,17 +73,14 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
       const { value, renewInMs, expiresInMs, basedOn, quietMs, maxAheadMs } = request
       // Half a surrogate pair has no UTF-8: it would come back as another character.
       if (!value.isWellFormed()) throw new TypeError('value: expected well-formed Unicode')
-      const args = [
-        channel,
-        attempt,
-        integer('fence', fence),
-        value,
-        microseconds(renewInMs),
-        microseconds(expiresInMs),
+      const args = [channel, attempt, integer('fence', fence), value, microseconds(renewInMs), microseconds(expiresInMs)]
+      const wishes = [
         basedOn === undefined ? '' : integer('basedOn', basedOn),
         quietMs === undefined ? '' : microseconds(quietMs),
         maxAheadMs === undefined ? '' : microseconds(maxAheadMs),
       ]
+      // An argument costs as much as what a script does with it, and most publications have no wish.
+      if (wishes.some((wish) => wish !== '')) args.push(...wishes)
       const { kind, snapshot } = await call(scripts.publish, key, args, operation)
       return { kind: oneOf(['accepted', 'superseded', 'refused'], kind), snapshot }
     },
@@ -108,15 +105,12 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
 }
 
 /** Ends with the signal, even if the client never answers. ioredis may still send the command, or send it again: each is harmless. */
-async function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const giveUp = () => reject(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    return await Promise.race([answer, promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
+function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(signal.reason)
+    signal.addEventListener('abort', giveUp)
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
 }
 
 function oneOf<Kind extends (Claim | Publication)['kind']>(kinds: readonly Kind[], kind: string): Kind {

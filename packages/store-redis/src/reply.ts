@@ -8,33 +8,38 @@ export interface Reply {
   readonly snapshot: Snapshot
 }
 
-const STRINGS = 12
+const FIELDS = 12
 
 /** Reads a script's reply about this key. */
 export function parseReply(key: string, reply: unknown): Reply {
-  if (!isStrings(reply) || reply.length !== STRINGS) {
-    throw new Error(`Redis replied something else than ${STRINGS} strings: is there a proxy or a client option that changes replies?`)
+  if (!isFlat(reply) || reply.length !== FIELDS) {
+    throw new Error(
+      `Redis replied something else than ${FIELDS} strings and numbers: is there a proxy or a client option that changes replies?`,
+    )
   }
-  const [kind = '', fence, takeover, version, value = '', renewIn, expiresIn, rejectedUpTo, leaseIn, failures, retryIn, failure = ''] =
-    reply
+  const [kind, fence, takeover, publishedAs, value, renewIn, expiresIn, rejectedUpTo, leaseIn, failures, retryIn, failure] = reply
+  const version = Number(publishedAs)
   const leaseInMs = milliseconds(leaseIn)
   const snapshot: Snapshot = {
     key,
-    version: Number(version),
-    ...(version !== '0' && { value }),
+    version,
+    ...(version !== 0 && { value: String(value) }),
     renewInMs: milliseconds(renewIn),
     expiresInMs: milliseconds(expiresIn),
     rejectedUpTo: Number(rejectedUpTo),
     ...(leaseInMs > 0 && { lease: { expiresInMs: leaseInMs } }),
-    ...(failures !== '0' && { backoff: { retryInMs: milliseconds(retryIn), failure, failures: Number(failures) } }),
+    ...(Number(failures) > 0 && {
+      backoff: { retryInMs: milliseconds(retryIn), failure: String(failure), failures: Number(failures) },
+    }),
   }
-  return { kind, fence: Number(fence), takeover: takeover === '1', snapshot }
+  return { kind: String(kind), fence: Number(fence), takeover: Number(takeover) === 1, snapshot }
 }
 
-function isStrings(reply: unknown): reply is readonly string[] {
-  return Array.isArray(reply) && reply.every((each) => typeof each === 'string')
+/** Numbers come as strings too: from the record, and all of them if the client is told so (`stringNumbers`). */
+function isFlat(reply: unknown): reply is readonly (string | number)[] {
+  return Array.isArray(reply) && reply.every((each) => typeof each === 'string' || typeof each === 'number')
 }
 
-function milliseconds(microseconds: string | undefined): number {
+function milliseconds(microseconds: string | number | undefined): number {
   return Number(microseconds) / 1000
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { randomSecret, record } from '../../../tools/leak-search/index.ts'
 import { type ClientOptions, versions } from './support/ioredis.ts'
 import { claim, patient, publication } from './support/operations.ts'
+import { fieldsOf, setFields } from './support/records.ts'
 
 const DAY_MS = 86_400_000
 
@@ -110,34 +111,52 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
   test('a record that needs a newer reader is refused, and stays as it is', async () => {
     const store = open()
     await store.publish('key', 'a', 5, publication, patient)
-    await admin.hset('{tokenwell:key}', 'format', '3 2')
-    const before = await admin.hgetall('{tokenwell:key}')
+    await setFields(admin, '{tokenwell:key}', { format: '3 2' })
+    const before = await admin.get('{tokenwell:key}')
     const refusal = /format "3 2" and this version of @tokenwell\/store-redis reads format 1: update it on this node/
     await expect(store.read(['key'], patient)).rejects.toThrow(refusal)
     await expect(store.claim('key', 'b', claim, patient)).rejects.toThrow(refusal)
     await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(refusal)
     await expect(store.settle('key', 'b', 6, { backoffMs: 0 }, patient)).rejects.toThrow(refusal)
     await expect(store.invalidate('key', 5, patient)).rejects.toThrow(refusal)
-    expect(await admin.hgetall('{tokenwell:key}')).toEqual(before)
+    expect(await admin.get('{tokenwell:key}')).toEqual(before)
   })
 
   test('a newer record that this reader may read keeps its format and the fields only newer readers know', async () => {
     const store = open()
     await store.publish('key', 'a', 5, publication, patient)
-    await admin.hset('{tokenwell:key}', 'format', '2 1', 'novelty', 'kept')
+    await setFields(admin, '{tokenwell:key}', { format: '2 1', novelty: 'kept' })
     expect((await store.publish('key', 'b', 6, publication, patient)).kind).toBe('accepted')
-    expect(await admin.hmget('{tokenwell:key}', 'format', 'novelty', 'version')).toEqual(['2 1', 'kept', '6'])
+    expect(await fieldsOf(admin, '{tokenwell:key}')).toMatchObject({ format: '2 1', novelty: 'kept', version: '6' })
+  })
+
+  test.each([
+    ['text', 'not a record'],
+    ['a number', '5'],
+    ['nothing', 'null'],
+    ['a list', '[]'],
+    ['an object of another kind', '{"version":"5"}'],
+    ['an object with a format of another kind', '{"format":"png"}'],
+    ['an object with a format that is no text', '{"format":null}'],
+  ])('a key with %s of somebody else is refused, and stays as it is', async (_, text) => {
+    const store = open()
+    await admin.set('{tokenwell:key}', text)
+    const refusal = /^TOKENWELL {tokenwell:key} was not written by @tokenwell\/store-redis: give the store a keyPrefix of its own/
+    await expect(store.read(['key'], patient)).rejects.toThrow(refusal)
+    await expect(store.claim('key', 'b', claim, patient)).rejects.toThrow(refusal)
+    await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(refusal)
+    expect(await admin.get('{tokenwell:key}')).toBe(text)
   })
 
   test('where memory is short a write is refused and has changed nothing', async () => {
     const store = open()
     await store.publish('key', 'a', 5, publication, patient)
-    const before = await admin.hgetall('{tokenwell:key}')
+    const before = await admin.get('{tokenwell:key}')
     await admin.config('SET', 'maxmemory', '1')
     onTestFinished(() => admin.config('SET', 'maxmemory', '0').then(() => {}))
     await expect(store.claim('key', 'b', { ...claim, seen: 6 }, patient)).rejects.toThrow(/OOM/)
     await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(/OOM/)
-    expect(await admin.hgetall('{tokenwell:key}')).toEqual(before)
+    expect(await admin.get('{tokenwell:key}')).toEqual(before)
     expect((await store.read(['key'], patient))[0]?.version).toBe(5)
   })
 
@@ -151,9 +170,13 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
     const store = open()
     const value = randomSecret('a published value')
     await admin.set('{tokenwell:key}', 'somebody else')
+    const refused = store.publish('key', 'a', 5, { ...publication, value }, patient)
+    await expect(refused).rejects.toSatisfy((error) => record('error', error))
+    await admin.del('{tokenwell:key}')
+    await admin.hset('{tokenwell:key}', 'somebody', 'else')
     const failed = store.publish('key', 'a', 5, { ...publication, value }, patient)
     await expect(failed).rejects.toSatisfy((error) => record('error', error))
-    await expect(failed).rejects.toThrow(/WRONGTYPE/)
+    await expect(failed).rejects.toThrow(/^TOKENWELL {tokenwell:key} was not written by/)
     const ended = client()
     ended.disconnect()
     const late = redisStore({ client: ended }).publish('key', 'a', 5, { ...publication, value }, patient)

@@ -5,6 +5,7 @@ import { Redis as Admin } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { versions } from './support/ioredis.ts'
 import { claim, patient, publication } from './support/operations.ts'
+import { fieldsOf } from './support/records.ts'
 
 describe.each(versions)('what ioredis $ioredis sends again after it has connected again', ({ connect }) => {
   let server: RedisServer
@@ -52,7 +53,7 @@ describe.each(versions)('what ioredis $ioredis sends again after it has connecte
     const claimed = await twice((store) => store.claim('leased', 'a', claim, patient))
     expect(claimed.kind).toBe('granted')
     expect(claimed.kind === 'granted' && claimed.takeover).toBe(false)
-    expect(await admin.hget('{tokenwell:leased}', 'fence')).toBe(String(claimed.kind === 'granted' && claimed.fence))
+    expect((await fieldsOf(admin, '{tokenwell:leased}')).fence).toBe(String(claimed.kind === 'granted' && claimed.fence))
   })
 
   test('is one publication', async () => {

@@ -8,20 +8,20 @@
 -- ARGV[5]  digest of the caller's configuration; absent for none
 -- Reply    as every script's; the kind is 'granted', 'fresh', 'backoff' or 'held'
 
-local attempt, length, config = ARGV[1], tonumber(ARGV[2]), ARGV[5]
+local attempt, length, config = ARGV[1], ARGV[2], ARGV[5]
 local seen, rejected = tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local leased = isAhead(record.leaseUntil)
+local leased = left(record.leaseUntil) > 0
 if leased and record.owner == attempt then
   return reply('granted', record.leaseFence, record.takeover)
 end
 
-if isAhead(record.renewAt) and version >= seen and version > math.max(rejectedUpTo, rejected) then
+if left(record.renewAt) > 0 and version >= seen and version > math.max(rejectedUpTo, rejected) then
   return reply('fresh')
 end
 
 local concerned = not record.config or not config or record.config == config
-if isAhead(record.retryAt) and concerned then
+if left(record.retryAt) > 0 and concerned then
   return reply('backoff')
 end
 
@@ -33,9 +33,8 @@ local granted = math.max(math.max(fence, seen, rejected) + 1, now)
 if granted > LARGEST then
   return redis.error_reply('TOKENWELL the fence to grant, ' .. digits(granted) .. ', is no safe integer')
 end
-local takeover = record.owner and '1' or '0'
-change({
-  'fence', digits(granted),
-  'owner', attempt, 'leaseFence', digits(granted), 'leaseUntil', deadline(now, length), 'takeover', takeover,
-}, {})
-return reply('granted', digits(granted), takeover)
+record.takeover = record.owner and '1' or '0'
+record.fence = digits(granted)
+record.owner, record.leaseFence, record.leaseUntil = attempt, record.fence, deadline(now, length)
+write()
+return reply('granted', record.leaseFence, record.takeover)

@@ -7,12 +7,12 @@
 
 local channel, dead = ARGV[1], tonumber(ARGV[2])
 
-local vouchedFor = dead == version and isAhead(record.quietUntil)
+local vouchedFor = dead == version and left(record.quietUntil) > 0
 if dead < version or vouchedFor or dead <= rejectedUpTo then
   return reply('unchanged')
 end
 
 local rejected = digits(math.max(dead, fence))
-change({ 'fence', rejected, 'rejectedUpTo', rejected }, {})
-announce(channel)
+record.fence, record.rejectedUpTo = rejected, rejected
+write(channel)
 return reply('invalidated')

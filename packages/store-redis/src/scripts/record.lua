@@ -1,6 +1,6 @@
 -- What every script begins with: it reads the record and the clock, and says how to write and how to reply.
 --
--- KEYS[1]  the record, a hash. Of these fields only `format` and `fence` are in every record:
+-- KEYS[1]  the record: JSON, an object of strings. Of these only `format` and `fence` are in every record:
 --
 --   format        "<format> <lowest format a reader must know>"
 --   fence         the highest fence granted, published or rejected
@@ -9,39 +9,38 @@
 --   owner leaseFence leaseUntil takeover                      the lease; stays when it ran out, until it is released or taken over
 --   retryAt failure failures config                           the backoff; stays until the next accepted publication
 --
--- Times are microseconds. A deadline is "<when> <how far ahead that was when it was set>": nothing is left of one that is further away
--- than that, because the clock went back. Numbers are written by `digits`: Lua's own `..` keeps 14 digits, a fence has 16.
+-- One string, since it is read and written whole: a hash takes three commands to write, and each costs more than what it does.
 --
--- Reply of every script: 12 strings, see `reply`. A script that refuses replies an error that begins with TOKENWELL and changes nothing.
+-- Times are microseconds. A deadline is "<when> <how far ahead that was when it was set>": nothing is left of one that is further away
+-- than that, because the clock went back. Numbers are written by `digits`: Lua's own `..` keeps 14 digits, as its JSON does, a fence has 16.
+--
+-- Reply of every script: 12 strings and numbers, see `reply`. A script that refuses replies an error that begins with TOKENWELL and changes
+-- nothing.
 
 local FORMAT = 1
 local LARGEST = 9007199254740991
 -- How long a record is kept when everything in it is over: it still holds fences, rejections, and maybe the secret that renews it.
 local KEPT_MS = 90 * 24 * 60 * 60 * 1000
 
-local LEASE = { 'owner', 'leaseFence', 'leaseUntil', 'takeover' }
-local BACKOFF = { 'retryAt', 'failure', 'failures', 'config' }
-local FIELDS = {
-  'format', 'fence', 'rejectedUpTo',
-  'version', 'publishedBy', 'value', 'renewAt', 'expiresAt', 'quietUntil',
-  'owner', 'leaseFence', 'leaseUntil', 'takeover',
-  'retryAt', 'failure', 'failures', 'config',
-}
-
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
+local stored = redis.pcall('GET', KEYS[1])
+local isOfAnotherType = type(stored) == 'table' and string.find(stored.err, 'WRONGTYPE', 1, true)
+if type(stored) == 'table' and not isOfAnotherType then return stored end
 local record = {}
-for index, value in ipairs(redis.call('HMGET', KEYS[1], unpack(FIELDS))) do
-  record[FIELDS[index]] = value or nil
-end
-
-if record.format then
-  local lowest = tonumber(string.match(record.format, '^%d+ (%d+)$'))
-  if not lowest or lowest > FORMAT then
-    return redis.error_reply('TOKENWELL the record has format "' .. record.format .. '" and this version of @tokenwell/store-redis reads '
+if stored then
+  local isJson, read = pcall(cjson.decode, stored)
+  local lowest = isJson and type(read) == 'table' and type(read.format) == 'string' and string.match(read.format, '^%d+ (%d+)$')
+  if not lowest then
+    return redis.error_reply('TOKENWELL ' .. KEYS[1] .. ' was not written by @tokenwell/store-redis: give the store a keyPrefix of its '
+      .. 'own, or remove it if nothing needs it')
+  end
+  if tonumber(lowest) > FORMAT then
+    return redis.error_reply('TOKENWELL the record has format "' .. read.format .. '" and this version of @tokenwell/store-redis reads '
       .. 'format ' .. FORMAT .. ': update it on this node, or give it a keyPrefix of its own')
   end
+  record = read
 end
 
 local fence = tonumber(record.fence or 0)
@@ -52,52 +51,53 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+-- Microseconds left, by deadline: each is read once.
+local known = {}
+
+-- `length` is text, as it came.
 local function deadline(from, length)
-  return digits(from + length) .. ' ' .. digits(length)
+  local at = from + length
+  local text = digits(at) .. ' ' .. length
+  known[text] = at - now
+  return text
 end
 
 local function left(deadline)
   if not deadline then return 0 end
-  local at, length = string.match(deadline, '^(%-?%d+) (%-?%d+)$')
-  local ahead = tonumber(at) - now
-  if ahead > tonumber(length) then return 0 end
+  if known[deadline] then return known[deadline] end
+  local at, length = string.match(deadline, '^(%S+) (%S+)$')
+  local ahead = at - now
+  if ahead > tonumber(length) then ahead = 0 end
+  known[deadline] = ahead
   return ahead
 end
 
-local function isAhead(deadline)
-  return left(deadline) > 0
+local function release()
+  record.owner, record.leaseFence, record.leaseUntil, record.takeover = nil, nil, nil, nil
 end
 
--- Sets the fields of a flat list of names and values, removes others, and moves the record's end. The only way to write. HSET comes
--- first: it is what Redis refuses when memory is short, and then nothing has changed yet.
-local function change(set, removed)
-  redis.call('HSET', KEYS[1], 'format', record.format or FORMAT .. ' ' .. FORMAT, unpack(set))
-  if #removed > 0 then redis.call('HDEL', KEYS[1], unpack(removed)) end
-  for index = 1, #set, 2 do record[set[index]] = set[index + 1] end
-  for _, field in ipairs(removed) do record[field] = nil end
+-- Stores what `record` has come to be, and moves its end. The only way to write. Told of a channel, it announces "<version> <name of the
+-- record>" there: a hint, and who may not publish to the channel has changed the record all the same.
+local function write(channel)
+  record.format = record.format or FORMAT .. ' ' .. FORMAT
   local life = math.max(left(record.expiresAt), left(record.leaseUntil), left(record.retryAt), 0)
-  redis.call('PEXPIRE', KEYS[1], digits(math.ceil(life / 1000) + KEPT_MS))
-end
-
--- "<version> <name of the record>". It is a hint: who may not publish to the channel has changed the record all the same.
-local function announce(channel)
-  redis.pcall('PUBLISH', channel, (record.version or '0') .. ' ' .. KEYS[1])
+  redis.call('SET', KEYS[1], cjson.encode(record), 'PX', math.ceil(life / 1000) + KEPT_MS)
+  if channel then redis.pcall('PUBLISH', channel, (record.version or '0') .. ' ' .. KEYS[1]) end
 end
 
 local function reply(kind, granted, takeover)
-  local leaseLeft = math.max(left(record.leaseUntil), 0)
   return {
     kind,
-    granted or '0',                   -- fence of a grant
-    takeover or '0',                  -- 1: the lease before the granted one ran out unreleased
-    record.version or '0',            -- 0: nothing was ever published
+    granted or 0,                     -- fence of a grant
+    takeover or 0,                    -- 1: the lease before the granted one ran out unreleased
+    record.version or 0,              -- 0: nothing was ever published
     record.value or '',
-    digits(left(record.renewAt)),     -- microseconds left, here and below
-    digits(left(record.expiresAt)),
-    record.rejectedUpTo or '0',
-    digits(leaseLeft),                -- 0: no live lease
-    record.failures or '0',           -- 0: no backoff
-    digits(left(record.retryAt)),
+    left(record.renewAt),             -- microseconds left, here and below
+    left(record.expiresAt),
+    record.rejectedUpTo or 0,
+    left(record.leaseUntil),          -- not above 0: no live lease
+    record.failures or 0,             -- 0: no backoff
+    left(record.retryAt),
     record.failure or '',
   }
 end

@@ -10,23 +10,17 @@
 -- Reply    as every script's; the kind is 'settled' or 'unchanged'
 
 local channel, attempt, settled = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local backoff, failure, config = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local backoff, failure, config = ARGV[4], ARGV[5], ARGV[6]
 
-local holds = record.owner == attempt and tonumber(record.leaseFence) == settled and isAhead(record.leaseUntil)
+local holds = record.owner == attempt and tonumber(record.leaseFence) == settled and left(record.leaseUntil) > 0
 if not holds then
   return reply('unchanged')
 end
 
-local set, removed = {}, { unpack(LEASE) }
-if backoff > 0 then
-  set = { 'retryAt', deadline(now, backoff), 'failure', failure, 'failures', digits((record.failures or 0) + 1) }
-  if config then
-    table.insert(set, 'config')
-    table.insert(set, config)
-  else
-    table.insert(removed, 'config')
-  end
+release()
+if tonumber(backoff) > 0 then
+  record.retryAt, record.failure, record.config = deadline(now, backoff), failure, config
+  record.failures = digits((record.failures or 0) + 1)
 end
-change(set, removed)
-announce(channel)
+write(channel)
 return reply('settled')

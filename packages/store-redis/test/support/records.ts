@@ -17,14 +17,24 @@ export async function serverTime(admin: Admin): Promise<number> {
   return Number(seconds) * 1000 + Number(microseconds) / 1000
 }
 
+/** What is stored of a key; empty for nothing. @param name the record's */
+export async function fieldsOf(admin: Admin, name: string): Promise<Record<string, string>> {
+  return JSON.parse((await admin.get(name)) ?? '{}') as Record<string, string>
+}
+
+/** Changes some of what is stored, and leaves its end. @param name the record's */
+export async function setFields(admin: Admin, name: string, fields: Readonly<Record<string, string>>): Promise<void> {
+  await admin.set(name, JSON.stringify({ ...(await fieldsOf(admin, name)), ...fields }), 'KEEPTTL')
+}
+
 /** Moves every deadline of a store's records, as if the server's clock had been set back. */
 export async function moveDeadlines(admin: Admin, prefix: string, ms: number): Promise<void> {
   for (const record of await recordsOf(admin, prefix)) {
-    const fields = await admin.hgetall(record)
-    for (const field of DEADLINES) {
-      const [at, length] = fields[field]?.split(' ') ?? []
-      if (at !== undefined) await admin.hset(record, field, `${Number(at) + ms * 1000} ${length}`)
-    }
+    const moved = Object.entries(await fieldsOf(admin, record)).flatMap(([field, text]) => {
+      const [at, length] = text.split(' ')
+      return DEADLINES.includes(field) ? [[field, `${Number(at) + ms * 1000} ${length}`]] : []
+    })
+    await setFields(admin, record, Object.fromEntries(moved))
   }
 }
 
