@@ -82,6 +82,8 @@ export async function startPostgresReplica(
   }
 }
 
+/** A server that shares its processor with many others takes its time for a connection. */
+const CONNECTING_MS = 10_000
 const PROMOTION_MS = 60_000
 const PROMOTION_POLL_MS = 20
 
@@ -210,7 +212,7 @@ async function copyOf(primary: PostgresServer, folder: string): Promise<void> {
 }
 
 async function withClient<T>(port: number, use: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', connectionTimeoutMillis: 1_000 })
+  const client = new Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', connectionTimeoutMillis: CONNECTING_MS })
   client.on('error', () => {})
   try {
     await client.connect()

@@ -9,21 +9,29 @@ export interface Reply {
   readonly snapshot: Snapshot
 }
 
-/** As sql/reply_of.sql writes it. */
-interface Written {
-  readonly outcome: string | null
-  readonly version: number | null
-  readonly value: string | null
-  readonly renew_in: number
-  readonly expires_in: number
-  readonly rejected_up_to: number | null
-  readonly lease_in: number
-  readonly lease_fence: number | null
-  readonly takeover: boolean | null
-  readonly failures: number | null
-  readonly retry_in: number
-  readonly failure: string | null
-}
+/** As sql/reply_of.sql writes it. Moments are microseconds since 1970, by the server's clock. */
+type Written = readonly [
+  texts: readonly [outcome: string | null, value: string | null, failure: string | null],
+  numbers: readonly [
+    moment: number,
+    version: number | null,
+    rejectedUpTo: number | null,
+    renewAt: number | null,
+    renewLength: number | null,
+    expiresAt: number | null,
+    expiresLength: number | null,
+    leaseUntil: number | null,
+    leaseLength: number | null,
+    leaseFence: number | null,
+    takeover: 0 | 1 | null,
+    retryAt: number | null,
+    retryLength: number | null,
+    failures: number | null,
+  ],
+]
+
+const TEXTS: Written[0]['length'] = 3
+const NUMBERS: Written[1]['length'] = 14
 
 /** The one column of the one row that a function of the store replied with, parsed. */
 export function written(rows: readonly unknown[]): unknown {
@@ -41,23 +49,43 @@ export function written(rows: readonly unknown[]): unknown {
 
 /** Reads a reply about this key. */
 export function parseReply(key: string, from: unknown): Reply {
-  const reply = from as Written
-  const version = reply.version ?? 0
+  if (!isWritten(from)) {
+    throw new Error(
+      'a function of the schema replied something else than this version of @tokenwell/store-postgres makes it reply: was it replaced?',
+    )
+  }
+  const [texts, numbers] = from
+  const [outcome, value, failure] = texts
+  const [moment, version, rejectedUpTo, renewAt, renewLength, expiresAt, expiresLength, ...others] = numbers
+  const [leaseUntil, leaseLength, leaseFence, takeover, retryAt, retryLength, failures] = others
+  const leaseMs = leftMs(leaseUntil, leaseLength, moment)
   return {
-    outcome: reply.outcome,
-    fence: reply.lease_fence ?? 0,
-    takeover: reply.takeover ?? false,
+    outcome,
+    fence: leaseFence ?? 0,
+    takeover: takeover === 1,
     snapshot: {
       key,
-      version,
-      ...(version !== 0 && { value: reply.value ?? '' }),
-      renewInMs: reply.renew_in / 1000,
-      expiresInMs: reply.expires_in / 1000,
-      rejectedUpTo: reply.rejected_up_to ?? 0,
-      ...(reply.lease_in > 0 && { lease: { expiresInMs: reply.lease_in / 1000 } }),
-      ...(reply.failures !== null && {
-        backoff: { retryInMs: reply.retry_in / 1000, failure: reply.failure ?? '', failures: reply.failures },
+      version: version ?? 0,
+      ...(version && { value: value ?? '' }),
+      renewInMs: leftMs(renewAt, renewLength, moment),
+      expiresInMs: leftMs(expiresAt, expiresLength, moment),
+      rejectedUpTo: rejectedUpTo ?? 0,
+      ...(leaseMs > 0 && { lease: { expiresInMs: leaseMs } }),
+      ...(failures !== null && {
+        backoff: { retryInMs: leftMs(retryAt, retryLength, moment), failure: failure ?? '', failures },
       }),
     },
   }
+}
+
+function isWritten(reply: unknown): reply is Written {
+  if (!Array.isArray(reply)) return false
+  const [texts, numbers] = reply
+  return Array.isArray(texts) && texts.length === TEXTS && Array.isArray(numbers) && numbers.length === NUMBERS
+}
+
+/** As sql/remaining.sql: nothing is left of a deadline that is further away than it was when it was set. */
+function leftMs(deadline: number | null, length: number | null, moment: number): number {
+  if (deadline === null || length === null || deadline - moment > length) return 0
+  return (deadline - moment) / 1_000
 }

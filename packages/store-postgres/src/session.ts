@@ -43,47 +43,45 @@ async function pause(tries: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Uses a client of the pool. Ends with the signal, whatever the pool, the connection and the server do; the use may go on. */
-export async function withClient<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
-  const { promise: givenUp, reject } = Promise.withResolvers<never>()
-  const giveUp = () => reject(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    return await Promise.race([used(pool, signal, use), givenUp])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
-}
-
-async function used<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
-  const client = await taken(pool)
-  let released = false
-  const release = (destroy: boolean) => {
-    if (released) return
-    released = true
-    client.off('error', ignore)
-    client.release(destroy)
-  }
-  if (signal.aborted) {
-    release(false)
-    throw signal.reason
-  }
+/**
+ * Uses a client of the pool. Ends with the signal, whatever the pool, the connection and the server do; the use may go on. One listener for
+ * both waits: it is spent on every operation.
+ */
+export function withClient<T>(pool: PostgresPool, signal: AbortSignal, use: (client: PostgresPoolClient) => Promise<T>): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason)
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  let release: ((destroy: boolean) => void) | undefined
   let overdue: NodeJS.Timeout | undefined
-  const wait = () => {
-    overdue = setTimeout(() => release(true), PATIENCE_MS).unref()
+  const giveUp = () => {
+    reject(signal.reason)
+    if (release !== undefined) overdue = setTimeout(release, PATIENCE_MS, true).unref()
   }
-  signal.addEventListener('abort', wait, { once: true })
-  try {
-    const result = await use(client)
-    release(false)
-    return result
-  } catch (error) {
-    release(isUnusable(error))
-    throw error
-  } finally {
-    clearTimeout(overdue)
-    signal.removeEventListener('abort', wait)
+  const used = async () => {
+    const client = await taken(pool)
+    release = (destroy) => {
+      release = undefined
+      clearTimeout(overdue)
+      client.off('error', ignore)
+      client.release(destroy)
+    }
+    if (signal.aborted) {
+      release(false)
+      throw signal.reason
+    }
+    try {
+      const result = await use(client)
+      release?.(false)
+      return result
+    } catch (error) {
+      release?.(isUnusable(error))
+      throw error
+    }
   }
+  signal.addEventListener('abort', giveUp, { once: true })
+  used()
+    .then(resolve, reject)
+    .finally(() => signal.removeEventListener('abort', giveUp))
+  return promise
 }
 
 /**

@@ -75,6 +75,31 @@ test('10,000 leases of a millisecond have 10,000 fences', async () => {
   expect(fences.size).toBe(granted)
 }, 60_000)
 
+test('who meets others at the same row each time is carried out all the same', async () => {
+  const [store] = fleet('crowded', 1)
+  if (store === undefined) throw new Error('no store')
+  await store.invalidate('key', 1, patient)
+  let isOver = false
+  const others = numbers(3).map(async () => {
+    while (!isOver) await admin.query('update crowded.records set changed_at = changed_at + 1')
+  })
+  try {
+    for (const n of numbers(300)) {
+      const claimed = await store.claim('key', `${n}`, { ...claim, rejected: n }, patient)
+      if (claimed.kind !== 'granted') throw new Error(`answered ${claimed.kind}`)
+      if (n % 3 === 0) await store.settle('key', `${n}`, claimed.fence, { backoffMs: 0 }, patient)
+      else
+        expect(
+          (await store.publish('key', `${n}`, n % 3 === 1 ? claimed.fence : 1, { ...publication, renewInMs: 0 }, patient)).snapshot.lease,
+        ).toBeUndefined()
+      await store.invalidate('key', claimed.fence, patient)
+    }
+  } finally {
+    isOver = true
+    await Promise.all(others)
+  }
+}, 60_000)
+
 test('readers and writers of the same keys do not fail each other', async () => {
   const stores = fleet('mixed', 4)
   const keys = numbers(5).map((key) => `key ${key}`)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomBytes } from 'node:crypto'
 import { postgresStore } from '@tokenwell/store-postgres'
 import { type PostgresServer, startPostgres } from '@tokenwell/test-servers'
@@ -5,6 +6,7 @@ import pg, { type Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { randomSecret, record } from '../../../tools/leak-search/index.ts'
 import { names } from '../src/names.ts'
+import { withClient } from '../src/session.ts'
 import { statementsOf } from '../src/statements.ts'
 import { claim, patient, publication } from './support/operations.ts'
 import { connect } from './support/pool.ts'
@@ -58,6 +60,59 @@ test('a closed store refuses operations, and has left the pool open', async () =
   await expect(store.read(['key'], patient)).rejects.toThrow('the store has been closed')
   await expect(store.claim('key', 'a', claim, patient)).rejects.toThrow('the store has been closed')
   expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+})
+
+test('who has given up before it asks for a client waits for none', async () => {
+  const { pool } = open({ max: 1 })
+  const taken = await pool.connect()
+  const reason = new Error('given up')
+  await expect(withClient(pool, AbortSignal.abort(reason), async () => {})).rejects.toBe(reason)
+  taken.release()
+})
+
+test('who has given up while it waited for a client leaves it in the pool', async () => {
+  const { pool } = open({ max: 1 })
+  const taken = await pool.connect()
+  const giving = new AbortController()
+  const reason = new Error('given up')
+  const waiting = withClient(pool, giving.signal, async () => {})
+  giving.abort(reason)
+  await expect(waiting).rejects.toBe(reason)
+  taken.release()
+  await pool.query('select 1')
+  expect([pool.totalCount, pool.idleCount]).toEqual([1, 1])
+})
+
+test('what throws while it has a client, and a client that cannot be given back, is told to whoever asked', async () => {
+  const { pool } = open({ max: 1 })
+  const { signal } = new AbortController()
+  const thrown = new Error('at once')
+  const throwing = () => {
+    throw thrown
+  }
+  await expect(withClient(pool, signal, throwing)).rejects.toBe(thrown)
+  expect([pool.totalCount, pool.idleCount]).toEqual([1, 1])
+  await expect(withClient(pool, signal, async (client) => client.release())).rejects.toThrow('already been released')
+})
+
+test('callers who wait for the same client each go on as themselves', async () => {
+  const { pool } = open({ max: 1 })
+  const caller = new AsyncLocalStorage<string>()
+  const { signal } = new AbortController()
+  const seen = ['one', 'two', 'three'].map((name) => caller.run(name, () => withClient(pool, signal, async () => caller.getStore())))
+  expect(await Promise.all(seen)).toEqual(['one', 'two', 'three'])
+})
+
+test.each([
+  ['an object, as no version makes it', `'{"version": 1}'`],
+  ['too few numbers', `'[[null, null, null], [1, 2]]'`],
+  ['no texts', `'["SECRET", "SECRET"]'`],
+])('a function that replies %s is named, and nothing of the reply', async (_, reply) => {
+  const { schema, store } = open()
+  await store.read(['key'], patient)
+  const settle = `create or replace function ${schema}.settle(key text, attempt text, fence bigint, backoff bigint, failure text, config text)`
+  await admin.query(`${settle} returns text language sql as $$ select ${reply} $$`)
+  await expect(store.settle('key', 'a', 1, { backoffMs: 0 }, patient)).rejects.toThrow(/^a function of the schema replied something else/)
 })
 
 test('parsers that the pool has for its own purposes do not matter', async () => {
@@ -169,6 +224,10 @@ test('what changes nothing writes nothing, and waits for nobody', async () => {
   expect((await store.claim('failed', 'b', claim, patient)).kind).toBe('backoff')
   expect((await store.claim('published', 'b', claim, patient)).kind).toBe('fresh')
   for (const rejected of [1, version ?? 0]) expect((await store.invalidate('published', rejected, patient)).rejectedUpTo).toBe(0)
+  expect((await store.publish('published', 'a', version ?? 0, publication, patient)).kind).toBe('accepted')
+  expect((await store.publish('published', 'b', 1, publication, patient)).kind).toBe('superseded')
+  const ahead = { ...publication, maxAheadMs: 1_000 }
+  expect((await store.publish('published', 'b', (Date.now() + 60_000) * 1000, ahead, patient)).kind).toBe('refused')
   await holder.query('rollback')
   holder.release()
   const locked = (row: { readonly xmax: string }) => ({ ...row, xmax: undefined })

@@ -19,13 +19,10 @@ declare
   outcome text;
   granted bigint;
 begin
-  -- First without a lock: most claims change nothing, and such neither wait nor write.
+  -- Here, in `publish` and in `invalidate`: what is to happen is decided by a look that waits for nobody, with the time after it, and written
+  -- if the row still is, byte for byte, what was looked at. Whoever finds another row has locked it by that, and looks once more.
   for looks in 1 .. 10 loop
-    if looks > 1 then
-      select s.* into r from {schema}.records as s where s.id = digest for update;
-    else
-      select s.* into r from {schema}.records as s where s.id = digest;
-    end if;
+    select s.* into r from {schema}.records as s where s.id = digest;
     moment := {schema}.clock();
     is_held := {schema}.remaining(r.lease_until, r.lease_length, moment) > 0;
     outcome := case
@@ -38,24 +35,21 @@ begin
       else 'granted'
     end;
     if outcome <> 'granted' then return {schema}.reply_of(r, outcome, moment); end if;
-    if looks > 1 or r.id is null then
-      granted := greatest(greatest(r.fence, seen, rejected) + 1, moment);
-      if granted > 9007199254740991 then raise 'the fence to grant is no safe integer'; end if;
-      insert into {schema}.records as s (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
-      values (digest, key, granted, attempt, granted, moment + length, length, r.owner is not null, moment)
-      on conflict (id) do update set
-        fence = excluded.fence,
-        owner = excluded.owner,
-        lease_fence = excluded.lease_fence,
-        lease_until = excluded.lease_until,
-        lease_length = excluded.lease_length,
-        takeover = excluded.takeover,
-        changed_at = excluded.changed_at
-      -- Not if somebody else has made the row since it was found missing.
-      where r.id is not null
-      returning s.* into r;
-      if found then return {schema}.reply_of(r, outcome, moment); end if;
-    end if;
+    granted := greatest(greatest(r.fence, seen, rejected) + 1, moment);
+    if granted > 9007199254740991 then raise 'the fence to grant is no safe integer'; end if;
+    insert into {schema}.records as s (id, key, fence, owner, lease_fence, lease_until, lease_length, takeover, changed_at)
+    values (digest, key, granted, attempt, granted, moment + length, length, r.owner is not null, moment)
+    on conflict (id) do update set
+      fence = excluded.fence,
+      owner = excluded.owner,
+      lease_fence = excluded.lease_fence,
+      lease_until = excluded.lease_until,
+      lease_length = excluded.lease_length,
+      takeover = excluded.takeover,
+      changed_at = excluded.changed_at
+    where s.* *= r
+    returning s.* into r;
+    if found then return {schema}.reply_of(r, outcome, moment); end if;
   end loop;
   raise 'nothing was written: do other triggers or rules write to the table of the store?';
 end $body$

@@ -10,13 +10,8 @@ declare
   outcome text;
   rejected bigint;
 begin
-  -- First without a lock: a whole fleet reports the same version.
   for looks in 1 .. 10 loop
-    if looks > 1 then
-      select s.* into r from {schema}.records as s where s.id = digest for update;
-    else
-      select s.* into r from {schema}.records as s where s.id = digest;
-    end if;
+    select s.* into r from {schema}.records as s where s.id = digest;
     moment := {schema}.clock();
     outcome := case
       when version < r.version then 'unchanged'
@@ -25,21 +20,18 @@ begin
       else 'invalidated'
     end;
     if outcome = 'unchanged' then return {schema}.reply_of(r, outcome, moment); end if;
-    if looks > 1 or r.id is null then
-      rejected := greatest(version, r.fence);
-      insert into {schema}.records as s (id, key, fence, rejected_up_to, changed_at)
-      values (digest, key, rejected, rejected, moment)
-      on conflict (id) do update set
-        fence = excluded.fence,
-        rejected_up_to = excluded.rejected_up_to,
-        changed_at = excluded.changed_at
-      -- Not if somebody else has made the row since it was found missing.
-      where r.id is not null
-      returning s.* into r;
-      if found then
-        perform pg_notify({channel}, r.version || ' ' || r.key);
-        return {schema}.reply_of(r, outcome, moment);
-      end if;
+    rejected := greatest(version, r.fence);
+    insert into {schema}.records as s (id, key, fence, rejected_up_to, changed_at)
+    values (digest, key, rejected, rejected, moment)
+    on conflict (id) do update set
+      fence = excluded.fence,
+      rejected_up_to = excluded.rejected_up_to,
+      changed_at = excluded.changed_at
+    where s.* *= r
+    returning s.* into r;
+    if found then
+      perform pg_notify({channel}, r.version || ' ' || r.key);
+      return {schema}.reply_of(r, outcome, moment);
     end if;
   end loop;
   raise 'nothing was written: do other triggers or rules write to the table of the store?';

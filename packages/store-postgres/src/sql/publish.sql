@@ -19,7 +19,7 @@ declare
   releases boolean;
 begin
   for looks in 1 .. 10 loop
-    select s.* into r from {schema}.records as s where s.id = digest for update;
+    select s.* into r from {schema}.records as s where s.id = digest;
     moment := {schema}.clock();
     outcome := case
       -- Delivered before. Nothing may change: the value may have been rejected since.
@@ -51,16 +51,16 @@ begin
         takeover = case when not releases then s.takeover end,
         retry_at = null, retry_length = null, failure = null, failures = null, config = null,
         changed_at = excluded.changed_at
-      -- Not if somebody else has made the row since it was found missing.
-      where r.id is not null
+      where s.* *= r
       returning s.* into r;
       continue when not found;
       perform pg_notify({channel}, r.version || ' ' || r.key);
     elsif releases then
       update {schema}.records as s
       set owner = null, lease_fence = null, lease_until = null, lease_length = null, takeover = null, changed_at = moment
-      where s.id = digest
-      returning s.* into strict r;
+      where s.id = digest and s.owner = attempt
+      returning s.* into r;
+      continue when not found;
     end if;
     return {schema}.reply_of(r, outcome, moment);
   end loop;

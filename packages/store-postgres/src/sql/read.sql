@@ -5,11 +5,11 @@ declare
   moment bigint := {schema}.clock();
   wanted text;
   r {schema}.records;
-  replies json[] := '{}';
+  replies text[] := '{}';
 begin
   foreach wanted in array keys loop
     select s.* into r from {schema}.records as s where s.id = sha256(convert_to(wanted, 'UTF8'));
     replies := replies || {schema}.reply_of(r, null::text, moment);
   end loop;
-  return array_to_json(replies);
+  return '[' || array_to_string(replies, ',') || ']';
 end $body$

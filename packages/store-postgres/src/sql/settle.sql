@@ -14,6 +14,7 @@ declare
   outcome text := 'unchanged';
   failed boolean := backoff > 0;
 begin
+  -- Under the lock from the beginning: it counts whether the lease still is alive when the row is free.
   select s.* into r from {schema}.records as s where s.id = digest for update;
   moment := {schema}.clock();
   if r.owner = attempt and r.lease_fence = fence and {schema}.remaining(r.lease_until, r.lease_length, moment) > 0 then
