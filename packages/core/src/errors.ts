@@ -94,6 +94,11 @@ export class TokenError extends Error {
   }
 }
 
+/** Whoever asks something of a manager that takes no more work. */
+export function managerClosed(): TokenError {
+  return new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
+}
+
 /** Whether a value is a `TokenError`, also one made by another copy of this package. */
 export function isTokenError(value: unknown): value is TokenError {
   try {

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
-import { isTokenError, TokenError } from './errors.ts'
+import { isTokenError, managerClosed, TokenError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
 import { Runner } from './runner.ts'
 import type { Snapshot, Version } from './store.ts'
@@ -47,7 +47,7 @@ export class Runners {
 
   /** @throws TokenError `CLOSED` */
   runner(credential: Credential): Runner {
-    if (this.#closed) throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
+    if (this.#closed) throw managerClosed()
     const { key, config } = credential
     // Thousands may ask at once for what is not there yet.
     for (let each = this.#byKey.get(key); each !== undefined; each = each.sibling) if (each.credential.config === config) return each

@@ -1,5 +1,5 @@
 import { type Clock, departure } from './clock.ts'
-import { TokenError } from './errors.ts'
+import { managerClosed, TokenError } from './errors.ts'
 import type { StoreCall } from './events.ts'
 import { Gate } from './gate.ts'
 import { scrubbedError } from './scrub.ts'
@@ -8,6 +8,9 @@ import { changeOf, claimOf, publicationOf, snapshotOf } from './store-answers.ts
 
 /** Reads and claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
 const QUESTIONS = 16
+
+/** Takes note of work, and returns it. */
+export type Track = <T>(work: Promise<T>) => Promise<T>
 
 /** A store's answer. */
 export interface Answer<T> {
@@ -26,15 +29,24 @@ export class StoreCalls {
   readonly #timeoutMs: number
   readonly #clock: Clock
   readonly #called: (call: StoreCall) => void
+  readonly #track: Track
+  #hasEnded = false
   readonly #gate = new Gate(QUESTIONS)
 
-  /** `called` is told of every try of an operation. */
-  constructor(store: TokenStore, namespace: string, timeoutMs: number, clock: Clock, called: (call: StoreCall) => void) {
+  /** `called` is told of every try of an operation. Who closes the manager waits for what `track` is given. */
+  constructor(
+    store: TokenStore,
+    namespace: string,
+    timeoutMs: number,
+    clock: Clock,
+    { called, track }: { readonly called: (call: StoreCall) => void; readonly track: Track },
+  ) {
     this.#store = store
     this.#prefix = `${namespace}/`
     this.#timeoutMs = timeoutMs
     this.#clock = clock
     this.#called = called
+    this.#track = track
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
@@ -110,25 +122,40 @@ export class StoreCalls {
     }
   }
 
+  /** From now on nothing is asked of the store any more: whoever tries is told that the manager was closed. */
+  end(): void {
+    this.#hasEnded = true
+  }
+
   /** Closes the store. */
   async close(): Promise<void> {
     await this.#within('close', async () => this.#store.close())
   }
 
   /** What begins something waits its turn; what ends it does not: others wait for that. */
-  async #ask<T>(name: StoreCall['operation'], key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
-    return this.#gate.pass(async () => {
+  #ask<T>(name: StoreCall['operation'], key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
+    const passed = this.#gate.pass(async () => {
       try {
-        return await this.#send(name, key, call)
+        return await this.#twice(name, key, call)
       } catch (error) {
         // The store is down: those who wait are to find that out together, not one after the other.
         this.#gate.open()
         throw error
       }
     })
+    return this.#track(passed)
   }
 
-  async #send<T>(
+  #send<T>(
+    name: StoreCall['operation'],
+    key: string,
+    call: (operation: Operation, now: number) => Promise<T>,
+    secrets: readonly string[] = [],
+  ): Promise<Answer<T>> {
+    return this.#track(this.#twice(name, key, call, secrets))
+  }
+
+  async #twice<T>(
     name: StoreCall['operation'],
     key: string,
     call: (operation: Operation, now: number) => Promise<T>,
@@ -140,6 +167,7 @@ export class StoreCalls {
         this.#called({ operation: name, key, durationMs: this.#clock.monotonic() - begun, outcome })
       })
     }
+    if (this.#hasEnded) throw managerClosed()
     try {
       return await once()
     } catch {

@@ -13,7 +13,7 @@ import { sealedStore } from './seal/sealed-store.ts'
 import { recordUnreadable } from './seal/unreadable.ts'
 import { type KeyStatus, keyStatus } from './status.ts'
 import type { TokenStore, Version } from './store.ts'
-import { StoreCalls } from './store-calls.ts'
+import { StoreCalls, type Track } from './store-calls.ts'
 import { createTokenHandle, credentialOf, type TokenHandle } from './token-handle.ts'
 
 export interface TokenManagerOptions {
@@ -123,10 +123,19 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     const own = key.slice(namespace.length + 1)
     tell(own, { type: 'record-unreadable', version, failure: recordUnreadable(own, why) })
   }
-  const calls = new StoreCalls(kept, namespace, storeTimeoutMs, clock, (call) => listeners.called(call))
+  const underWay = new Set<Promise<void>>()
+  const track: Track = (work) => {
+    const ended = work.then(
+      () => {},
+      () => {},
+    )
+    underWay.add(ended)
+    void ended.then(() => underWay.delete(ended))
+    return work
+  }
+  const calls = new StoreCalls(kept, namespace, storeTimeoutMs, clock, { called: (call) => listeners.called(call), track })
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
-  const underWay = new Set<Promise<void>>()
   let closing: Promise<void> | undefined
   const inside: Inside = {
     clock,
@@ -145,15 +154,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     get closed() {
       return closing !== undefined
     },
-    track(work) {
-      const ended = work.then(
-        () => {},
-        () => {},
-      )
-      underWay.add(ended)
-      void ended.then(() => underWay.delete(ended))
-      return work
-    },
+    track,
     onClose: (end) => ends.push(end),
   }
   const runners = new Runners(inside, maxEntries)
@@ -169,6 +170,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     await idle()
     await hints.stop()
     await idle()
+    calls.end()
     await Promise.all(ends.map((end) => end()))
     const left = (shares.get(store) ?? 1) - 1
     shares.set(store, left)

@@ -89,7 +89,8 @@ export interface FeishuTokens {
   user(userId: string): UserTokenHandle
   /**
    * Those of the users whose authorisation ends soon, or has ended, soonest first. `user(id).get()` refreshes one that has not.
-   * @throws TokenError `STORE_UNAVAILABLE`, and `RECORD_UNREADABLE` where a login is sealed with a key that this process does not have
+   * @throws TokenError `STORE_UNAVAILABLE`; `RECORD_UNREADABLE` where a login is sealed with a key that this process does not have; `CLOSED`
+   * when the manager is closed before all are read
    */
   expiringAuthorizations(userIds: Iterable<string>, options?: ExpiringOptions): Promise<UserAuthorization[]>
   /** The `app_access_token` as text; `app.get()` for more. @throws TokenError */

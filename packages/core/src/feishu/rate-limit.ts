@@ -25,7 +25,7 @@ export class RateLimit {
     this.#inside = inside
     this.#key = key
     this.#kind = kind
-    inside.hints.listen(key, () => void inside.track(this.#read()))
+    inside.hints.listen(key, () => void this.#read())
   }
 
   /**

@@ -1,6 +1,6 @@
 import { departure } from '../clock.ts'
 import type { Credential } from '../credential.ts'
-import { TokenError } from '../errors.ts'
+import { managerClosed, TokenError } from '../errors.ts'
 import type { Inside } from '../inside.ts'
 import { fetchDeadline, leaseMs, type Policy } from '../machine/policy.ts'
 import type { Publication, Version } from '../store.ts'
@@ -160,7 +160,7 @@ async function claimOver(inside: Inside, credential: Credential): Promise<Grante
     }
     await pause(inside, PAUSE_MS)
   }
-  throw new TokenError('CLOSED', 'The token manager was closed. Create a new one.', { retryable: false })
+  throw managerClosed()
 }
 
 async function underLease<T>(

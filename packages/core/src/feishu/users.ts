@@ -1,5 +1,5 @@
 import type { Credential } from '../credential.ts'
-import { TokenError } from '../errors.ts'
+import { managerClosed, TokenError } from '../errors.ts'
 import { decodeFailure } from '../failure.ts'
 import type { Inside } from '../inside.ts'
 import { renewInMs } from '../machine/policy.ts'
@@ -84,7 +84,7 @@ export class Users {
     return this.#users.get(userId).handle
   }
 
-  /** @throws TokenError `STORE_UNAVAILABLE`, `RECORD_UNREADABLE`; TypeError */
+  /** @throws TokenError `STORE_UNAVAILABLE`, `RECORD_UNREADABLE`, `CLOSED`; TypeError */
   async expiring(userIds: Iterable<string>, options: ExpiringOptions): Promise<UserAuthorization[]> {
     checkObject(options, 'expiringAuthorizations', ['withinDays'])
     const { withinDays = 1 } = options
@@ -94,6 +94,7 @@ export class Users {
     const users = Array.from(checkTexts(userIds, 'userIds'), (userId) => ({ userId, key: this.#users.get(userId).credential.key }))
     const found: UserAuthorization[] = []
     for (let from = 0; from < users.length; from += BATCH) {
+      if (this.#inside.closed) throw managerClosed()
       const batch = users.slice(from, from + BATCH)
       const { answer } = await this.#inside.calls.readAll(batch.map(({ key }) => key))
       for (const [index, { userId }] of batch.entries()) {

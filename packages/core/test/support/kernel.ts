@@ -7,7 +7,7 @@ import { StoreCalls } from '../../src/store-calls.ts'
 
 /** What a runner needs of its manager, on a store of its own that pushes nothing, with nothing left to chance. */
 export function kernelOn(clock: Clock): Kernel {
-  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, () => {})
+  const calls = new StoreCalls(memoryStore({ clock }), 'test', 1_000, clock, { called: () => {}, track: (work) => work })
   return {
     clock,
     apart: clock.wall() - clock.monotonic(),
