@@ -162,7 +162,7 @@ export class Runner implements Alarm, EffectsOwner {
   /** Reports that a version is refused; resolves when the store, or for want of it this process, has taken note. */
   reject({ version, value }: Pick<Token, 'version' | 'value'>): Promise<void> {
     this.dispatch({ type: 'rejected', version, value })
-    return this.when(({ rejecting, activity }) => rejecting === undefined || activity.kind === 'closed')
+    return this.when(({ trouble, activity }) => trouble.rejecting === undefined || activity.kind === 'closed')
   }
 
   /** Ends the runner. With `finish` a fetch in flight is brought to its end first, and what uses up a secret always. Resolves when nothing is under way. */
@@ -339,7 +339,8 @@ export class Runner implements Alarm, EffectsOwner {
   }
 
   private timedOut(): TokenError {
-    const { activity, failure, storeFailures } = this.#state
+    const { activity, trouble } = this.#state
+    const { failure, storeFailures } = trouble
     if (activity.kind === 'blocked') return activity.failure
     // What the caller waited for is the store: that is what is wrong, however its bound falls between two tries.
     if (storeFailures > 0 && activity.kind !== 'fetching' && failure?.code === 'STORE_UNAVAILABLE') return failure

@@ -28,7 +28,8 @@ export interface KeyStatus {
 
 export function keyStatus(runner: Runner, now: number): KeyStatus {
   const { state } = runner
-  const { activity, failure } = state
+  const { activity } = state
+  const { failure } = state.trouble
   const token = usableToken(state, now)
   return {
     key: runner.key,

@@ -1,17 +1,19 @@
 import type { Snapshot } from '../store.ts'
 import type { Moment } from './happenings.ts'
 import { type Policy, RENEWAL_SPREAD_MS } from './policy.ts'
-import { type Held, NO_FAILURES, type State } from './state.ts'
+import type { Held, State } from './state.ts'
+import { NO_FAILURES, withTrouble } from './trouble.ts'
 
 /**
- * Takes over what a snapshot says. Its durations are counted from `sentAt`, when the request for it was sent: so they end too early
- * rather than too late.
+ * Takes over what a snapshot says; the store that gave it has answered. Its durations are counted from `sentAt`, when the request for it
+ * was sent: so they end too early rather than too late.
  *
  * A version below `seen` or up to `rejected` is left alone: serving it would go back to a token the process has left.
  */
 export function adopt(state: State, moment: Moment & { readonly sentAt: number }, snapshot: Snapshot, policy: Policy): State {
-  const rejected = Math.max(state.rejected, snapshot.rejectedUpTo)
-  const base = rejected === state.rejected ? state : { ...state, rejected }
+  const heard = withTrouble(state, { storeFailures: 0 })
+  const rejected = Math.max(heard.rejected, snapshot.rejectedUpTo)
+  const base = rejected === heard.rejected ? heard : { ...heard, rejected }
   const { version, value } = snapshot
   if (value === undefined || version === 0 || version < base.seen) return base
 
@@ -36,14 +38,10 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
   }
   if (snapshot.expiresInMs <= 0 || version <= rejected) return base
   // It may have been fetched before it was reported here.
-  if (value === base.reported) return { ...base, rejected: version }
+  if (value === base.trouble.reported) return { ...base, rejected: version }
   // Somebody has succeeded since whatever failed here.
-  return {
-    ...base,
-    failure: undefined,
-    ...NO_FAILURES,
-    reported: undefined,
-    seen: version,
-    token: { value, version, renewAt, expiresAt, published: true, trusted: true },
-  }
+  return withTrouble(
+    { ...base, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } },
+    { ...NO_FAILURES, reported: undefined },
+  )
 }

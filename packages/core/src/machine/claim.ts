@@ -3,7 +3,7 @@ import type { Claim, Version } from '../store.ts'
 import { adopt } from './adopt.ts'
 import type { Of, Step } from './happenings.ts'
 import { fetchDeadline, type Policy, rotates } from './policy.ts'
-import { startRotation } from './rotation.ts'
+import { knownAsOf, startRotation } from './rotation.ts'
 import {
   afterOthers,
   blocked,
@@ -17,8 +17,9 @@ import {
   startPublish,
   startRead,
 } from './starts.ts'
-import { type Grant, type Held, IDLE, isDue, NO_FAILURES, type State, usableToken } from './state.ts'
+import { type Grant, type Held, IDLE, isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
+import { NO_FAILURES, withTrouble } from './trouble.ts'
 
 /** What a store says does not hold for longer is not asked about again sooner, milliseconds: it may go on saying so for ever. */
 const SOONEST_MS = 100
@@ -29,12 +30,8 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
   const { claim, sentAt } = event
   if (state.activity.kind !== 'claiming') return step(state)
   const { unheard, spent, seen } = state.activity
-  const next = adopt(
-    { ...state, unanswered: undefined, storeFailures: 0, waits: 0, asOf: rotates(policy) ? sentAt : undefined },
-    event,
-    claim.snapshot,
-    policy,
-  )
+  const answered = withTrouble(state, { unanswered: undefined, waits: 0 })
+  const next = adopt(knownAsOf(answered, sentAt, policy), event, claim.snapshot, policy)
   switch (claim.kind) {
     case 'granted':
       return granted(next, event, claim, policy, state, seen)
@@ -47,7 +44,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       // A fresh value that has ended on this node's clocks cannot be waited for: nobody else will replace it.
       if (token === undefined) return claimFailed(next, { ...event, type: 'claim-failed', failure: endedFresh() }, policy)
       const renewAt = Math.max(token.renewAt, event.now + SOONEST_MS)
-      return carryOn({ ...next, ...NO_FAILURES, token: { ...token, renewAt }, activity: IDLE }, event, policy)
+      return carryOn(withTrouble({ ...next, token: { ...token, renewAt }, activity: IDLE }, NO_FAILURES), event, policy)
     }
     case 'held': {
       const leaseEndsInMs = claim.snapshot.lease?.expiresInMs ?? 0
@@ -61,11 +58,7 @@ export function claimed(state: State, event: Of<'claimed'>, policy: Policy): Ste
       const { backoff } = claim.snapshot
       const failure = event.failure ?? unreadableFailure()
       const retryAt = afterOthers(event, Math.max(sentAt + (backoff?.retryInMs ?? 0), event.now + SOONEST_MS))
-      const cooled: State = {
-        ...counted(next, claim),
-        failure,
-        activity: { kind: 'cooling', retryAt, failure },
-      }
+      const cooled: State = { ...withTrouble(counted(next, claim), { failure }), activity: { kind: 'cooling', retryAt, failure } }
       const told = notice({ type: 'backoff', retryInMs: retryAt - event.now, failure, shared: true })
       // A newer version that was announced meanwhile ends the wait.
       return prepend([told], next.hinted ? startRead(cooled) : step(cooled))
@@ -95,10 +88,10 @@ function granted(
   // though not by the store's mere word that what was due before its answer is not.
   const came = usableToken(state, now)
   if (came?.published && !isDue(state, now) && !(came.version === before.token?.version && isDue(before, now))) {
-    return prepend(release, carryOn({ ...state, ...NO_FAILURES, activity: IDLE }, event, policy))
+    return prepend(release, carryOn(withTrouble({ ...state, activity: IDLE }, NO_FAILURES), event, policy))
   }
   // or its fence is no good any more: what is fetched under it would be rejected already.
-  if (before.unanswered === attempt && claim.fence <= Math.max(state.seen, state.rejected)) {
+  if (before.trouble.unanswered === attempt && claim.fence <= Math.max(state.seen, state.rejected)) {
     return prepend(release, startClaim(state, event, policy))
   }
   // Something newer has come while the answer was on its way: publishing under this fence would go back.
@@ -110,8 +103,8 @@ function granted(
   // Paused between the request and its reply: the lease may be another's by now.
   if (now >= grant.deadline) {
     // It is the store that is slow: the next claim comes as after as many that had no answer.
-    const storeFailures = before.storeFailures + 1
-    return prepend(release, cool({ ...state, storeFailures }, event, policy, tooLate(), storeFailures))
+    const storeFailures = before.trouble.storeFailures + 1
+    return prepend(release, cool(withTrouble(state, { storeFailures }), event, policy, tooLate(), storeFailures))
   }
 
   const { token } = state
@@ -120,7 +113,7 @@ function granted(
     if (state.rejected === before.rejected) {
       const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
       const quiet = (token.quietUntil ?? Number.NEGATIVE_INFINITY) > now
-      return startPublish({ ...state, seen: claim.fence, ...NO_FAILURES, token: renamed }, renamed, {
+      return startPublish(withTrouble({ ...state, seen: claim.fence, token: renamed }, NO_FAILURES), renamed, {
         attempt,
         fence: claim.fence,
         quiet,
@@ -143,9 +136,9 @@ function granted(
  */
 function counted(state: State, { snapshot }: Claim): State {
   const { version, backoff } = snapshot
-  const { failedOver } = state
-  const own = failedOver !== undefined && version > failedOver ? 0 : state.failures
-  return { ...state, failures: Math.max(own, backoff?.failures ?? 0), failedOver: Math.max(failedOver ?? 0, version) }
+  const { failedOver, failures } = state.trouble
+  const own = failedOver !== undefined && version > failedOver ? 0 : failures
+  return withTrouble(state, { failures: Math.max(own, backoff?.failures ?? 0), failedOver: Math.max(failedOver ?? 0, version) })
 }
 
 /** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */
@@ -158,7 +151,7 @@ export function claimBlocked(state: State, event: Of<'claim-blocked'>): Step {
 /** The store does not answer. What is at hand is served on; with nothing at hand this process fetches for itself. */
 export function claimFailed(state: State, event: Of<'claim-failed'>, policy: Policy): Step {
   const told = notice({ type: 'detached', failure: event.failure })
-  const next: State = { ...state, storeFailures: state.storeFailures + 1, failure: event.failure }
+  const next = withTrouble(state, { storeFailures: state.trouble.storeFailures + 1, failure: event.failure })
   const served = usableToken(state, event.now) !== undefined
   // What is used up by its fetch is never fetched out of the others' sight.
   if (served || !event.waiting || state.closing || rotates(policy)) return prepend([told], step(detach(next, event)))

@@ -3,8 +3,9 @@ import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
 import { rotationFailed } from './rotation.ts'
 import { blocked, carryOn, detach, shareFailure, startPublish } from './starts.ts'
-import { type Held, IDLE, NO_FAILURES, type State } from './state.ts'
+import { type Held, IDLE, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
+import { NO_FAILURES, withTrouble } from './trouble.ts'
 
 export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Step {
   const { activity } = state
@@ -27,13 +28,13 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   const fresh: Held = { value: event.value, version, expiresAt, renewAt, published: false, trusted: true }
   const token = vouched ? { ...fresh, quietUntil } : fresh
   if (version < state.seen) return overtaken(state, event, policy)
-  const reported = event.value === state.reported ? undefined : state.reported
-  const next: State = { ...state, token, reported, seen: Math.max(state.seen, version), hinted: false }
+  const reported = event.value === state.trouble.reported ? undefined : state.trouble.reported
+  const next = withTrouble({ ...state, token, seen: Math.max(state.seen, version), hinted: false }, { reported })
   const notices = [notice({ type: 'renewed', version, lifeMs }), ...(vouched ? [notice({ type: 'vouched', version })] : [])]
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
   if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))
 
-  const healed: State = { ...next, failure: undefined, ...NO_FAILURES }
+  const healed = withTrouble(next, NO_FAILURES)
   if (grant === undefined) return step(detach(healed, event), ...notices)
   const publication = {
     attempt: event.attempt,

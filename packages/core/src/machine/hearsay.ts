@@ -1,10 +1,11 @@
 import { adopt } from './adopt.ts'
 import type { Moment, Of, Step } from './happenings.ts'
-import { type Policy, rotates } from './policy.ts'
-import { leaseDoubted, reread } from './rotation.ts'
+import type { Policy } from './policy.ts'
+import { knownAsOf, leaseDoubted, reread } from './rotation.ts'
 import { afterOthers, carryOn, detach, startClaim, startRead } from './starts.ts'
 import { IDLE, isDue, type State, usableToken } from './state.ts'
 import { notice, step } from './step.ts'
+import { withTrouble } from './trouble.ts'
 
 /** Spread of the probes after a hint that the store is back, milliseconds. */
 const PROBE_SPREAD_MS = 500
@@ -12,7 +13,7 @@ const PROBE_SPREAD_MS = 500
 /** A snapshot that came with the answer to a read or a settle. */
 export function told(state: State, event: Of<'told'>, policy: Policy): Step {
   const { snapshot, sentAt } = event
-  const heard: State = event.read ? { ...state, reading: false, asOf: rotates(policy) ? sentAt : undefined } : state
+  const heard = event.read ? knownAsOf({ ...state, reading: false }, sentAt, policy) : state
   const next = adopt(heard, event, snapshot, policy)
   const { activity } = next
   const renewed = usableToken(next, event.now) !== undefined && !isDue(next, event.now)
@@ -40,12 +41,13 @@ export function told(state: State, event: Of<'told'>, policy: Policy): Step {
  */
 export function readFailed(given: State, event: Of<'read-failed'>, policy: Policy): Step {
   // It has been tried: those who wait for the store's word are told what is known.
-  const state: State = { ...given, reading: false, asOf: rotates(policy) ? event.now : undefined }
+  const state = knownAsOf({ ...given, reading: false }, event.now, policy)
+  const failed = withTrouble(state, { storeFailures: state.trouble.storeFailures + 1 })
   // Nothing is used up unseen. The lease runs out, and who comes next looks again.
-  if (state.activity.kind === 'rereading') return step(detach({ ...state, storeFailures: state.storeFailures + 1 }, event))
+  if (state.activity.kind === 'rereading') return step(detach(failed, event))
   const carried = carryOn(state, event, policy)
   if (carried.state.activity.kind !== 'idle' || usableToken(state, event.now) === undefined) return carried
-  return step(detach({ ...state, hinted: true, storeFailures: state.storeFailures + 1 }, event))
+  return step(detach({ ...failed, hinted: true }, event))
 }
 
 /** A hint. It is never believed, only followed up. */

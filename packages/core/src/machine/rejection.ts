@@ -5,6 +5,7 @@ import type { Policy } from './policy.ts'
 import { carryOn, startClaim } from './starts.ts'
 import { type State, usableToken } from './state.ts'
 import { notice, prepend, step } from './step.ts'
+import { withTrouble } from './trouble.ts'
 
 export function rejected(state: State, event: Of<'rejected'>, policy: Policy): Step {
   const { token } = state
@@ -13,21 +14,22 @@ export function rejected(state: State, event: Of<'rejected'>, policy: Policy): S
   const isTwin = event.value === token.value && event.version < token.version
   if (event.version !== token.version && event.version !== token.formerly && !isTwin) return step(state)
   const { version } = token
-  if (version <= state.rejected || state.rejecting !== undefined) return step(state)
+  if (version <= state.rejected || state.trouble.rejecting !== undefined) return step(state)
   if (event.now < (token.quietUntil ?? Number.NEGATIVE_INFINITY)) return step(state)
   // The store does not know this version; nobody else can be using it.
   if (state.activity.kind === 'detached' && !token.published) return rejectLocally(state, event, policy, version)
-  return step({ ...state, rejecting: { version, value: token.value } }, { type: 'invalidate', version })
+  return step(withTrouble(state, { rejecting: { version, value: token.value } }), { type: 'invalidate', version })
 }
 
 export function invalidated(state: State, event: Of<'invalidated'>, policy: Policy): Step {
   const { snapshot, version } = event
-  const { rejecting } = state
-  const next = adopt({ ...state, rejecting: undefined }, event, snapshot, policy)
+  const { rejecting } = state.trouble
+  const next = adopt(withTrouble(state, { rejecting: undefined }), event, snapshot, policy)
   // The same dead value under a newer version: somebody fetched it while this report was on its way.
   const twin = snapshot.version > version && snapshot.value === rejecting?.value && snapshot.version > snapshot.rejectedUpTo
   if (twin && version === rejecting?.version) {
-    return step({ ...next, rejecting: { ...rejecting, version: snapshot.version } }, { type: 'invalidate', version: snapshot.version })
+    const again = withTrouble(next, { rejecting: { ...rejecting, version: snapshot.version } })
+    return step(again, { type: 'invalidate', version: snapshot.version })
   }
   // The fleet has gone on from it, to what may have ended since: nobody but this process is left to go by the report.
   const isOvertaken = snapshot.version > version
@@ -37,8 +39,14 @@ export function invalidated(state: State, event: Of<'invalidated'>, policy: Poli
 /** Without the store's word a process goes by its own report. */
 export function rejectLocally(state: State, event: Moment, policy: Policy, version: Version): Step {
   const { token } = state
-  const reported = token !== undefined && version >= token.version ? token.value : state.reported
-  return afterRejection(state, { ...state, reported, rejecting: undefined, rejected: Math.max(state.rejected, version) }, event, policy)
+  const { rejecting } = state.trouble
+  // The same dead value has come under a newer version while the report was on its way, and the upstream has not vouched for it since.
+  const isSame = token !== undefined && version === rejecting?.version && token.version > version && token.value === rejecting.value
+  const isTwin = isSame && event.now >= (token.quietUntil ?? Number.NEGATIVE_INFINITY)
+  const upTo = isTwin ? token.version : version
+  const reported = token !== undefined && upTo >= token.version ? token.value : state.trouble.reported
+  const noted = withTrouble({ ...state, rejected: Math.max(state.rejected, upTo) }, { reported, rejecting: undefined })
+  return afterRejection(state, noted, event, policy)
 }
 
 /** A rejection that took the token brings one refetch, unless something is under way that will bring it. */

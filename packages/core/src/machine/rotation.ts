@@ -8,8 +8,9 @@ import type { Claim, Snapshot } from '../store.ts'
 import type { Moment, Of, Step } from './happenings.ts'
 import { type Policy, type RotatingPolicy, rotates } from './policy.ts'
 import { carryOn, cool, follow, shareFailure, startFetch, startRead } from './starts.ts'
-import { type Errand, type Grant, IDLE, NO_FAILURES, type State } from './state.ts'
+import { type Errand, type Grant, IDLE, type State } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
+import { NO_FAILURES, withTrouble } from './trouble.ts'
 
 type Granted = Extract<Claim, { kind: 'granted' }>
 
@@ -39,7 +40,7 @@ export function reread(state: State, event: Of<'told'>, policy: Policy): Step {
   if (event.snapshot.version > (errand.previous?.version ?? 0)) {
     return prepend(
       settle(errand.attempt, errand.grant, { backoffMs: 0 }),
-      carryOn({ ...state, ...NO_FAILURES, activity: IDLE }, event, policy),
+      carryOn(withTrouble({ ...state, activity: IDLE }, NO_FAILURES), event, policy),
     )
   }
   if (!event.read || event.sentAt < at) return step(state)
@@ -63,18 +64,29 @@ export function rotationFailed(state: State, event: Of<'fetch-failed'>, policy: 
   const { kind: _, grant, ...errand } = activity
   if (event.outcome !== 'unspent') {
     // Not settled: a lease that runs out is what tells the next holder that the secret may be used up.
-    const unknown: State = { ...state, failure: event.failure, activity: follow(event, grant.leaseEndsAt) }
-    return step(unknown, notice({ type: 'outcome-unknown', failure: event.failure }))
+    const { failure } = event
+    const unknown: State = { ...withTrouble(state, { failure }), activity: follow(event, grant.leaseEndsAt) }
+    return step(unknown, notice({ type: 'outcome-unknown', failure }))
   }
   if (event.failure.code !== 'REAUTHORIZATION_REQUIRED') return shareFailure(state, event, policy, activity, event.failure)
   return startRead({ ...state, activity: { kind: 'rereading', ...errand, grant, at: event.now, refusal: event.failure } })
 }
 
+/** A caller has come for whom the store's word counts. */
+export function inquiredAt(state: State, now: number, policy: Policy): State {
+  return rotates(policy) ? { ...state, inquiry: { ...state.inquiry, askedAt: now } } : state
+}
+
+/** The store has answered what it was asked at `asOf`, or is not going to. */
+export function knownAsOf(state: State, asOf: number, policy: Policy): State {
+  return rotates(policy) ? { ...state, inquiry: { ...state.inquiry, asOf } } : state
+}
+
 /** That somebody has to authorise anew is said only on the store's word: it may have been done a moment ago, in another process. */
 export function needsSecondLook(state: State, event: Moment, policy: Policy): boolean {
-  const { activity, askedAt, asOf = Number.NEGATIVE_INFINITY } = state
+  const { activity, inquiry } = state
   const final = activity.kind === 'cooling' && isFinal(activity.failure) && event.now < activity.retryAt
-  return final && rotates(policy) && event.waiting && !state.reading && askedAt !== undefined && askedAt > asOf
+  return final && rotates(policy) && event.waiting && !state.reading && inquiry.askedAt > inquiry.asOf
 }
 
 export function isFinal(failure: TokenError): boolean {

@@ -4,6 +4,7 @@ import type { Moment, Step } from './happenings.ts'
 import { backoffMs, DEPENDENCY_MS, LAST_CALL_MS, leaseMs, type Policy, rotates } from './policy.ts'
 import { type Activity, type Errand, type Held, IDLE, isDue, type State, spentVersion, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
+import { withTrouble } from './trouble.ts'
 
 /** Re-reads without hints grow from the first to the second of these; with hints they are an insurance. Milliseconds. */
 export const FIRST_REREAD_MS = 25
@@ -19,7 +20,7 @@ type Publishing = Extract<Activity, { kind: 'publishing' }>
 type Following = Extract<Activity, { kind: 'following' }>
 
 export function startClaim(state: State, event: Moment, policy: Policy): Step {
-  const attempt = state.unanswered ?? state.attempts + 1
+  const attempt = state.trouble.unanswered ?? state.attempts + 1
   if (state.closing) return step(state)
   const spent = spentVersion(state, event.now, policy)
   const { seen } = state
@@ -37,7 +38,7 @@ export function startClaim(state: State, event: Moment, policy: Policy): Step {
 /** An idle machine with a caller that cannot be served, or should get something newer, claims; else things stay as they are. */
 export function carryOn(given: State, event: Moment, policy: Policy): Step {
   const state = revive(given, event)
-  if (state.activity.kind !== 'idle' || !event.waiting || state.reading || state.rejecting !== undefined) return step(state)
+  if (state.activity.kind !== 'idle' || !event.waiting || state.reading || state.trouble.rejecting !== undefined) return step(state)
   const served = usableToken(state, event.now) !== undefined && !isDue(state, event.now)
   return served ? step(state) : startClaim(state, event, policy)
 }
@@ -77,21 +78,21 @@ export function startPublish(state: State, token: Held, publication: Omit<Publis
 export function cool(state: State, event: Moment, policy: Policy, failure: TokenError, failures: number): Step {
   const waitMs = backoffMs(failures, event.chance, failure, policy)
   return step(
-    { ...state, failure, activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
+    { ...withTrouble(state, { failure }), activity: { kind: 'cooling', retryAt: event.now + waitMs, failure } },
     notice({ type: 'backoff', retryInMs: waitMs, failure, shared: false }),
   )
 }
 
 /** What a fetch needs has not come. That is no failed fetch; but what is asked for without end is not looked for at the same pace for ever. */
 export function waitedInVain(state: State, event: Moment, policy: Policy, failure: TokenError): Step {
-  const waits = state.waits + 1
-  return cool({ ...state, waits }, event, policy, failure, waits)
+  const waits = state.trouble.waits + 1
+  return cool(withTrouble(state, { waits }), event, policy, failure, waits)
 }
 
 /** A fetch that brought nothing to share: the fleet, or without the store this process, waits before the next one. */
 export function shareFailure(state: State, event: Moment, policy: Policy, { attempt, grant }: Errand, failure: TokenError): Step {
-  const failures = state.failures + 1
-  const cooled = cool({ ...state, failures }, event, policy, failure, failures)
+  const failures = state.trouble.failures + 1
+  const cooled = cool(withTrouble(state, { failures }), event, policy, failure, failures)
   const waitMs = cooled.state.activity.kind === 'cooling' ? cooled.state.activity.retryAt - event.now : 0
   return prepend(settle(attempt, grant, { backoffMs: waitMs, failure }), cooled)
 }
@@ -99,14 +100,14 @@ export function shareFailure(state: State, event: Moment, policy: Policy, { atte
 /** Something else has to be there first. It is waited for without a lease. */
 export function blocked(state: State, event: Moment, failure: TokenError): Step {
   return step(
-    { ...state, failure, activity: { kind: 'blocked', giveUpAt: event.now + DEPENDENCY_MS, failure } },
+    { ...withTrouble(state, { failure }), activity: { kind: 'blocked', giveUpAt: event.now + DEPENDENCY_MS, failure } },
     notice({ type: 'blocked', failure }),
     { type: 'await-dependency' },
   )
 }
 
 export function detach(state: State, event: Moment): State {
-  return { ...state, activity: { kind: 'detached', probeAt: event.now + probeMs(state.storeFailures, event.chance) } }
+  return { ...state, activity: { kind: 'detached', probeAt: event.now + probeMs(state.trouble.storeFailures, event.chance) } }
 }
 
 /** Nobody asks for the token: when it is due it is left to lapse, until then its renewal is still to be decided. */

@@ -1,6 +1,7 @@
 import type { TokenError } from '../errors.ts'
 import type { Version } from '../store.ts'
 import type { Policy } from './policy.ts'
+import { NO_TROUBLE, type Trouble } from './trouble.ts'
 
 /** A token this process knows. All moments are milliseconds of the node's monotonic clock. */
 export interface Held {
@@ -85,8 +86,16 @@ export type Activity =
   | { readonly kind: 'detached'; readonly probeAt: number }
   | { readonly kind: 'closed' }
 
+/** What the store's word is worth. Kept only where a final failure must not be told without it; moments as in {@link Held}. */
+export interface Inquiry {
+  /** When the store was asked what it last answered. */
+  readonly asOf: number
+  /** When a caller last came that the hot path did not serve. */
+  readonly askedAt: number
+}
+
 /**
- * Everything one process knows about one key.
+ * Everything one process knows about one key. Most keys are at rest: what those have in common is there once for all of them.
  *
  * `seen` never decreases and `token.version` is never below it; `rejected` never decreases and a token at or below it is never served.
  */
@@ -98,40 +107,18 @@ export interface State {
   readonly rejected: Version
   /** Number of the last attempt; the runner makes a name of it that no other process has. */
   readonly attempts: number
-  /**
-   * The attempt of a claim that the store has not answered. It may still be carried out, late, and then the lease is held by nobody: the
-   * next claim is the same one again, to which that lease is its own.
-   */
-  readonly unanswered: number | undefined
-  /** Failed fetches in a row: as the store has counted them or, where it was not told, this process. */
-  readonly failures: number
-  /** The highest version that the store was found to have since the first of them; undefined before it was asked. */
-  readonly failedOver: Version | undefined
-  /** How often in a row what a fetch needs was waited for in vain, without an answer to a claim in between. */
-  readonly waits: number
-  /** Store operations in a row that failed, for the spacing of probes. */
-  readonly storeFailures: number
-  /** What callers reported last while the store was down. Under whatever version it comes from there, it may be as dead. */
-  readonly reported: string | undefined
-  /** What the store was told is rejected, and has not answered yet. */
-  readonly rejecting: { readonly version: Version; readonly value: string } | undefined
+  readonly trouble: Trouble
+  readonly inquiry: Inquiry
   /** A read is under way. */
   readonly reading: boolean
   /** A hint said that the record may be newer; the next caller starts a read. */
   readonly hinted: boolean
-  /** When the store was asked what it last answered; kept only where a final failure needs its word. */
-  readonly asOf: number | undefined
-  /** When a caller last found nothing to be served with; kept only there, too. */
-  readonly askedAt: number | undefined
   /** No new work is begun; `now`, also nothing is tried again. */
   readonly closing: false | 'gracefully' | 'now'
-  /** The last failure, for callers whose bound passes. Cleared by a success. */
-  readonly failure: TokenError | undefined
   readonly activity: Activity
 }
 
-/** Somebody has succeeded. */
-export const NO_FAILURES: Pick<State, 'failures' | 'failedOver'> = { failures: 0, failedOver: undefined }
+const NO_INQUIRY: Inquiry = { asOf: Number.NEGATIVE_INFINITY, askedAt: Number.NEGATIVE_INFINITY }
 
 /** What is at rest shares one of these. */
 export const IDLE: Activity = { kind: 'idle', lapsed: false }
@@ -143,19 +130,11 @@ export function initialState(known: { readonly seen: Version; readonly rejected:
     seen: known.seen,
     rejected: known.rejected,
     attempts: 0,
-    unanswered: undefined,
-    failures: 0,
-    failedOver: undefined,
-    waits: 0,
-    storeFailures: 0,
-    reported: undefined,
-    rejecting: undefined,
+    trouble: NO_TROUBLE,
+    inquiry: NO_INQUIRY,
     reading: false,
     hinted: false,
-    asOf: undefined,
-    askedAt: undefined,
     closing: false,
-    failure: undefined,
     activity: IDLE,
   }
 }

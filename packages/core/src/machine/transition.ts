@@ -24,12 +24,13 @@ import { fetched, fetchFailed } from './fetch.ts'
 import type { Event, Moment, Of, Step } from './happenings.ts'
 import { changed, doubted, readFailed, told } from './hearsay.ts'
 import { DEPENDENCY_MS, type Policy, rotates } from './policy.ts'
-import { abandonPublication, letGo, published, publishFailed } from './publish.ts'
+import { abandonPublication, letGo, publishAgain, published, publishFailed } from './publish.ts'
 import { invalidated, rejected, rejectLocally } from './rejection.ts'
-import { needsSecondLook } from './rotation.ts'
-import { FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startPublish, startRead, waitedInVain } from './starts.ts'
+import { inquiredAt, needsSecondLook } from './rotation.ts'
+import { FIRST_REREAD_MS, isUnpublished, lapse, nextReread, startClaim, startRead, waitedInVain } from './starts.ts'
 import { isDue, type State, usableToken } from './state.ts'
 import { notice, prepend, settle, step } from './step.ts'
+import { withTrouble } from './trouble.ts'
 
 export function transition(state: State, event: Event, policy: Policy): Step {
   if (state.activity.kind === 'closed') return step(state)
@@ -51,13 +52,15 @@ function withAdoption(before: State, event: Event, next: Step): Step {
 function react(state: State, event: Event, policy: Policy): Step {
   switch (event.type) {
     case 'wanted':
-      return wanted(rotates(policy) ? { ...state, askedAt: event.now } : state, event, policy)
+      return wanted(inquiredAt(state, event.now, policy), event, policy)
     case 'woke':
       return woke(state, event, policy)
     case 'claimed':
       return isCurrent(state, 'claiming', event.attempt) ? claimed(state, event, policy) : step(state)
     case 'claim-failed':
-      return isCurrent(state, 'claiming', event.attempt) ? claimFailed({ ...state, unanswered: event.attempt }, event, policy) : step(state)
+      return isCurrent(state, 'claiming', event.attempt)
+        ? claimFailed(withTrouble(state, { unanswered: event.attempt }), event, policy)
+        : step(state)
     case 'claim-blocked':
       return isCurrent(state, 'claiming', event.attempt) ? claimBlocked(state, event) : step(state)
     case 'fetched':
@@ -98,7 +101,7 @@ function wanted(state: State, event: Moment, policy: Policy): Step {
   const usable = usableToken(state, event.now) !== undefined
   switch (activity.kind) {
     case 'idle':
-      if (state.reading || state.rejecting !== undefined) return step(state)
+      if (state.reading || state.trouble.rejecting !== undefined) return step(state)
       if (!usable || isDue(state, event.now)) return startClaim(state, event, policy)
       return state.hinted ? startRead(state) : step(state)
     case 'cooling':
@@ -107,8 +110,7 @@ function wanted(state: State, event: Moment, policy: Policy): Step {
       return usable ? step(state) : startClaim(state, event, policy)
     case 'publishing':
       if (usable || activity.retryAt === undefined) return step(state)
-      if (!rotates(policy)) return abandonPublication(state, event, policy)
-      return state.token === undefined ? step(state) : startPublish(state, state.token, activity)
+      return rotates(policy) ? publishAgain(state, event, policy) : abandonPublication(state, event, policy)
     case 'following':
       // A renewal that nobody waited for becomes one that somebody waits for.
       return usable
@@ -131,7 +133,9 @@ function woke(state: State, event: Moment, policy: Policy): Step {
       return needed ? startClaim(state, event, policy) : step(lapse(state, event))
     case 'detached':
       if (event.now < activity.probeAt) return step(state)
-      return needed ? startClaim(state, event, policy) : step(lapse(state, event))
+      if (needed) return startClaim(state, event, policy)
+      // What was announced meanwhile, if anything was, nobody has looked at.
+      return step(lapse({ ...state, hinted: usableToken(state, event.now) !== undefined }, event))
     case 'following':
       if (event.now >= activity.leaseEndsAt) return startClaim(state, event, policy)
       return event.now >= activity.rereadAt ? startRead({ ...state, activity: nextReread(activity, event) }) : step(state)
@@ -141,13 +145,9 @@ function woke(state: State, event: Moment, policy: Policy): Step {
       if (event.now < activity.giveUpAt) return step(state)
       if (event.waiting) return step({ ...state, activity: { ...activity, giveUpAt: event.now + DEPENDENCY_MS } })
       return prepend([{ type: 'forget-dependency' }], waitedInVain(state, event, policy, activity.failure))
-    case 'publishing': {
+    case 'publishing':
       if (activity.retryAt === undefined || event.now < activity.retryAt) return step(state)
-      const { token } = state
-      const worthIt = rotates(policy) || (usableToken(state, event.now)?.version === activity.fence && !isDue(state, event.now))
-      if (token === undefined || !worthIt) return abandonPublication(state, event, policy)
-      return startPublish(state, token, activity)
-    }
+      return publishAgain(state, event, policy)
     default:
       return step(state)
   }

@@ -38,7 +38,7 @@ export function verdict(state: State, need: Need, now: number, policy: Policy): 
   }
   if (activity.kind === 'cooling' && now < activity.retryAt) {
     // See needsSecondLook: somebody looks on behalf of this caller.
-    if (rotates(policy) && isFinal(activity.failure) && need.since > (state.asOf ?? Number.NEGATIVE_INFINITY)) return { kind: 'wait' }
+    if (rotates(policy) && isFinal(activity.failure) && need.since > state.inquiry.asOf) return { kind: 'wait' }
     const pointless = !activity.failure.retryable || activity.retryAt >= need.until
     if (pointless) return { kind: 'fail', failure: activity.failure }
   }

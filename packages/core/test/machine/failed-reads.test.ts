@@ -70,6 +70,20 @@ describe('at rest', () => {
   })
 })
 
+test('what was announced while the store could not be read is looked at for whoever asks next, though nobody has asked since', () => {
+  const bench = readInVain(attended())
+  nextProbeMs(bench)
+  bench.send({ type: 'changed', version: 30 })
+  bench.waiting = false
+  bench.asked = false
+  bench.now += 60_000
+  bench.send({ type: 'woke' })
+  expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { value: 'a' } })
+  expect(bench.outstanding).toEqual([])
+  bench.send({ type: 'wanted' })
+  bench.must('read')
+})
+
 describe('after a takeover', () => {
   test('a read that fails leaves all that is known as it is', () => {
     const bench = rereading()

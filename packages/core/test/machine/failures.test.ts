@@ -125,7 +125,7 @@ test('what others have brought since the store was asked ends a row that only th
 test('a token that was fetched without the store ends the row, and what the store had counted before', () => {
   const bench = new Bench()
   sharesWhatItFetchedAlone(bench)
-  expect(bench.state.failures).toBe(0)
+  expect(bench.state.trouble.failures).toBe(0)
 })
 
 test('a token from the store ends the row, too', () => {
@@ -133,7 +133,7 @@ test('a token from the store ends the row, too', () => {
   failsAlone(bench, 4)
   const snapshot = emptySnapshot({ version: 50, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE })
   bench.send({ type: 'told', read: false, sentAt: bench.now, snapshot })
-  expect(bench.state.failures).toBe(0)
+  expect(bench.state.trouble.failures).toBe(0)
 })
 
 test('what was only waited for is no failed fetch', () => {

@@ -55,7 +55,7 @@ const blamed = (bench: Bench) =>
 test('a value called fresh that has ended while the process stood still is claimed anew for whoever waits, and is nobody’s fault', () => {
   const bench = endedOnItsWay(5_001, true)
   expect(blamed(bench)).toEqual([])
-  expect(bench.state.failure).toBeUndefined()
+  expect(bench.state.trouble.failure).toBeUndefined()
   expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
   const alone = endedOnItsWay(5_001, false)
   expect(blamed(alone)).toEqual([])

@@ -132,6 +132,20 @@ test('a publication without an answer is sent again under the same attempt and f
   expect(bench.must('publish')).toEqual(first)
 })
 
+test('an answer that comes when another login has been stored says nothing about that one, whatever the store has lost since', () => {
+  const bench = publishing(rotating)
+  const told = emptySnapshot({ version: 30, value: 'another login', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'told', sentAt: bench.now, snapshot: told, read: false })
+  const snapshot = emptySnapshot({ version: 20, value: 'before', renewInMs: LIFE / 2, expiresInMs: LIFE })
+  const { attempt } = bench.must('publish')
+  bench.send({ type: 'published', attempt, sentAt: bench.now, publication: { kind: 'superseded', snapshot } })
+  bench.now = bench.state.token?.renewAt ?? Number.NaN
+  bench.waiting = true
+  bench.send({ type: 'wanted' })
+  bench.claimGranted(100, { version: 20, value: 'before' })
+  expect(bench.must('fetch').previous).toMatchObject({ value: 'another login', version: 30 })
+})
+
 test('superseded: the newer token is taken over', () => {
   const bench = new Bench()
   bench.waiting = true

@@ -108,6 +108,35 @@ test('the dead value under a newer version is reported too when a read has broug
   expect(bench.outstanding).toMatchObject([{ type: 'claim', rejected: 20 }])
 })
 
+test.each([
+  ['the dead value', 'a', 20],
+  ['another value', 'b', 10],
+])('%s under a newer version that a read has brought before a report found no store', (_, value, rejected) => {
+  const bench = reported()
+  const { version } = bench.must('invalidate')
+  const next = emptySnapshot({ version: 20, value, renewInMs: LIFE / 2, expiresInMs: LIFE })
+  bench.send({ type: 'told', sentAt: bench.now, snapshot: next, read: true })
+  bench.send({ type: 'invalidate-failed', version })
+  expect(bench.state).toMatchObject({ rejected })
+  expect(usableToken(bench.state, bench.now)?.value).toBe(value === 'a' ? undefined : value)
+  expect(bench.take('claim')?.rejected).toBe(value === 'a' ? 20 : undefined)
+})
+
+test('what the upstream has vouched for while the answer to a report of it was lost is served on', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.waiting = true
+  bench.now = (bench.state.token?.renewAt ?? 0) + 1
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
+  const { version } = bench.must('invalidate')
+  bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
+  bench.fetched('a')
+  bench.publishAccepted()
+  bench.send({ type: 'invalidate-failed', version })
+  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'a', version: 20 })
+})
+
 test('another value that a read has brought before the answer to the report is not reported', () => {
   const bench = reported()
   const next = { version: 20, value: 'b', renewInMs: LIFE / 2, expiresInMs: LIFE }
@@ -152,7 +181,7 @@ test('a report that the store did not take goes by what is known here, and what 
   bench.send({ type: 'told', sentAt: bench.now, snapshot: emptySnapshot({ version: 10, value: 'a', rejectedUpTo: 30 }), read: false })
   bench.send({ type: 'invalidate-failed', version })
   expect(bench.state).toMatchObject({ rejected: 30 })
-  expect(bench.state.rejecting).toBeUndefined()
+  expect(bench.state.trouble.rejecting).toBeUndefined()
 })
 
 test('a claim that was sent before a report and is answered with what was reported is sent again, and is nobody’s fault', () => {

@@ -127,6 +127,33 @@ describe('a publication whose moment has come once more', () => {
     expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { value: 'c' } })
   })
 
+  describe('of a used-up secret, when another login has come', () => {
+    function overtaken(): Bench {
+      const bench = unanswered(new Bench(rotating), 40_000)
+      const snapshot = emptySnapshot({ version: 30, value: 'c', renewInMs: LIFE / 2, expiresInMs: LIFE })
+      bench.send({ type: 'told', sentAt: bench.now, snapshot, read: false })
+      return bench
+    }
+
+    test('is given up, its lease is left to run out, and the next caller has the record read: more may have been announced', () => {
+      const bench = overtaken()
+      bench.send({ type: 'changed', version: 40 })
+      wake(bench).send({ type: 'woke' })
+      expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { value: 'c' } })
+      expect(bench.outstanding).toEqual([])
+      bench.send({ type: 'wanted' })
+      bench.must('read')
+    })
+
+    test('is given up for a caller who comes when that one has ended, too', () => {
+      const bench = overtaken()
+      bench.now += LIFE
+      bench.waiting = true
+      bench.send({ type: 'wanted' })
+      expect(bench.outstanding.map(({ type }) => type)).toEqual(['claim'])
+    })
+  })
+
   test('is sent again for a used-up secret, though the token has ended', () => {
     const bench = unanswered(new Bench(rotating), 40_000)
     bench.now += 41_000

@@ -40,5 +40,5 @@ test('for what its renewal uses up each is asked for: the refusal that another w
   const first = comes()
   expect(comes(0.4)).not.toBe(first)
   expect(runner.waiting).toBe(2)
-  expect(runner.state.askedAt).toBe(clock.monotonic())
+  expect(runner.state.inquiry.askedAt).toBe(clock.monotonic())
 })
