@@ -16,6 +16,7 @@ describe('callers', () => {
   let audit: CallerAudit
   let given: GivenOut
   let publishedAt: number | undefined
+  let isForgotten: boolean
   let isCalm: boolean
   let atHand: Token | undefined
   let drift: Drift | undefined
@@ -25,6 +26,7 @@ describe('callers', () => {
   beforeEach(() => {
     given = { endsAt: 3_600_000, at: 0, times: 1 }
     publishedAt = undefined
+    isForgotten = false
     isCalm = false
     atHand = undefined
     drift = undefined
@@ -43,6 +45,7 @@ describe('callers', () => {
       isCalm: () => isCalm,
       isRejected: () => false,
       isQuiet: () => false,
+      isForgotten: () => isForgotten,
       publishedSince: () => publishedAt,
     }
     audit = new CallerAudit(world.processOf(0), circumstances, world.violate)
@@ -162,7 +165,7 @@ describe('callers', () => {
     await world.pass(1)
     world.processOf(0).sleep(60_000)
     await world.pass(60_001)
-    drift = { since: 0, laterMs: 10 * 60_000, earlierMs: 0 }
+    drift = { since: 0, laterMs: 10 * 60_000, earlierMs: 0, takenAfterMs: 0 }
     audit.given(comes(), token(1, 'value', 3_720_000))
     expect(world.violations).toHaveLength(1)
     await world.pass(3_720_000)
@@ -204,11 +207,36 @@ describe('callers', () => {
     expect(world.violations).toEqual(['n0: a caller of key was turned away, although the process has just fetched it'])
   })
 
+  test('excuses who is turned away if what was fetched was born rejected, or is rejected since', async () => {
+    const refuse = async (caller: ReturnType<typeof comes>) => {
+      await world.pass(500)
+      audit.failed(caller, new TokenError('UPSTREAM_UNAVAILABLE', 'no', { retryable: true }))
+    }
+    audit.told({ ...record, rejectedUpTo: 2 })
+    const first = comes(1_000)
+    audit.noted({ ...event, type: 'renewed', version: 2, lifeMs: 3_600_000 })
+    await refuse(first)
+    const second = comes(1_000)
+    audit.noted({ ...event, type: 'renewed', version: 3, lifeMs: 3_600_000 })
+    audit.told({ ...record, rejectedUpTo: 3 })
+    await refuse(second)
+    expect(world.violations).toEqual([])
+    const third = comes(1_000)
+    audit.noted({ ...event, type: 'renewed', version: 4, lifeMs: 3_600_000 })
+    audit.told({ ...record, rejectedUpTo: 3 })
+    await refuse(third)
+    expect(world.violations).toHaveLength(1)
+  })
+
   test('who is given what was reported, unless it was given out again', async () => {
     audit.reports(credential, token(1), Promise.resolve())
     await world.pass(1)
     audit.given(comes(), token(2))
     expect(world.violations).toEqual(['n0: I5: key 2 was served although its value was reported'])
+    isForgotten = true
+    audit.given(comes(), token(3))
+    expect(world.violations).toHaveLength(1)
+    isForgotten = false
     given = { ...given, at: 50, times: 2 }
     audit.given(comes(), token(3))
     expect(world.violations).toHaveLength(1)
@@ -224,7 +252,7 @@ describe('callers', () => {
   })
 
   test('a life that a store whose clock was set gave to a token, or took from it, is no more than that', async () => {
-    drift = { since: 0, laterMs: 60_000, earlierMs: 0 }
+    drift = { since: 0, laterMs: 60_000, earlierMs: 0, takenAfterMs: 0 }
     audit.given(comes(), token(1, 'value', 3_660_000))
     expect(world.violations).toEqual([])
     audit.given(comes(), token(2, 'value', 3_660_100))
@@ -238,8 +266,8 @@ describe('callers', () => {
   })
 
   test('who waits with a token at hand of which the store has taken a part, but not all', async () => {
-    const waits = async (earlierMs: number) => {
-      drift = { since: 1, laterMs: 0, earlierMs }
+    const waits = async (earlierMs: number, takenAfterMs = 0) => {
+      drift = { since: 1, laterMs: 0, earlierMs, takenAfterMs }
       atHand = token((atHand?.version ?? 0) + 1, 'value', world.timeline.now + 10 * 60_000)
       const caller = comes()
       await world.pass(100)
@@ -248,9 +276,10 @@ describe('callers', () => {
     await world.pass(10)
     await waits(10 * 60_000)
     await waits(Number.POSITIVE_INFINITY)
+    await waits(0, 10 * 60_000)
     expect(world.violations).toEqual([])
     await waits(5 * 60_000)
-    expect(world.violations).toEqual(['n0: a caller of key waited 100 ms with 3 at hand'])
+    expect(world.violations).toEqual(['n0: a caller of key waited 100 ms with 4 at hand'])
   })
 
   test('a process that goes back to an older token, or blames a store that keeps the contract', () => {

@@ -85,8 +85,26 @@ describe('operations', () => {
   })
 
   test('a process that claims without a pause is found out', async () => {
-    for (let count = 1; count <= 91; count += 1) await claim(`n0.a.${count}`, { kind: 'held', snapshot: record })
-    expect(world.violations).toEqual(['n0 claims tokenwell/key 91 times in a minute'])
+    for (let count = 1; count <= 91; count += 1) await claim(`n0.a.${count}`, held)
+    expect(world.violations).toEqual(['n0 claims tokenwell/key 91 times in a minute for nothing new'])
+  })
+
+  test('a claim that is sent twice without an answer counts once', () => {
+    for (let count = 1; count <= 180; count += 1) void claim('n0.a.1', undefined)
+    expect(world.violations).toEqual([])
+    void claim('n0.a.1', undefined)
+    expect(world.violations).toEqual(['n0 claims tokenwell/key 91 times in a minute for nothing new'])
+  })
+
+  test('what has changed since is a reason to claim again, for so many claims as a fleet can change the record', async () => {
+    for (let count = 1; count <= 270; count += 1) {
+      await claim(`n0.a.${count}`, held)
+      await world.pass(1)
+      audit.stirred('tokenwell/key')
+    }
+    expect(world.violations).toEqual([])
+    await claim('n0.a.271', held)
+    expect(world.violations).toEqual(['n0 claims tokenwell/key 271 times in a minute'])
   })
 
   test('a lease that its process still has when it has ended as it should is found out', async () => {

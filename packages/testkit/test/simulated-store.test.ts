@@ -57,6 +57,30 @@ describe('a store of a world', () => {
     expect(world.violations).toEqual([])
   })
 
+  test('says that it cannot be reached once a process has asked twice for the same in vain, whatever else it was told meanwhile', async () => {
+    const unreachable: string[] = []
+    const over = store.over(wire, world.processOf(0), { told() {}, unreachable: (key) => void unreachable.push(key) })
+    const operation = { signal: new AbortController().signal }
+    const claim = async (isRefused: boolean) => {
+      wire.set('refused', isRefused ? 1 : 0)
+      void over.claim('key', 'n0.key.1', { leaseMs: 60_000, seen: 0, rejected: 0 }, operation).catch(() => {})
+      await world.pass(100)
+    }
+    const read = async (isRefused: boolean) => {
+      wire.set('refused', isRefused ? 1 : 0)
+      void over.read(['key'], operation).catch(() => {})
+      await world.pass(100)
+    }
+    await claim(true)
+    await claim(false)
+    await claim(true)
+    await read(true)
+    await read(false)
+    expect(unreachable).toEqual([])
+    await claim(true)
+    expect(unreachable).toEqual(['key'])
+  })
+
   test('loses one record, drawn among those that were written to', async () => {
     const over = store.over(wire, world.processOf(0), { told() {}, unreachable() {} })
     const operation = { signal: new AbortController().signal }

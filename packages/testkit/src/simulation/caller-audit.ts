@@ -13,7 +13,7 @@ import type { SimulatedProcess } from './simulated-process.ts'
 const FLOOR_MS = 60_000
 /** With any life left nobody waits longer than this for a newer one, milliseconds. */
 const LINGER_MS = 1_000
-/** The store counts a life from the grant, at most a lease before the token came: its end may turn out to be so much earlier, milliseconds. */
+/** The store counts a life from the grant, mostly no more than a lease before the token came: its end may turn out to be so much earlier, milliseconds. */
 const EARLIER_MS = 12_000
 /** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
 const HEARD_MS = 25
@@ -142,7 +142,8 @@ export class CallerAudit {
     if (version < caller.served) this.#violate(`I5: ${name} ${version} was served after ${caller.served}`)
     if (version <= Math.max(caller.rejected, this.#toldOf(handle.key)))
       this.#violate(`I5: ${name} ${version} was served and known to be rejected`)
-    if (caller.reported.has(value) && caller.reported.get(value) === credential.givenOut?.(value)?.at)
+    const isReported = caller.reported.has(value) && caller.reported.get(value) === credential.givenOut?.(value)?.at
+    if (isReported && !this.#circumstances.isForgotten(this.#of(handle.key).record, version))
       this.#violate(`I5: ${name} ${version} was served although its value was reported`)
     const worth = credential.worth(value)
     if (worth === 'unknown') this.#violate(`${name} ${version} was served, which nobody gave out`)
@@ -211,6 +212,7 @@ export class CallerAudit {
     if (version >= Math.max(1, known.served)) known.isAlone = false
     const before = known.told.rejectedUpTo
     if (rejectedUpTo > before) known.told = { rejectedUpTo, at: this.#circumstances.now(), before }
+    if (rejectedUpTo >= known.newest) known.fetchedAt = undefined
   }
 
   noted(event: TokenEvent): void {
@@ -245,7 +247,8 @@ export class CallerAudit {
         known.isAlone = false
         break
       case 'renewed':
-        known.fetchedAt = event.lifeMs > FLOOR_MS ? this.#circumstances.now() : undefined
+        // It may be born rejected: what it was to replace was reported while it was on its way.
+        known.fetchedAt = event.lifeMs > FLOOR_MS && event.version > known.told.rejectedUpTo ? this.#circumstances.now() : undefined
         break
       case 'rejected':
         known.rejected = Math.max(known.rejected, event.version)
@@ -322,11 +325,11 @@ export class CallerAudit {
     if (held === undefined || held.version <= Math.max(rejected, told.rejectedUpTo)) return undefined
     // It may have learned of that while the caller waited.
     if (this.#circumstances.isRejected(record, held.value)) return undefined
-    const { since, earlierMs } = this.#ends.drift(credential, held)
+    const { since, earlierMs, takenAfterMs } = this.#ends.drift(credential, held)
     // What was fetched over a sleep ends earlier by as much in the store.
     if (since <= this.#process.sleptAt) return undefined
     // It may have learned meanwhile that the store's clock was set forward.
-    return held.expiresAt - EARLIER_MS - earlierMs - this.#process.clock.wall()
+    return held.expiresAt - Math.max(EARLIER_MS, takenAfterMs) - earlierMs - this.#process.clock.wall()
   }
 
   /** Processes that fail together are to come back one by one: each draws its waits. */

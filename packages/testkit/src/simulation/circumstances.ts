@@ -13,6 +13,8 @@ export interface Circumstances {
   readonly isRejected: (key: string, value: string) => boolean
   /** The upstream has vouched for what is stored: its rejection changes nothing for now. */
   readonly isQuiet: (key: string) => boolean
+  /** The store has lost what it knew of a key since it granted what this version came of: a rejection in between could not heed it. */
+  readonly isForgotten: (key: string, version: number) => boolean
   /** When a token came that was there for everybody, no earlier than `since`. */
   readonly publishedSince: (key: string, since: number) => number | undefined
 }

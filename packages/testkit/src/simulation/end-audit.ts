@@ -63,7 +63,7 @@ export class EndAudit {
     const known = this.#circumstances.drift(record, version)
     if (known !== undefined) return known
     const at = givenOut?.(value)?.at ?? Number.NEGATIVE_INFINITY
-    return { since: Math.min(at, fetchedFrom ?? at), laterMs: 0, earlierMs: 0 }
+    return { since: Math.min(at, fetchedFrom ?? at), laterMs: 0, earlierMs: 0, takenAfterMs: 0 }
   }
 
   /** What the store gave to its life it is served for. */

@@ -6,6 +6,8 @@ export interface Drift {
   readonly laterMs: number
   /** One whose clock was set forward shortens it, milliseconds; Infinity where its clock stood before the grant: then the life is over. */
   readonly earlierMs: number
+  /** How long after its grant the store took it, milliseconds: a life counts from the grant, however late that is. */
+  readonly takenAfterMs: number
 }
 
 interface Life {
@@ -13,7 +15,7 @@ interface Life {
   readonly publishedAt: number
   /** How far the store's clock was ahead of true time at the grant, milliseconds. */
   readonly clockMs: number
-  /** A fence that was ahead of the clock when it was granted: a life counts from there, or from the publication before, and is so much longer, milliseconds. */
+  /** A fence that was ahead of the clock when it was granted: a life counts from there, or from the publication before, and is by the store's clock so much longer, milliseconds. */
   readonly lateMs: number
 }
 
@@ -46,7 +48,7 @@ export class LifeLog {
     const known = lives.get(version)
     const from = Math.max(0, Math.min(grantedAt, now))
     const clockMs = this.#clockAt(from)
-    const lateMs = Math.max(0, Math.min(now, fenceAt - clockMs) - from, known?.lateMs ?? 0)
+    const lateMs = Math.max(0, Math.min(now + this.#clockAt(now), fenceAt) - (from + clockMs), known?.lateMs ?? 0)
     lives.set(version, { grantedAt: from, publishedAt: now, clockMs, lateMs })
   }
 
@@ -62,7 +64,7 @@ export class LifeLog {
       laterMs = Math.max(laterMs, -aheadMs)
       earlierMs = Math.max(earlierMs, step.at - life.publishedAt + aheadMs < 0 ? Number.POSITIVE_INFINITY : aheadMs)
     }
-    return { since: life.grantedAt, laterMs: laterMs + life.lateMs, earlierMs }
+    return { since: life.grantedAt, laterMs: laterMs + life.lateMs, earlierMs, takenAfterMs: life.publishedAt - life.grantedAt }
   }
 
   /** Whether the store's clock was set since it was granted what it took last. */

@@ -5,8 +5,10 @@ import type { Timeline } from './timeline.ts'
 
 const MINUTE_MS = 60_000
 
-/** Claims of one process for one key in any minute: with everything wrong it probes, follows and is woken, but does not spin. */
-const CLAIMS_PER_MINUTE = 90
+/** Claims of one process for one key in any minute for which nothing has changed: with everything wrong it probes and waits, but does not spin. */
+const IDLE_CLAIMS_PER_MINUTE = 90
+/** All of them: where every token is refused as soon as it is there, a whole fleet changes the record once a second. */
+const CLAIMS_PER_MINUTE = 270
 
 /** What is shared lives so long at least, milliseconds: half of the least that a policy may ask for, as some of it may have passed. */
 const SHORTEST_LIFE_MS = 7_500
@@ -32,6 +34,8 @@ interface Claimant {
   isUnanswered: boolean
   answer: Claim['kind'] | undefined
   readonly claimedAt: number[]
+  /** Those of them before which the record was as it had been at the one before. */
+  readonly idlyClaimedAt: number[]
   /** Attempts that were published under or settled. */
   readonly ended: Set<string>
 }
@@ -102,7 +106,8 @@ export class OperationAudit {
       this.#violate(`${process.name} claims ${key} anew, and may have been granted it already`)
     }
     this.#tries(claimant, attempt)
-    this.#counts(process, key, claimant)
+    // An operation without an answer is sent twice.
+    if (claimant.tries % 2 === 1) this.#counts(process, key, claimant)
     const renewal = this.#renewal(process, key, claimant)
     claimant.isUnanswered = true
     let isThere = false
@@ -191,6 +196,7 @@ export class OperationAudit {
       isUnanswered: false,
       answer: undefined,
       claimedAt: [],
+      idlyClaimedAt: [],
       ended: new Set(),
     }
     this.#claimants.set(name, claimant)
@@ -203,11 +209,15 @@ export class OperationAudit {
     claimant.attempt = attempt
   }
 
-  #counts(process: SimulatedProcess, key: string, { claimedAt }: Claimant): void {
+  #counts(process: SimulatedProcess, key: string, { claimedAt, idlyClaimedAt }: Claimant): void {
     const { now } = this.#timeline
-    while ((claimedAt[0] ?? now) <= now - MINUTE_MS) claimedAt.shift()
-    claimedAt.push(now)
-    if (claimedAt.length === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${claimedAt.length} times in a minute`)
+    const before = claimedAt.at(-1)
+    const isIdle = before === undefined || (this.#stirredAt.get(key) ?? Number.NEGATIVE_INFINITY) <= before
+    const count = countedIn(claimedAt, now)
+    if (count === CLAIMS_PER_MINUTE + 1) this.#violate(`${process.name} claims ${key} ${count} times in a minute`)
+    if (isIdle && countedIn(idlyClaimedAt, now) === IDLE_CLAIMS_PER_MINUTE + 1) {
+      this.#violate(`${process.name} claims ${key} ${idlyClaimedAt.length} times in a minute for nothing new`)
+    }
   }
 
   /** A claim that is made for no reason that others have as well; undefined for any other. */
@@ -263,4 +273,10 @@ export class OperationAudit {
     // A short sleep is not noticed.
     return process.sleptAt < lease.grantedAt
   }
+}
+
+/** Adds a moment, and tells how many there were in the minute up to it. */
+function countedIn(moments: number[], now: number): number {
+  while ((moments[0] ?? now) <= now - MINUTE_MS) moments.shift()
+  return moments.push(now)
 }

@@ -40,8 +40,11 @@ export const SLACK_MS = 5
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
 
-/** A success that was due ends a row of failures: until a wait is as long as the life of a short-lived token, so many requests more may follow it. */
-const PER_SUCCESS = 5
+/**
+ * A success that was due ends a row of failures, and the next one begins with the shortest wait: with two successes in a minute there is room for
+ * three rows of seven, whose waits are a quarter of a second, a half and so on to eight at the least.
+ */
+const PER_SUCCESS = 7
 
 /** For so long after it was last heard of a trouble may still have to do with a request, milliseconds. */
 const AFTERMATH_MS = 3 * MINUTE_MS

@@ -57,6 +57,9 @@ const FIRST_CALLS_MS = 300
 /** A report takes so long at most to have its effect, milliseconds. */
 const IN_FLIGHT_MS = 10_000
 
+/** A token that lives so long is a success, milliseconds: core's default. */
+const SHAREABLE_MS = 30_000
+
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
@@ -86,6 +89,10 @@ class World {
   /** What was last published, by the store's key, and until when it is vouched for. */
   readonly #stored = new Map<string, string>()
   readonly #quietUntil = new Map<string, number>()
+  /** When the store last lost what it knew, by its key; of all of them without one. */
+  readonly #lostAt = new Map<string | undefined, number>()
+  /** By the store's key and version: what a process fetched while it did not reach the store. */
+  readonly #succeededAlone = new Set<string>()
   /** The store's keys of what was last published with the upstream's word for it. */
   readonly #vouched = new Set<string>()
   /** Keys and values that the store was told are rejected. */
@@ -212,6 +219,7 @@ class World {
       isCalm: () => timeline.now < this.#calmUntil,
       isRejected: (key, value) => this.#rejected.has(`${key} ${value}`),
       isQuiet: (key) => this.#isQuiet(key),
+      isForgotten: (key, version) => this.#isForgotten(key, version),
       publishedSince: (key, since) => this.#requests.publishedSince(key, since),
     }
     return new SimulatedNode(index, {
@@ -251,6 +259,13 @@ class World {
       case 'granted':
         this.#leases.goesBy(index, key, event.fence)
         break
+      case 'renewed':
+        // Without a lease the store does not tell.
+        if (this.#leases.of(index, key) === undefined && event.lifeMs >= SHAREABLE_MS) {
+          this.#succeededAlone.add(`${key} ${event.version}`)
+          this.#requests.succeeded(key)
+        }
+        break
       case 'blocked':
         this.#operations.blocked(process, key)
         this.#requests.blocked(event.key)
@@ -274,7 +289,8 @@ class World {
       published: (key, version, request, grantedAt, before) => {
         this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
         if (this.#stored.get(key) !== request.value) this.#requests.published(key)
-        if (isOver(before)) this.#requests.succeeded(key)
+        // One that had its lease and lost the store is stored after all.
+        if (isOver(before) && !this.#succeededAlone.delete(`${key} ${version}`)) this.#requests.succeeded(key)
         this.#stored.set(key, request.value)
         if (request.quietMs === undefined) this.#vouched.delete(key)
         else {
@@ -290,6 +306,7 @@ class World {
       granted: (attempt) => this.#strikes.granted(attempt),
       stirred: (key) => this.#operations.stirred(key),
       lost: (key) => {
+        this.#lostAt.set(key, this.#timeline.now)
         this.#leases.doubt(key)
         this.#requests.forgot(key)
         for (const watcher of this.#watchers) watcher.lost?.(key)
@@ -320,6 +337,12 @@ class World {
     // Of a store whose clock was set back the quiet is over at first, and begins once more when the clock comes to where it was.
     if (this.#vouched.has(key) && this.#lives.isMoved(key)) return true
     return this.#timeline.now < (this.#quietUntil.get(key) ?? Number.NEGATIVE_INFINITY)
+  }
+
+  #isForgotten(key: string, version: number): boolean {
+    const life = this.#lives.drift(key, version)
+    if (life === undefined) return false
+    return [key, undefined].some((lost) => (this.#lostAt.get(lost) ?? Number.NEGATIVE_INFINITY) >= life.since)
   }
 
   #stepStoreClock(ms: number): void {

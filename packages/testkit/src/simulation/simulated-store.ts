@@ -136,8 +136,10 @@ export class SimulatedStore {
     }
     // What was sent is carried out, whatever has become of whoever sent it.
     const unattended: Operation = { signal: new AbortController().signal }
+    // By operation and key: an answer to one in between makes nothing of what another has not told.
     const unanswered = new Map<string, number>()
     const attended = async <T>(
+      name: keyof TokenStore,
       keys: readonly string[],
       { signal }: Operation,
       work: () => Promise<T>,
@@ -146,8 +148,8 @@ export class SimulatedStore {
       signal.throwIfAborted()
       const failed = () => {
         for (const key of keys) {
-          const times = (unanswered.get(key) ?? 0) + 1
-          unanswered.set(key, times)
+          const times = (unanswered.get(`${name} ${key}`) ?? 0) + 1
+          unanswered.set(`${name} ${key}`, times)
           if (times >= UNANSWERED) witness.unreachable(key)
         }
       }
@@ -157,7 +159,7 @@ export class SimulatedStore {
         const answer = await work()
         // What comes after that is told to nobody.
         if (signal.aborted) return answer
-        for (const key of keys) unanswered.delete(key)
+        for (const key of keys) unanswered.delete(`${name} ${key}`)
         for (const snapshot of snapshots(answer)) {
           operations.told(process, snapshot)
           witness.told(snapshot)
@@ -178,6 +180,7 @@ export class SimulatedStore {
       capabilities: inner.capabilities,
       read: (keys, operation) =>
         attended(
+          'read',
           keys,
           operation,
           () => send<Snapshot[]>(() => inner.read(keys, unattended)),
@@ -188,7 +191,7 @@ export class SimulatedStore {
           const claim = () => send(() => this.audit.claim(key, attempt, () => writing(key).claim(key, attempt, request, unattended)))
           return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
         }
-        return attended([key], operation, ask, its)
+        return attended('claim', [key], operation, ask, its)
       },
       publish: (key, attempt, fence, request, operation) => {
         const ask = () => {
@@ -198,18 +201,18 @@ export class SimulatedStore {
             send(() => this.audit.publish(key, attempt, fence, request, carryOut)),
           )
         }
-        return attended([key], operation, ask, its)
+        return attended('publish', [key], operation, ask, its)
       },
       settle: (key, attempt, fence, request, operation) => {
         const ask = () => {
           const carryOut = () => inner.settle(key, attempt, fence, request, unattended)
           return operations.settle(process, key, attempt, () => send(() => this.audit.settle(key, attempt, fence, request, carryOut)))
         }
-        return attended([key], operation, ask, itself)
+        return attended('settle', [key], operation, ask, itself)
       },
       invalidate: (key, version, operation) => {
         const ask = () => send(() => this.audit.invalidate(key, version, () => writing(key).invalidate(key, version, unattended)))
-        return attended([key], operation, ask, itself)
+        return attended('invalidate', [key], operation, ask, itself)
       },
       ...(inner.subscribe !== undefined && {
         subscribe: async (listener: (change: StoreChange) => void) => {
