@@ -237,7 +237,7 @@ unknown:
 #endif
 #define lingering(isRepeat_) linger(PUBLISH, attempt[me], fence, NONE, value[me], basedOn, false, isRepeat_)
 
-/* However late, and as often as it takes. */
+/* However late, and as often as it takes: no other login comes in between here. */
 publishing:
   atomic {
     if

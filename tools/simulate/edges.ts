@@ -160,6 +160,7 @@ export const RARE_EDGES: readonly string[] = [
 export const RAREST_EDGES: readonly string[] = [
   'claiming claim-failed closed',
   'detached invalidate-failed detached',
+  'fetching fetched claiming',
   'fetching fetched closed',
   'publishing publish-failed closed',
   'publishing wanted idle',

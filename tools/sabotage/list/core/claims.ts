@@ -53,7 +53,7 @@ export const claims: readonly Mutation[] = [
   {
     name: 'unanswered-claim-forgotten',
     file: `${MACHINE}/starts.ts`,
-    find: 'const attempt = state.unanswered ?? state.attempts + 1',
+    find: 'const attempt = state.trouble.unanswered ?? state.attempts + 1',
     replace: 'const attempt = state.attempts + 1',
     breaks: 'A lease that was granted without the reply getting through is held by nobody.',
     unit: [...machine, 'packages/core/test/feishu/resend.test.ts'],

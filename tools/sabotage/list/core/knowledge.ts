@@ -43,6 +43,15 @@ export const knowledge: readonly Mutation[] = [
     simulation: true,
   },
   {
+    name: 'announcement-lapses',
+    file: `${MACHINE}/transition.ts`,
+    find: 'hinted: usableToken(state, event.now) !== undefined }',
+    replace: 'hinted: state.hinted }',
+    breaks: 'What was announced while a process did not reach the store is forgotten when nobody asks until it is back.',
+    unit: machine,
+    simulation: true,
+  },
+  {
     name: 'lease-ends-at-once',
     file: `${MACHINE}/hearsay.ts`,
     find: 'afterOthers(event, sentAt + snapshot.lease.expiresInMs)',
@@ -58,6 +67,15 @@ export const knowledge: readonly Mutation[] = [
     replace: 'const release: never[] = []',
     breaks: 'A process that closes keeps the lease of what it could not publish.',
     unit: machine,
+    simulation: true,
+  },
+  {
+    name: 'questions-not-waited-for',
+    file: 'packages/core/src/store-calls.ts',
+    find: 'return this.#track(passed)',
+    replace: 'return passed',
+    breaks: 'A process that closes has not heard yet what it asked the store, and leaves a timer behind.',
+    unit: ['packages/core/test/feishu/close-waits.test.ts'],
     simulation: true,
   },
   {

@@ -21,6 +21,15 @@ export const rotations: readonly Mutation[] = [
     model: 'NO_BASED_ON',
   },
   {
+    name: 'another-login-published',
+    file: `${MACHINE}/publish.ts`,
+    find: 'if (token?.version !== activity.fence) return abandonPublication(',
+    replace: 'if (token === undefined) return abandonPublication(',
+    breaks: 'A publication that is repeated goes out with the token of the login that has come since.',
+    unit: ['packages/core/test/machine/waking.test.ts'],
+    unplayed: 'The store refuses it, unless it has lost both logins within the second between two repeats.',
+  },
+  {
     name: 'takeover-ignored',
     file: `${MACHINE}/rotation.ts`,
     find: 'if (!takeover || previous === undefined) return startFetch',
