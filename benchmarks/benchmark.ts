@@ -1,10 +1,15 @@
-import type { Report } from './report/report.ts'
+import type { Measurement } from './report/report.ts'
 
 /** One question that is answered by measuring. */
 export interface Benchmark {
   /** What it is called on the command line, and the name of its files under docs/benchmarks. */
   readonly name: string
-  measure(setting: Setting): Promise<Report>
+  readonly title: string
+  /** What is measured and how, in a few sentences of Markdown. */
+  readonly how: string
+  /** Measured once, however many rounds are wanted. */
+  readonly isOnce?: true
+  measure(setting: Setting): Promise<Measurement>
 }
 
 export interface Setting {

@@ -8,13 +8,13 @@ const ROUNDS = 3
 const ATTEMPTS = 3
 /** A ratio this much greater than the recorded one is no noise, but for the loose ones, which need only hold. */
 const ROOM = 1.6
-/** And no noise is so great that a ratio may be this much above the most that it may be. */
+/** And no noise is so great that a ratio may be this much above the most that it may be, unless the limit has a room of its own. */
 const BEYOND = 1.1
 /**
  * What only a whole run measures, as its limits are named: ratios to another library, and of many tenants those of more than one process or of
- * a named store. Whatever is named otherwise must come up again, so a library that is missing here does not pass.
+ * a named store; and of keys that rest, which takes minutes. Whatever is named otherwise must come up again, so a library that is missing here does not pass.
  */
-const OF_WHOLE_RUNS = [/ to (keyv|bentocache|cacheable|the official)\b/, /, processes: (?!1$)\d+$/, / tenants of /]
+const OF_WHOLE_RUNS = [/ to (keyv|bentocache|cacheable|the official)\b/, /, processes: (?!1$)\d+$/, / tenants of /, / that rest$/]
 
 /**
  * Measures the ratios of our own again, quickly: but for those to fixed milliseconds, which say as much of the machine.
@@ -69,7 +69,8 @@ function isMuchGreater(limit: Limit, before: number | undefined): boolean {
   if (before === undefined) return true
   if (limit.isLoose || limit.isExact) return !holds(limit)
   // Written so that what is no number does not pass: it is neither greater nor less.
-  return !(limit.ratio <= Math.min(before * ROOM, limit.most * BEYOND))
+  // A limit with a room of its own depends on the moment: what was recorded is of another.
+  return !(limit.ratio <= (limit.room === undefined ? Math.min(before * ROOM, limit.most * BEYOND) : limit.most * limit.room))
 }
 
 function timesIfAny(ratio: number | undefined): string {

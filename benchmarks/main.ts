@@ -1,19 +1,12 @@
 // `npm run bench`; see USAGE.
 import { parseArgs } from 'node:util'
-import type { Benchmark } from './benchmark.ts'
+import { BENCHMARKS } from './benchmarks.ts'
 import { gate } from './gate.ts'
-import { hotPath } from './hot-path/index.ts'
+import { thisCode } from './measure/code.ts'
 import { thisMachine } from './measure/machine.ts'
 import { times } from './report/figure.ts'
 import { record } from './report/records.ts'
 import { holds } from './report/report.ts'
-import { rotation } from './rotation/index.ts'
-import { scale } from './scale/index.ts'
-import { coldStampede } from './stampede/index.ts'
-import { startUp } from './start-up/index.ts'
-import { storeOperations } from './store-operations/index.ts'
-
-const BENCHMARKS: readonly Benchmark[] = [hotPath, coldStampede, rotation, storeOperations, scale, startUp]
 
 const USAGE = `usage: npm run bench [-- <name> …] [--rounds 7] [--gate]
 
@@ -35,16 +28,17 @@ async function main(): Promise<number> {
   const progress = (what: string) => console.log(`  ${what}`)
   if (values.gate) return (await gate(chosen, progress)) ? 0 : 1
   let isMissed = false
-  for (const { name, measure } of chosen) {
+  for (const { name, title, how, isOnce, measure } of chosen) {
     console.log(name)
-    const report = await measure({ rounds, ownOnly: false, progress })
+    const code = thisCode()
+    const measurement = await measure({ rounds, ownOnly: false, progress })
     const date = new Date().toISOString().slice(0, 10)
     record(
       name,
-      { ...report, machine: thisMachine(), date },
+      { title, how, ...measurement, machine: thisMachine(), date, code, rounds: isOnce ? 1 : rounds },
       BENCHMARKS.map((each) => each.name),
     )
-    for (const limit of report.limits) {
+    for (const limit of measurement.limits) {
       if (!holds(limit)) isMissed = true
       console.log(`  ${holds(limit) ? '✓' : '✗'} ${limit.what}: ${times(limit.ratio)}, at most ${times(limit.most)}`)
     }

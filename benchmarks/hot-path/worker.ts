@@ -25,11 +25,15 @@ const DRAWN = 2 ** 17
 const WARM_UP_MS = 400
 const BATCH_MS = 2
 const BATCHES = 250
-/** So few that nothing is collected meanwhile. */
-const WEIGHED = 1_000
 const WEIGHINGS = 21
+/** Calls of a weighing, at most; of those that leave much so few that nothing is collected meanwhile. */
+const WEIGHED = 1_000
+/** A third of what the young generation takes at first before it is collected: the calls before those that are weighed leave as much. */
+const MOST_WEIGHED_BYTES = 330_000
+/** Calls by which it is known how many that are. */
+const TRIED = 10
 /** Of those that rest in between: a batch is of all keys. */
-const RESTED = { warmUps: 2, batches: 6, weighings: 3 }
+const RESTED = { warmUps: 2, batches: 6 }
 
 let last: unknown
 
@@ -53,13 +57,12 @@ async function measureBusy(way: Way, keys: number): Promise<Omit<Measured, 'name
   }
   const nanoseconds: number[] = []
   for (let batch = 0; batch < BATCHES; batch++) nanoseconds.push(((await run(way, order, count)) * 1e6) / count)
-  const weighed = { count: WEIGHED, times: WEIGHINGS, restMs: 0 }
-  return { nanoseconds, bytes: await weighAwaited(way, order, weighed) }
+  return { nanoseconds, bytes: await weighAwaited(way, order, 0) }
 }
 
 /** Each key in turn, in an order that memory does not know. */
 async function measureRested(way: Way, keys: number, restMs: number): Promise<Omit<Measured, 'name'>> {
-  const { warmUps, batches, weighings } = RESTED
+  const { warmUps, batches } = RESTED
   const order = shuffled(keys)
   const nanoseconds: number[] = []
   for (let batch = -warmUps; batch < batches; batch++) {
@@ -67,7 +70,7 @@ async function measureRested(way: Way, keys: number, restMs: number): Promise<Om
     const ms = await run(way, order, keys)
     if (batch >= 0) nanoseconds.push((ms * 1e6) / keys)
   }
-  return { nanoseconds, bytes: await weighAwaited(way, order, { count: keys, times: weighings, restMs }) }
+  return { nanoseconds, bytes: await weighAwaited(way, order, restMs) }
 }
 
 function shuffled(keys: number): Int32Array {
@@ -102,29 +105,43 @@ async function runAsync(call: (index: number) => Promise<unknown>, order: Int32A
   return performance.now() - begun
 }
 
-interface Weighing {
-  /** Calls. */
-  readonly count: number
-  readonly times: number
-  readonly restMs: number
-}
-
 /** @returns bytes that one call leaves for the collector, beyond those of `await` */
-async function weighAwaited(way: Way, order: Int32Array, weighing: Weighing): Promise<number> {
-  const awaited = 'async' in way ? await weigh(AWAITED, order, { ...weighing, restMs: 0 }) : 0
-  return Math.max(0, Math.round((await weigh(way, order, weighing)) - awaited))
+async function weighAwaited(way: Way, order: Int32Array, restMs: number): Promise<number> {
+  // First, while the code is compiled for this way alone, as it was when it was timed.
+  const left = await weigh(way, order, restMs)
+  const awaited = 'async' in way ? await weigh(AWAITED, order, 0) : 0
+  return Math.max(0, Math.round(left - awaited))
 }
 
-async function weigh(way: Way, order: Int32Array, { count, times, restMs }: Weighing): Promise<number> {
+/** @param restMs before a key is asked for again, milliseconds; 0 for no rest */
+async function weigh(way: Way, order: Int32Array, restMs: number): Promise<number> {
+  await rest(restMs)
+  const tried = await weighOnce(way, order.subarray(0, TRIED), restMs)
+  const count = Math.max(TRIED, Math.min(WEIGHED, Math.floor(MOST_WEIGHED_BYTES / Math.max(1, tried))))
   const weights: number[] = []
-  for (let weighing = 0; weighing < times; weighing++) {
-    if (restMs > 0) await passed(restMs)
-    globalThis.gc?.()
-    const before = process.memoryUsage().heapUsed
-    await run(way, order, count)
-    weights.push((process.memoryUsage().heapUsed - before) / count)
+  for (let from = TRIED; weights.length < WEIGHINGS; from += count) {
+    if (from + count > order.length) {
+      from = 0
+      await rest(restMs)
+    }
+    // While a few of those that have rested are weighed, the others go on resting.
+    weights.push(await weighOnce(way, order.subarray(from, from + count), restMs))
   }
   return median(weights)
+}
+
+async function rest(ms: number): Promise<void> {
+  if (ms > 0) await passed(ms)
+}
+
+/** @returns bytes a call */
+async function weighOnce(way: Way, order: Int32Array, restMs: number): Promise<number> {
+  globalThis.gc?.()
+  // A collection takes so long that some would have rested after it.
+  if (restMs === 0) await run(way, order, order.length)
+  const before = process.memoryUsage().heapUsed
+  await run(way, order, order.length)
+  return (process.memoryUsage().heapUsed - before) / order.length
 }
 
 await main()

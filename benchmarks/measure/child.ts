@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { guard } from '@tokenwell/test-servers'
 
-const LONGEST_MS = 10 * 60_000
+const LONGEST_MS = 30 * 60_000
 
 export interface Child {
   readonly process: ChildProcess

@@ -27,6 +27,18 @@ export function processorMs(pid: number): number | undefined {
   return used
 }
 
+/**
+ * Milliseconds for which the main thread of this process could have run and had no processor, since it began; undefined where the system does not
+ * tell.
+ */
+export function coreAwaitedMs(): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[1]) / NANOSECONDS
+  } catch {
+    return undefined
+  }
+}
+
 interface Stat {
   readonly parent: number
   readonly ms: number

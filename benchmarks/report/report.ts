@@ -1,21 +1,25 @@
 import type { Machine } from '../measure/machine.ts'
 import type { Spread } from '../measure/statistics.ts'
 
-/** What came of one benchmark: kept as JSON, and shown in docs/BENCHMARKS.md. */
-export interface Report {
-  readonly title: string
-  /** What was measured and how, in a few sentences of Markdown. */
-  readonly how: string
+/** What came of one benchmark. */
+export interface Measurement {
   readonly tables: readonly Table[]
   readonly charts: readonly Chart[]
   readonly limits: readonly Limit[]
 }
 
-/** As it was measured. */
-export interface Recorded extends Report {
+/** That, with what was measured, how, when and where: kept as JSON, and shown in docs/BENCHMARKS.md. */
+export interface Recorded extends Measurement {
+  readonly title: string
+  /** In a few sentences of Markdown. */
+  readonly how: string
   readonly machine: Machine
   /** The day, ISO 8601. */
   readonly date: string
+  /** The commit that was measured. */
+  readonly code: string
+  /** How often each contender was measured. */
+  readonly rounds: number
 }
 
 export interface Table {
@@ -48,6 +52,8 @@ export interface Limit {
   readonly isOfTime?: true
   /** A count: no machine is so busy that it may be greater, even once. */
   readonly isExact?: true
+  /** How many times `most` another machine, or another moment of this one, may take it to, whatever was recorded; absent for the little that is common. */
+  readonly room?: number
 }
 
 export function limit(what: string, { median, greatest }: Spread, most: number): Limit {

@@ -1,6 +1,6 @@
-import { median, ratio } from '../measure/statistics.ts'
-import type { Limit } from '../report/report.ts'
-import { type Measure, microseconds } from './quantiles.ts'
+import { median, ratio, type Spread } from '../measure/statistics.ts'
+import { type Limit, limit } from '../report/report.ts'
+import { type Measure, microseconds, stillMicroseconds } from './quantiles.ts'
 import type { Run } from './run.ts'
 
 /** What was measured of our own, by round. */
@@ -48,9 +48,17 @@ export function limits(own: Own): Limit[] {
   ]
 }
 
-/** What the longest of a run is at least, milliseconds, when the limit on it is broken by most rounds. */
+/** Of our own with renewals, by what was measured without any in the same round. */
+export function toStill({ still, again, rotating }: Own, measure: Measure, share: number): Spread {
+  return ratio(microseconds(rotating, measure, share), stillMicroseconds(still, again, measure, share))
+}
+
+/** What the longest of each round is at least, milliseconds, when the limit on it is broken by most rounds. */
 export function noticedMs(own: Own, measure: Measure): number {
-  return (mostOf(own, LONGEST.share, measure) * median(microseconds([...own.still, ...own.again], measure, 1))) / 1_000
+  const still = stillMicroseconds(own.still, own.again, measure, LONGEST.share)
+  // The limit is on the median of such ratios.
+  const ratios = still.map((microseconds) => 1_000 / microseconds)
+  return mostOf(own, LONGEST.share, measure) / median(ratios)
 }
 
 /** What the longest wait is, milliseconds, when a single round breaks the limit on it. */
@@ -59,13 +67,8 @@ export function noticedOnceMs({ still, again }: Own): number {
 }
 
 function compared(own: Own, tail: Tail, measure: Measure, of: string): Limit {
-  const still = microseconds([...own.still, ...own.again], measure, tail.share)
-  return {
-    what: `${tail.name} ${of} to the same without renewals`,
-    ratio: median(microseconds(own.rotating, measure, tail.share)) / median(still),
-    most: mostOf(own, tail.share, measure),
-    isLoose: true,
-  }
+  const most = mostOf(own, tail.share, measure)
+  return { ...limit(`${tail.name} ${of} to the same without renewals`, toStill(own, measure, tail.share), most), isLoose: true }
 }
 
 /** As far as two runs without renewals were apart in any round. */

@@ -1,30 +1,39 @@
 import { howMany } from '../measure/histogram.ts'
-import { ratio } from '../measure/statistics.ts'
+import { ratio, type Spread } from '../measure/statistics.ts'
 import { figure, spreadOf, timesOf } from '../report/figure.ts'
 import type { Table } from '../report/report.ts'
-import { noticedMs, noticedOnceMs, type Own } from './limits.ts'
-import { type Measure, microseconds, QUANTILES, stillMicroseconds } from './quantiles.ts'
+import { noticedMs, noticedOnceMs, type Own, toStill } from './limits.ts'
+import { type Measure, microseconds, QUANTILES } from './quantiles.ts'
 import type { Run } from './run.ts'
 
 /** The rounds of each library, by its name. */
 export type Named = ReadonlyMap<string, readonly Run[]>
+
+/** Of another library, with nothing renewed and with renewals. */
+export interface Other<T> {
+  readonly still: T
+  readonly rotating: T
+}
 
 const MEASURES: Readonly<Record<Measure, string>> = {
   latencies: 'From the call to what comes of it',
   waits: 'From the moment at which a caller was due',
 }
 
-/** @param renewing those whose tokens are renewed */
-export function ratios(measure: Measure, { still, again }: Own, renewing: Named): Table {
-  const control = QUANTILES.map(({ share }) => timesOf(ratio(microseconds(again, measure, share), microseconds(still, measure, share))))
-  const rows = Array.from(renewing, ([name, rounds]) => [
-    name,
-    ...QUANTILES.map(({ share }) => timesOf(ratio(microseconds(rounds, measure, share), stillMicroseconds(still, again, measure, share)))),
-  ])
+/** Each library to itself: one may take long whether or not anything is renewed. */
+export function ratios(measure: Measure, own: Own, others: readonly Other<readonly Run[]>[]): Table {
+  const row = (name: string, of: (share: number) => Spread) => [name, ...QUANTILES.map(({ share }) => timesOf(of(share)))]
+  const to = (runs: readonly Run[], still: readonly Run[]) => (share: number) =>
+    ratio(microseconds(runs, measure, share), microseconds(still, measure, share))
+  const nameOf = ([first]: readonly Run[]) => first?.name ?? ''
   return {
     title: `${MEASURES[measure]}, to the same with nothing renewed`,
     columns: ['', ...QUANTILES.map(({ name }) => name)],
-    rows: [['nothing renewed, again', ...control], ...rows],
+    rows: [
+      row(`${nameOf(own.still)}, nothing renewed, again`, to(own.again, own.still)),
+      row(nameOf(own.rotating), (share) => toStill(own, measure, share)),
+      ...others.map(({ still, rotating }) => row(nameOf(rotating), to(rotating, still))),
+    ],
   }
 }
 

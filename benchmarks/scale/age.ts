@@ -23,8 +23,8 @@ export interface Aged {
 }
 
 const STARTING_MS = 2_000
-/** By what it takes to take all tokens over: two operations instead of a share of one. */
-const AGEING = 3
+/** By what it takes to take all tokens over: two operations for each instead of a share of one. */
+const AGEING = 6
 const AT_ONCE = 64
 /** Of `createTokenManager`. */
 const NAMESPACE = 'tokenwell'
@@ -38,18 +38,18 @@ await tenants.tokens.appAccessToken()
 /** What one process takes to start and to take over all tokens, on this machine as it is. */
 const takingOverMs = performance.now()
 
-const status = new Map(tenants.manager.status().map((each) => [each.key, each]))
+const versions = new Map(tenants.manager.status().map(({ key, version }) => [key, version]))
 const left = tenants.handles().values()
-const from = sharedNow() + STARTING_MS + takingOverMs * (AGEING + patience * processes)
+const from = sharedNow() + STARTING_MS + takingOverMs * patience * (AGEING + processes)
 
 async function age(): Promise<void> {
   for (const handle of left) {
-    const known = status.get(handle.key)
-    if (known === undefined) throw new Error(`"${handle.key}" is not known`)
+    const version = versions.get(handle.key)
+    if (version === undefined) throw new Error(`"${handle.key}" is not known`)
     const signal = AbortSignal.timeout(60_000)
     const key = `${NAMESPACE}/${handle.key}`
     const attempt = `age.${from}.${handle.key}`
-    const request = { leaseMs: LEASE_MS, seen: 0, rejected: known.version }
+    const request = { leaseMs: LEASE_MS, seen: 0, rejected: version }
     let claim = await store.claim(key, attempt, request, { signal })
     while (claim.kind !== 'granted') {
       // A process that was ended may have left its lease; and a token that came due meanwhile has been renewed.
@@ -60,7 +60,8 @@ async function age(): Promise<void> {
     }
     const { value } = claim.snapshot
     if (value === undefined) throw new Error(`"${handle.key}" has no token`)
-    const { dueAt, endsAt } = aged(known, from, speed)
+    // As it is stored: a process that takes a token over puts its renewal off by up to five seconds, which are many if time passes faster.
+    const { dueAt, endsAt } = aged(claim.snapshot, from, speed)
     const now = sharedNow()
     const older = { value, renewInMs: dueAt - now, expiresInMs: endsAt - now }
     const { kind } = await store.publish(key, attempt, claim.fence, older, { signal })

@@ -26,7 +26,7 @@ export interface Rotation extends Size {
   readonly heapBytes: number
   /** Beyond their values. */
   readonly bytesPerToken: number
-  /** Of the process with the longest. */
+  /** Each of the process in which it was the longest. */
   readonly delay: LoopDelay
   /** To the upstream. */
   readonly requests: number
@@ -105,7 +105,7 @@ export async function rotate(server: Server, platform: Platform, size: Size): Pr
       bytesPerToken: sum(held.map(({ heapBytes, characters }) => heapBytes - characters)) / processes / tenants,
       delay: {
         p99Ms: Math.max(...rotated.map(({ delay }) => delay.p99Ms)),
-        longestMs: Math.max(...rotated.map(({ delay }) => delay.longestMs)),
+        longest: rotated.map(({ delay }) => delay.longest).reduce((one, other) => (other.lateMs > one.lateMs ? other : one)),
       },
       requests: moments.length,
       evenness: evenness(moments, from, speed),

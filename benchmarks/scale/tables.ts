@@ -12,6 +12,7 @@ import {
   fitCost,
   type Line,
   type Load,
+  type Measures,
   type NodeNeeds,
   needs,
   operationsPerRenewal,
@@ -56,11 +57,15 @@ export function rotations({ name, rotations: rows }: Measured): Table {
       'bytes a token',
       'event loop late, p99 ms',
       'longest',
+      'of which without a core',
+      'ended after, s',
       'renewals a second',
       'store operations a second',
+      "µs of the store's processors, each",
     ],
     rows: rows.map((each) => {
-      const { tenants, processes, speed, bytesPerToken, delay, requests, operations, evenness } = each
+      const { tenants, processes, speed, bytesPerToken, delay, requests, operations, evenness, serverMicroseconds } = each
+      const { lateMs, withoutCoreMs, afterMs } = delay.longest
       const seconds = each.tookMs / 1_000
       return [
         `${count(tenants)} by ${processes}, ${times(speed)}`,
@@ -70,9 +75,12 @@ export function rotations({ name, rotations: rows }: Measured): Table {
         figure(operations / tenants),
         figure(bytesPerToken),
         figure(delay.p99Ms),
-        figure(delay.longestMs),
+        figure(lateMs),
+        withoutCoreMs === undefined ? '' : figure(withoutCoreMs),
+        figure(afterMs / 1_000),
         figure(tenants / seconds),
         figure(operations / seconds),
+        figure(serverMicroseconds),
       ]
     }),
   }
@@ -110,6 +118,35 @@ function costDeviations(rotated: readonly Rotation[]): (number | undefined)[] {
 
 function without<T>(all: readonly T[], one: T): T[] {
   return all.filter((each) => each !== one)
+}
+
+/** The weights that are found from all that was measured. */
+export function coefficients(all: readonly Measured[]): Table {
+  return {
+    title: 'The model',
+    columns: [
+      '',
+      'heap of a process once, MB',
+      'and for each token, bytes',
+      'in the store once, MB',
+      'and for each token, bytes',
+      "the store's processor time for a rotation once, ms",
+      'for each renewal, µs',
+      'and for each process that holds the token, µs',
+    ],
+    rows: all.map((measured) => {
+      const { heapBytes, storeBytes, cost } = measuresOf(measured)
+      const lines = [heapBytes, storeBytes].flatMap(({ once, each }) => [figure(once / 1e6), figure(each)])
+      return [measured.name, ...lines, figure(cost.once / 1_000), figure(cost.renewal), figure(cost.holder)]
+    }),
+  }
+}
+
+function measuresOf({ name, fillings: filled, rotations: rotated }: Measured): Measures {
+  const [heapBytes, storeBytes, spent] = [line(filled, 'heapBytes'), line(filled, 'storeBytes'), cost(rotated)]
+  if (heapBytes === undefined || storeBytes === undefined || spent === undefined)
+    throw new Error(`${name}: too little was measured to say what more would take`)
+  return { heapBytes, storeBytes, cost: spent }
 }
 
 /** The model's predictions of what was measured, each with what is wrong about it. */
@@ -171,13 +208,11 @@ export function plan(all: readonly Measured[], deployments: readonly Deployment[
   }
 }
 
-function planned({ name, isSpread, fillings: filled, rotations: rotated }: Measured, deployment: Deployment): readonly string[] {
+function planned(measured: Measured, deployment: Deployment): readonly string[] {
+  const { name, isSpread, fillings: filled, rotations: rotated } = measured
   const { tenants, processes, holders } = deployment
   const who = `${name}: ${count(tenants)} tenants, ${processes} processes, each tenant served by ${holders}`
-  const [heap, kept, spent] = [line(filled, 'heapBytes'), line(filled, 'storeBytes'), cost(rotated)]
-  if (heap === undefined || kept === undefined || spent === undefined)
-    throw new Error(`${name}: too little was measured to say what more would take`)
-  const { heapBytes, storeBytes, requests, operations, cores } = needs({ heapBytes: heap, storeBytes: kept, cost: spent }, deployment)
+  const { heapBytes, storeBytes, requests, operations, cores } = needs(measuresOf(measured), deployment)
   const ofCost = costDeviations(rotated).filter((each) => each !== undefined)
   const ofLine = (what: Kept) => lineDeviations(filled, what).filter((each) => each !== undefined)
   const bytes = rangeOf(storeBytes, ofLine('storeBytes'))

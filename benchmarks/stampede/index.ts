@@ -29,6 +29,8 @@ serve all. Where there are fewer processors than processes, most of the time is 
 
 export const coldStampede: Benchmark = {
   name: 'stampede',
+  title: 'A cold stampede',
+  how: HOW,
   async measure({ rounds, ownOnly, progress }) {
     const contenders = [BARE, ...OURS, ...(ownOnly ? [] : OTHERS)]
     const redis = await startRedis()
@@ -45,8 +47,6 @@ export const coldStampede: Benchmark = {
         }
         const of = (contender: string) => outcomes.get(contender) ?? []
         return {
-          title: 'A cold stampede',
-          how: HOW,
           tables: [table(outcomes)],
           charts: ownOnly ? [] : charts(outcomes),
           limits: OURS.flatMap((contender) => limits(of(contender), of(BARE), SIZE.latencyMs)),

@@ -1,4 +1,5 @@
 import type { Benchmark } from '../benchmark.ts'
+import { bundles } from './bundles.ts'
 import { importing, type Measured } from './measured.ts'
 import { Results } from './results.ts'
 import { BARE, ENTRIES, NEEDS, OTHERS, type Subject } from './subjects.ts'
@@ -11,11 +12,13 @@ for each figure, in turn with one that imports nothing. Time is of all imports, 
 beforehand; heap is after a collection and resident memory (RSS) before it, both beyond the process that imports nothing. Ratios are to that
 process: of the processor time of the imports to that of its start, and of the heap to its own. Stores import no client of a database: the
 program hands them its own, so it is named where it is in what was measured. What ours need of node and of others is measured by itself as well:
-most of what they take is that. Each is imported ${TURNS} times in a round, in turn with the others; figures are medians of all turns, p99 is near the
-slowest of them.`
+most of what they take is that. Each is imported ${TURNS} times in a round, in turn with the others; figures are medians of all turns with the least and the greatest of them. p99 is of
+the turns of a round, near the slowest of ${TURNS}, and the median of the rounds with the least and the greatest of these.`
 
 export const startUp: Benchmark = {
   name: 'start-up',
+  title: 'Start-up',
+  how: HOW,
   async measure({ rounds, ownOnly, progress }) {
     const own = [...NEEDS.keys(), ...NEEDS.values()]
     const subjects = ownOnly ? [BARE, ...own] : [BARE, ...ENTRIES, ...own, ...OTHERS]
@@ -26,11 +29,9 @@ export const startUp: Benchmark = {
       if (turn % TURNS === 0) progress(`round ${turn / TURNS + 1} of ${rounds}`)
       for (const subject of subjects) measured.get(subject)?.push(await importing(subject.modules))
     }
-    const results = new Results(measured)
+    const results = new Results(measured, TURNS)
     return {
-      title: 'Start-up',
-      how: HOW,
-      tables: [results.table()],
+      tables: ownOnly ? [results.table()] : [results.table(), await bundles()],
       charts: ownOnly ? [] : [results.chart()],
       limits: ownOnly ? results.ownLimits() : [...results.ownLimits(), ...results.comparisons()],
     }

@@ -1,5 +1,5 @@
 import { median, quantile, ratio, type Spread } from '../measure/statistics.ts'
-import { figure, times, timesOf } from '../report/figure.ts'
+import { spreadOf, timesOf } from '../report/figure.ts'
 import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
 import type { Measured } from './measured.ts'
 import { BARE, CACHES, CORE, FEISHU, FEISHU_FLEET, FLEET, NEEDS, OTHERS, SDK, type Subject } from './subjects.ts'
@@ -16,25 +16,27 @@ const MEBIBYTE = 2 ** 20
 /** What came of some turns. */
 export class Results {
   readonly #measured: ReadonlyMap<Subject, readonly Measured[]>
+  readonly #turns: number
 
-  constructor(measured: ReadonlyMap<Subject, readonly Measured[]>) {
+  /** @param turns of each round */
+  constructor(measured: ReadonlyMap<Subject, readonly Measured[]>, turns: number) {
     this.#measured = measured
+    this.#turns = turns
   }
 
   table(): Table {
-    const columns = ['', 'imports to the start of node', 'ms', 'turns', 'p99', 'heap to that of node', 'MiB of heap', 'MiB of RSS']
+    const columns = ['', 'imports to the start of node', 'ms', 'p99 ms', 'heap to that of node', 'MiB of heap', 'MiB of RSS']
     const subjects = [...this.#measured.keys()].filter((subject) => subject !== BARE)
     const rows = subjects.map((subject) => {
-      const importMs = this.#each(subject, 'importMs')
+      const mebibytes = (what: 'heapBytes' | 'rssBytes') => this.#beyond(subject, what).map((bytes) => bytes / MEBIBYTE)
       return [
         subject.name,
         timesOf(this.#imports(subject)),
-        figure(median(importMs)),
-        `${figure(Math.min(...importMs))} to ${figure(Math.max(...importMs))}`,
-        figure(quantile(importMs, 0.99)),
-        times(this.#heap(subject).median),
-        figure(median(this.#beyond(subject, 'heapBytes')) / MEBIBYTE),
-        figure(median(this.#beyond(subject, 'rssBytes')) / MEBIBYTE),
+        spreadOf(this.#each(subject, 'importMs')),
+        spreadOf(this.#p99OfRounds(subject)),
+        timesOf(this.#heap(subject)),
+        spreadOf(mebibytes('heapBytes')),
+        spreadOf(mebibytes('rssBytes')),
       ]
     })
     return { title: '', columns, rows }
@@ -78,6 +80,13 @@ export class Results {
 
   #heap(subject: Subject): Spread {
     return ratio(this.#beyond(subject, 'heapBytes'), this.#each(BARE, 'heapBytes'))
+  }
+
+  /** Of the turns of each round, milliseconds. */
+  #p99OfRounds(subject: Subject): number[] {
+    const importMs = this.#each(subject, 'importMs')
+    const rounds = Array.from({ length: Math.ceil(importMs.length / this.#turns) }, (_, round) => round * this.#turns)
+    return rounds.map((first) => quantile(importMs.slice(first, first + this.#turns), 0.99))
   }
 
   /** Beyond the process that imports nothing, of each turn. */

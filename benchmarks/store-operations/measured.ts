@@ -23,13 +23,35 @@ export interface Measured {
   readonly microseconds: Rounds<Operation>
   /** The same, of which 99 of 100 took no longer. */
   readonly p99Microseconds: Rounds<Operation>
-  /** The medians over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
+  /** The same over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
   readonly distantMicroseconds?: Rounds<Operation>
-  /** Operations a second with 64 under way. Absent with `limitsOnly`. */
-  readonly throughput?: Rounds<Crowded>
-  /** Of the server's processors, microseconds an operation with 64 under way. Absent with `limitsOnly`, and where no server or system tells. */
-  readonly server?: Rounds<Crowded>
+  readonly distantP99Microseconds?: Rounds<Operation>
+  /** Another process does the work. */
+  readonly hasServer: boolean
+  /** With {@link AT_ONCE} under way at any time. Absent with `limitsOnly`. */
+  readonly crowd?: Crowds
 }
+
+export interface Crowds {
+  readonly perSecond: Rounds<Crowded>
+  /** From a call to its outcome, of which 99 of 100 took no longer, microseconds. */
+  readonly p99Microseconds: Rounds<Crowded>
+  /**
+   * Of a processor, for each operation, microseconds: of the server or, where there is none, of the caller's process with all that it does. Absent
+   * where the system does not tell.
+   */
+  readonly processorMicroseconds?: Rounds<Crowded>
+}
+
+/** Of each operation in a round, one at a time. */
+export const CALLS = 150
+/** Over the wire a call takes as long as a hundred without it, and is as good as any other. */
+export const DISTANT_CALLS = 24
+
+/** How many are under way at any time, of how many in a round. */
+export const AT_ONCE = 64
+export const CROWD = 4_000
+export const CROWD_OF_HUNDREDS = 200
 
 /** A round trip between two zones of a cloud, and more than what any operation takes over loopback. */
 export const WIRE_MS = 10

@@ -5,32 +5,88 @@ import { LEASE, patience, type Records, TOKEN } from './records.ts'
 /** What each call took, microseconds. */
 export type Sequence = Readonly<Record<Operation, readonly number[]>>
 
-/** One after the other, each operation in turn. */
-export async function sequence({ store, bare }: Way, records: Records, calls: number): Promise<Sequence> {
+/** After so many turns each operation has followed each other once. */
+export const ORDERS = OPERATIONS.length - 1
+
+/**
+ * The operations in another order each turn: one that leaves the server or this process busy makes the next one slow, and that is not to be the
+ * same one each time. A turn goes through the list, round and round, by a step of its own; as many operations as there are have no divisor, so
+ * that each step meets all of them.
+ */
+export function orderOf(turn: number): readonly Operation[] {
+  const step = 1 + (turn % ORDERS)
+  return OPERATIONS.map((_, place) => OPERATIONS[(place * step) % OPERATIONS.length] as Operation)
+}
+
+/** A record, and the fence of its claim. */
+interface Claimed {
+  readonly key: string
+  readonly fence: number
+}
+
+/** One after the other, each operation once a turn. */
+export async function sequence({ store, bare }: Way, records: Records, turns: number): Promise<Sequence> {
   const taken = Object.fromEntries(OPERATIONS.map((name) => [name, []])) as unknown as Record<Operation, number[]>
-  const timed = async <T>(name: Operation, call: () => Promise<T>): Promise<T> => {
-    const begun = performance.now()
-    const result = await call()
-    taken[name].push((performance.now() - begun) * 1_000)
-    return result
+  const operation = patience()
+  // What is claimed in one turn is published in the next, if that comes first there; so any operation can follow any other.
+  const claimed: Claimed[] = []
+  const published: Claimed[] = []
+  const renewing: Claimed[] = []
+  const operations: Readonly<Record<Operation, (call: Timed) => Promise<unknown>>> = {
+    bare: (timed) => timed(bare),
+    async claim(timed) {
+      const key = records.newKey()
+      const claim = await timed(() => store.claim(key, `${key}.1`, LEASE, operation))
+      if (claim.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claim.kind}`)
+      claimed.push({ key, fence: claim.fence })
+    },
+    async publish(timed) {
+      const { key, fence } = next(claimed)
+      const { kind } = await timed(() => store.publish(key, `${key}.1`, fence, TOKEN, operation))
+      if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
+      records.add(key)
+      published.push({ key, fence })
+    },
+    read(timed) {
+      const key = records.anyKey()
+      return timed(() => store.read([key], operation))
+    },
+    async 'claim again'(timed) {
+      const { key, fence } = next(published)
+      const claim = await timed(() => store.claim(key, `${key}.2`, { ...LEASE, seen: fence, rejected: fence }, operation))
+      if (claim.kind !== 'granted') throw new Error(`a claim of a token to be renewed was answered ${claim.kind}`)
+      renewing.push({ key, fence: claim.fence })
+    },
+    async 'publish again'(timed) {
+      const { key, fence } = next(renewing)
+      const { kind } = await timed(() => store.publish(key, `${key}.2`, fence, TOKEN, operation))
+      if (kind !== 'accepted') throw new Error(`the publication of a renewal was answered ${kind}`)
+    },
+    'read 100'(timed) {
+      const keys = records.anyHundred()
+      return timed(() => store.read(keys, operation))
+    },
   }
-  for (let each = 0; each < calls; each++) {
-    const key = records.newKey()
-    const operation = patience()
-    await timed('bare', bare)
-    const claim = await timed('claim', () => store.claim(key, `${key}.1`, LEASE, operation))
-    if (claim.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claim.kind}`)
-    const { kind } = await timed('publish', () => store.publish(key, `${key}.1`, claim.fence, TOKEN, operation))
-    if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
-    records.add(key)
-    await timed('read', () => store.read([key], operation))
-    const renewal = { ...LEASE, seen: claim.fence, rejected: claim.fence }
-    const again = await timed('claim again', () => store.claim(key, `${key}.2`, renewal, operation))
-    if (again.kind !== 'granted') throw new Error(`a claim of a token to be renewed was answered ${again.kind}`)
-    const renewed = await timed('publish again', () => store.publish(key, `${key}.2`, again.fence, TOKEN, operation))
-    if (renewed.kind !== 'accepted') throw new Error(`the publication of a renewal was answered ${renewed.kind}`)
-    const hundred = records.anyHundred()
-    await timed('read 100', () => store.read(hundred, operation))
+  const untimed: Timed = (call) => call()
+  // So that each operation finds something to do, whatever the order.
+  for (const name of ['claim', 'publish', 'claim again', 'claim', 'publish', 'claim'] as const) await operations[name](untimed)
+  for (let turn = 0; turn < turns; turn++) {
+    for (const name of orderOf(turn)) {
+      await operations[name](async (call) => {
+        const begun = performance.now()
+        const result = await call()
+        taken[name].push((performance.now() - begun) * 1_000)
+        return result
+      })
+    }
   }
   return taken
+}
+
+type Timed = <T>(call: () => Promise<T>) => Promise<T>
+
+function next(waiting: Claimed[]): Claimed {
+  const first = waiting.shift()
+  if (first === undefined) throw new Error('there is no record for it')
+  return first
 }

@@ -3,18 +3,25 @@ import { argument } from '../measure/child.ts'
 import { answer } from '../measure/in-process.ts'
 import { processorMs } from '../measure/processor-time.ts'
 import { median, quantile } from '../measure/statistics.ts'
-import { CROWDED, type Crowded, type Measured, OPERATIONS, type Operation, type Order, type Rounds } from './measured.ts'
+import {
+  AT_ONCE,
+  CALLS,
+  CROWD,
+  CROWD_OF_HUNDREDS,
+  CROWDED,
+  type Crowded,
+  DISTANT_CALLS,
+  type Measured,
+  OPERATIONS,
+  type Operation,
+  type Order,
+  type Rounds,
+} from './measured.ts'
 import { type Place, places } from './places.ts'
 import { LEASE, patience, Records, TOKEN } from './records.ts'
 import { type Sequence, sequence } from './sequence.ts'
 
 const WARM_UP = 300
-const CALLS = 150
-/** Over the wire a call takes as long as a hundred without it, and is as good as any other. */
-const DISTANT_CALLS = 20
-const AT_ONCE = 64
-const CROWD = 4_000
-const CROWD_OF_HUNDREDS = 200
 
 async function main(): Promise<void> {
   const { place: kind, rounds, limitsOnly } = argument<Order>()
@@ -29,31 +36,47 @@ async function main(): Promise<void> {
     const sequences: Sequence[] = []
     const distantSequences: Sequence[] = []
     const crowds: Record<Crowded, Crowd>[] = []
-    // A pool opens its connections with the first crowd.
-    if (!limitsOnly) await crowd(place, records, 'bare')
     for (let round = 0; round < rounds; round++) {
       sequences.push(await sequence(near, records, CALLS))
       if (distant !== undefined) distantSequences.push(await sequence(distant, records, DISTANT_CALLS))
-      if (!limitsOnly) crowds.push(await allCrowds(place, records))
     }
-    const ofCrowds = <T>(value: (operation: Crowded) => T) =>
-      Object.fromEntries(CROWDED.map((operation) => [operation, value(operation)])) as Record<Crowded, T>
+    if (!limitsOnly) {
+      // The pool opens its connections: they, and what a crowd leaves in the server, are no matter of who comes alone.
+      await crowd(place, records, 'bare')
+      for (let round = 0; round < rounds; round++) crowds.push(await allCrowds(place, records))
+    }
+    const ofCrowds = (figure: keyof Crowd) =>
+      Object.fromEntries(CROWDED.map((operation) => [operation, crowds.map((each) => each[operation][figure])])) as Record<
+        Crowded,
+        number[]
+      >
     const measured: Measured = {
       name,
       version,
       bareName,
       microseconds: together(sequences, median),
-      p99Microseconds: together(sequences, (taken) => quantile(taken, 0.99)),
-      ...(distant !== undefined && { distantMicroseconds: together(distantSequences, median) }),
-      ...(!limitsOnly && { throughput: ofCrowds((operation) => crowds.map((each) => each[operation].perSecond)) }),
-      ...(!limitsOnly &&
-        pid !== undefined &&
-        processorMs(pid) !== undefined && { server: ofCrowds((operation) => crowds.map((each) => each[operation].serverMicroseconds)) }),
+      hasServer: pid !== undefined,
+      p99Microseconds: together(sequences, p99),
+      ...(distant !== undefined && {
+        distantMicroseconds: together(distantSequences, median),
+        distantP99Microseconds: together(distantSequences, p99),
+      }),
+      ...(!limitsOnly && {
+        crowd: {
+          perSecond: ofCrowds('perSecond'),
+          p99Microseconds: ofCrowds('p99Microseconds'),
+          ...(usedMs(pid) !== undefined && { processorMicroseconds: ofCrowds('processorMicroseconds') }),
+        },
+      }),
     }
     answer(measured)
   } finally {
     await place.close()
   }
+}
+
+function p99(taken: readonly number[]): number {
+  return quantile(taken, 0.99)
 }
 
 /** One figure of each sequence. */
@@ -63,7 +86,15 @@ function together(sequences: readonly Sequence[], figure: (taken: readonly numbe
 
 interface Crowd {
   readonly perSecond: number
-  readonly serverMicroseconds: number
+  readonly p99Microseconds: number
+  readonly processorMicroseconds: number
+}
+
+/** Milliseconds of a processor, of the server or, where there is none, of this process; undefined where the system does not tell. */
+function usedMs(pid: number | undefined): number | undefined {
+  if (pid !== undefined) return processorMs(pid)
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }
 
 async function allCrowds(place: Place, records: Records): Promise<Record<Crowded, Crowd>> {
@@ -96,12 +127,17 @@ async function crowd({ near: { store, bare }, pid }: Place, records: Records, na
     read: () => store.read([records.anyKey()], operation),
     'read 100': () => store.read(records.anyHundred(), operation),
   }[name]
-  const used = pid === undefined ? undefined : processorMs(pid)
+  const taken: number[] = []
+  const used = usedMs(pid) ?? Number.NaN
   const begun = performance.now()
-  await atOnce(size, call)
+  await atOnce(size, async () => {
+    const calledAt = performance.now()
+    await call()
+    taken.push((performance.now() - calledAt) * 1_000)
+  })
   const seconds = (performance.now() - begun) / 1_000
-  const usedMs = pid === undefined || used === undefined ? Number.NaN : (processorMs(pid) ?? Number.NaN) - used
-  return { perSecond: size / seconds, serverMicroseconds: (usedMs * 1_000) / size }
+  const processor = (usedMs(pid) ?? Number.NaN) - used
+  return { perSecond: size / seconds, p99Microseconds: p99(taken), processorMicroseconds: (processor * 1_000) / size }
 }
 
 /** So many calls, of which {@link AT_ONCE} are under way at any time. */

@@ -26,8 +26,19 @@ test('a page tells which limits are missed', () => {
     { what: 'a to b', ratio: 1.2, most: 1.5 },
     { what: 'c to d', ratio: 1.6, most: 1.5 },
   ]
-  const recorded: Recorded = { title: 'Part', how: 'So.', tables: [], charts: [], limits, machine, date: '2026-01-01' }
+  const recorded: Recorded = {
+    title: 'Part',
+    how: 'So.',
+    tables: [],
+    charts: [],
+    limits,
+    machine,
+    date: '2026-01-01',
+    code: 'abc',
+    rounds: 7,
+  }
   const text = page(new Map([['part', recorded]]))
+  expect(text).toContain('rounds: 7; 2026-01-01, abc, Node 24.0.0')
   expect(text).toContain('| a to b | 1.2 × | 1.5 × | holds |')
   expect(text).toContain('| c to d | 1.6 × | 1.5 × | MISSED |')
 })

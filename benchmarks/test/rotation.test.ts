@@ -6,6 +6,7 @@ import { limits, noticedMs, noticedOnceMs } from '../rotation/limits.ts'
 import { CALLERS_A_TICK, Load, TICK_MS } from '../rotation/load.ts'
 import type { Run } from '../rotation/run.ts'
 import { durationMs, FETCH_MS, freshMs, KEYS, lifeMs, SPACING_MS } from '../rotation/schedule.ts'
+import { ratios } from '../rotation/tables.ts'
 
 const STOPPED_MS = 100
 
@@ -110,6 +111,24 @@ test('a machine that stands still by itself for as long as a stall that is to be
   const what = 'longest wait of a due caller in all rounds without renewals to 50 ms'
   expect(broken(busy, rounds({}, {}, {}), rounds({}, {}, {}))).toEqual([what])
   expect(broken(rounds({}, {}, {}), busy, rounds({}, {}, {}))).toEqual([what])
+})
+
+test('the table and the limits have one ratio: of what was measured in the same round, the median of the rounds', () => {
+  const still = rounds({ longestMs: 10 }, { longestMs: 20 }, { longestMs: 40 })
+  const own = { still, again: still, rotating: rounds({ longestMs: 15 }, { longestMs: 24 }, { longestMs: 44 }) }
+  expect(limits(own).find(({ what }) => what.startsWith('longest get()'))).toMatchObject({ ratio: 1.2, greatest: 1.5 })
+  expect(ratios('latencies', own, []).rows.map((row) => [row[0], row.at(-1)])).toEqual([
+    ['one, nothing renewed, again', '1 × (1 to 1)'],
+    ['one', '1.2 × (1.1 to 1.5)'],
+  ])
+  expect(noticedMs(own, 'latencies')).toBeCloseTo(40)
+})
+
+test('another library is compared with itself while nothing is renewed, in its own rounds', () => {
+  const quiet = rounds({}, {}, {})
+  const other = { still: rounds({ longestMs: 100 }), rotating: rounds({ longestMs: 250 }) }
+  const { rows } = ratios('latencies', { still: quiet, again: quiet, rotating: quiet }, [other])
+  expect(rows.at(-1)?.at(-1)).toBe('2.5 × (2.5 to 2.5)')
 })
 
 interface Told {

@@ -1,6 +1,8 @@
+import { setTimeout as passed } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { feishuPolicy } from '../../packages/core/src/feishu/feishu-policy.ts'
 import { renewInMs } from '../../packages/core/src/machine/policy.ts'
+import { RESOLUTION_MS, watchLoop } from '../measure/loop-delay.ts'
 import { holds } from '../report/report.ts'
 import { evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
@@ -8,7 +10,7 @@ import { limits } from '../scale/index.ts'
 import { at, coresOfOne, costOf, deviation, fit, fitCost, needs, rangeOf, renewalsPerSecond, shards } from '../scale/model.ts'
 import { type Place, type Server, startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
-import { check, type Measured, plan, rotations } from '../scale/tables.ts'
+import { check, coefficients, type Measured, plan, rotations } from '../scale/tables.ts'
 
 const MINUTE = 60_000
 
@@ -123,7 +125,7 @@ test('a crowded minute, a second request for a renewal, a late event loop and a 
   expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
   for (const processes of [1, 8]) {
     const who = `100000 tenants, processes: ${processes}`
-    expect(broken({ processes, delay: { p99Ms: 21, longestMs: 200 } })).toEqual([`event loop late by 20 ms, ${who}`])
+    expect(broken({ processes, delay: { p99Ms: 21, longest: LONGEST } })).toEqual([`event loop late by 20 ms, ${who}`])
     expect(broken({ processes, bytesPerToken: 1_100 })).toEqual([`memory of a token to 1 KB, ${who}`])
   }
   expect(limits({ name: 'Redis', isSpread: true, fillings: [filling(1_000, 3_000)], rotations: [] })).toEqual([])
@@ -153,6 +155,41 @@ test('the ratios of a rotation come first', () => {
   expect(columns.slice(0, 2)).toEqual(['tenants, processes, time', 'busiest minute to the mean of the ten'])
   expect(rows[0]?.slice(0, 3)).toEqual(['100,000 by 8, 10 ×', '1.05 ×', '3.05 ×'])
   expect(rows[0]).toHaveLength(columns.length)
+})
+
+test('how late the event loop was comes with when it was, how long there was no core for it, and what an operation took the store', () => {
+  const told = (rotation: Partial<Rotation>) => {
+    const { columns, rows } = rotations({ name: 'Redis', isSpread: true, fillings: [], rotations: [rotationOf(100_000, rotation)] })
+    return Object.fromEntries(columns.map((column, index) => [column, rows[0]?.[index]]))
+  }
+  expect(told({})).toMatchObject({
+    'event loop late, p99 ms': '1',
+    longest: '200',
+    'of which without a core': '190',
+    'ended after, s': '7',
+    "µs of the store's processors, each": '20',
+  })
+  expect(told({ delay: { p99Ms: 1, longest: { lateMs: 200, afterMs: 7_000 } } })['of which without a core']).toBe('')
+})
+
+test('the weights of the model are shown, with which a reader can check what it says', () => {
+  const { columns, rows } = coefficients([measuredOf(() => ({}))])
+  // An operation takes 20 µs: the publication of a renewal, and the claim of each process.
+  expect(rows).toEqual([['Redis', '0', '1,000', '0', '500', '0', '20', '20']])
+  expect(rows[0]).toHaveLength(columns.length)
+})
+
+test('the longest time for which the event loop stands still is told, and when that was', async () => {
+  const end = watchLoop()
+  await passed(2 * RESOLUTION_MS)
+  const until = performance.now() + 200
+  while (performance.now() < until);
+  await passed(2 * RESOLUTION_MS)
+  const { longest } = end()
+  expect(longest.lateMs).toBeGreaterThan(200 - 2 * RESOLUTION_MS)
+  expect(longest.afterMs).toBeGreaterThan(200)
+  // The system counts what was waited for a little later than it passed.
+  expect(longest.withoutCoreMs ?? 0).toBeLessThan(longest.lateMs + 2 * RESOLUTION_MS)
 })
 
 test('the deviation of the model from each measurement is shown, with its sign', () => {
@@ -216,6 +253,8 @@ test.each(['redis', 'postgres'] as const)(
   },
 )
 
+const LONGEST = { lateMs: 200, afterMs: 7_000, withoutCoreMs: 190 }
+
 /** Three sizes, by one process and by eight. */
 const SIZES = [1_000, 10_000, 100_000].flatMap((tenants) => [1, 8].map((processes) => ({ tenants, processes })))
 
@@ -256,7 +295,7 @@ function rotationOf(tenants: number, given: Partial<Rotation>): Rotation {
     speed: 10,
     heapBytes: tenants * 1_000,
     bytesPerToken: 1_000,
-    delay: { p99Ms: 1, longestMs: 2 },
+    delay: { p99Ms: 1, longest: LONGEST },
     requests: tenants,
     evenness: { busiest: tenants / 10, toDrawn: 1.05, toWindow: 3.05 },
     operations: 2 * tenants,

@@ -20,7 +20,7 @@ test('a module that cannot be imported is an error, not a figure', async () => {
 test('imports are compared with those of what they need in the same round, and heap is what is beyond that of node', () => {
   const needs = [measured({ importProcessorMs: 50 }), measured({ importProcessorMs: 100 }), measured({ importProcessorMs: 200 })]
   const core = [measured({ importProcessorMs: 25 }), measured({ importProcessorMs: 50 }), measured({ importProcessorMs: 400 })]
-  const [imports, heap] = new Results(rounds(needs, core)).ownLimits()
+  const [imports, heap] = new Results(rounds(needs, core), 5).ownLimits()
   expect(imports).toMatchObject({ what: `imports, core to ${NEEDS.get(CORE)?.name}`, ratio: 0.5, greatest: 2 })
   expect(heap).toMatchObject({ what: 'heap to that of node, core', ratio: 0 })
 })
@@ -28,10 +28,20 @@ test('imports are compared with those of what they need in the same round, and h
 test('imports that take too long break their limit, and so does a heap that is too large', () => {
   const needs = [measured({ importProcessorMs: 50, heapBytes: 4e6 })]
   const own = (importProcessorMs: number, heapBytes: number) =>
-    new Results(rounds(needs, [measured({ importProcessorMs, heapBytes })])).ownLimits().slice(0, 2).map(holds)
+    new Results(rounds(needs, [measured({ importProcessorMs, heapBytes })]), 5).ownLimits().slice(0, 2).map(holds)
   expect(own(60, 4.1e6)).toEqual([true, true])
   expect(own(500, 4.1e6)).toEqual([false, true])
   expect(own(60, 40e6)).toEqual([true, false])
+})
+
+test('each figure is shown with the least and the greatest of its turns, and p99 with those of its rounds', () => {
+  const needs = Array.from({ length: 4 }, () => measured({}))
+  const core = [10, 20, 40, 30].map((importMs) => measured({ importMs, heapBytes: 4e6 + 2 ** 20 * (importMs / 10) }))
+  const { columns, rows } = new Results(rounds(needs, core), 2).table()
+  const told = rows.find(([name]) => name === CORE.name)
+  expect(told).toHaveLength(columns.length)
+  expect(told?.slice(2, 4)).toEqual(['25 (10 to 40)', '29.9 (19.9 to 39.9)'])
+  expect(told?.[5]).toBe('2.5 (1 to 4)')
 })
 
 function measured(figures: Partial<Measured>): Measured {

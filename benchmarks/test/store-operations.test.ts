@@ -5,12 +5,11 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { expect, test } from 'vitest'
 import { processorMs } from '../measure/processor-time.ts'
 import { holds } from '../report/report.ts'
-import { limitsOf } from '../store-operations/index.ts'
-import type { Measured, Operation, Rounds } from '../store-operations/measured.ts'
-import { WIRE_MS } from '../store-operations/measured.ts'
+import { limitsOf, tablesOf } from '../store-operations/index.ts'
+import { CALLS, DISTANT_CALLS, type Measured, OPERATIONS, type Operation, type Rounds, WIRE_MS } from '../store-operations/measured.ts'
 import { places } from '../store-operations/places.ts'
 import { Records } from '../store-operations/records.ts'
-import { sequence } from '../store-operations/sequence.ts'
+import { ORDERS, orderOf, sequence } from '../store-operations/sequence.ts'
 
 test('one way to a server is a wire longer than the other', async () => {
   const place = await places.redis?.()
@@ -40,6 +39,7 @@ test('an operation that takes a second round trip breaks its limit over the wire
     bareName: 'PING',
     microseconds: rounds(100, 120),
     p99Microseconds: rounds(200, 300),
+    hasServer: true,
     distantMicroseconds: { ...rounds(10_100, 10_200), claim: [claim, claim, claim] },
   })
   const missed = (claim: number) =>
@@ -68,6 +68,56 @@ test('what is read as a hundred are a hundred records with a token, from the fir
   expect(hundreds.map(({ keys, tokens }) => ({ distinct: new Set(keys).size, tokens }))).toEqual(
     Array(3).fill({ distinct: 100, tokens: 100 }),
   )
+})
+
+test('each operation follows each other equally often', () => {
+  for (const turns of [CALLS, DISTANT_CALLS]) {
+    const order = Array.from({ length: turns }, (_, turn) => orderOf(turn))
+    for (const each of order) expect([...each].sort()).toEqual([...OPERATIONS].sort())
+    const all = order.flat()
+    const followed = new Map<string, number>()
+    // After the last turn comes the first of the next round.
+    for (const [index, name] of all.entries()) {
+      const pair = `${name}, ${all[(index + 1) % all.length]}`
+      followed.set(pair, (followed.get(pair) ?? 0) + 1)
+    }
+    expect(followed.size).toBe(OPERATIONS.length * (OPERATIONS.length - 1))
+    expect(new Set(followed.values())).toEqual(new Set([turns / ORDERS]))
+  }
+})
+
+test('a call of each operation is measured each turn, and renews what an earlier turn has published', async () => {
+  const store = memoryStore()
+  const claimed: number[] = []
+  const watched: TokenStore = {
+    ...store,
+    async claim(key, attempt, request, operation) {
+      claimed.push(request.seen)
+      return store.claim(key, attempt, request, operation)
+    },
+  }
+  const records = await Records.in(watched)
+  claimed.length = 0
+  const taken = await sequence({ store: watched, bare: async () => {} }, records, 2 * ORDERS)
+  expect(OPERATIONS.map((name) => taken[name].length)).toEqual(OPERATIONS.map(() => 2 * ORDERS))
+  expect(claimed.filter((seen) => seen > 0)).toHaveLength(2 * ORDERS + 1)
+})
+
+test('each time is shown with what it was in the rounds, and the processor time with whose it is', () => {
+  const crowded = { bare: [1, 2, 3], claim: [4, 5, 6], publish: [1, 1, 1], read: [1, 1, 1], 'read 100': [1, 1, 1] }
+  const measured: Measured = {
+    name: 'SQLite',
+    version: '3.53.4',
+    bareName: 'select 1',
+    hasServer: false,
+    microseconds: rounds(100, 200),
+    p99Microseconds: { ...rounds(100, 200), claim: [300, 500, 400] },
+    crowd: { perSecond: crowded, p99Microseconds: crowded, processorMicroseconds: crowded },
+  }
+  const [one, many] = tablesOf(measured)
+  expect(one?.rows[1]).toEqual(['claim', '2 × (2 to 2)', '200', '400 (300 to 500)'])
+  expect(many?.columns.at(-1)).toBe("µs of the process's processors")
+  expect(many?.rows[1]).toEqual(['claim', '2.5 × (2 to 4)', ...Array(3).fill('5 (4 to 6)')])
 })
 
 const onLinux = test.skipIf(process.platform !== 'linux')
