@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import type { Credential } from './credential.ts'
 import { isTokenError, managerClosed, TokenError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
+import { KEYS_AT_ONCE } from './reads.ts'
 import { Runner } from './runner.ts'
 import type { Snapshot, Version } from './store.ts'
 
@@ -15,9 +16,6 @@ interface Memory {
 
 /** Share of the keys that one sweep forgets: sweeping is rare and each sweep cheap per key. */
 const SWEEP_SHARE = 0.1
-
-/** Records read in one operation. */
-const BATCH = 200
 
 /** The runners of one manager, by key, bounded in number. */
 export class Runners {
@@ -65,8 +63,8 @@ export class Runners {
     const { calls, hints } = this.#kernel
     // From now on there is something to hear about.
     void hints.switchOn()
-    for (let from = 0; from < credentials.length && !this.#closed; from += BATCH) {
-      const batch = credentials.slice(from, from + BATCH)
+    for (let from = 0; from < credentials.length && !this.#closed; from += KEYS_AT_ONCE) {
+      const batch = credentials.slice(from, from + KEYS_AT_ONCE)
       try {
         const { answer, sentAt } = await calls.readAll(batch.map(({ key }) => key))
         const since = sentAt()

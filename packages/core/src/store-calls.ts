@@ -2,12 +2,13 @@ import { type Clock, departure } from './clock.ts'
 import { managerClosed, TokenError } from './errors.ts'
 import type { StoreCall } from './events.ts'
 import { Gate } from './gate.ts'
+import { Reads } from './reads.ts'
 import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
 import { changeOf, claimOf, publicationOf, snapshotOf } from './store-answers.ts'
 
-/** Reads and claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
-const QUESTIONS = 16
+/** Claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
+const CLAIMS = 16
 
 /** Takes note of work, and returns it. */
 export type Track = <T>(work: Promise<T>) => Promise<T>
@@ -31,7 +32,11 @@ export class StoreCalls {
   readonly #called: (call: StoreCall) => void
   readonly #track: Track
   #hasEnded = false
-  readonly #gate = new Gate(QUESTIONS)
+  readonly #claims = new Gate(CLAIMS)
+  readonly #reads = new Reads((keys) => {
+    const prefixed = keys.map((key) => this.#prefix + key)
+    return this.#twice('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
+  })
 
   /** `called` is told of every try of an operation. Who closes the manager waits for what `track` is given. */
   constructor(
@@ -55,17 +60,16 @@ export class StoreCalls {
     return answered(sentAt, answer[0] as Snapshot)
   }
 
-  /** In the order of the keys. */
+  /** In the order of the keys, of which there are no more than `KEYS_AT_ONCE`. */
   async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
-    const prefixed = keys.map((key) => this.#prefix + key)
-    const reply = await this.#ask('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
-    const answer = understood('read', () => prefixed.map((key, index) => snapshotOf(key, reply.answer[index])))
+    const { reply, from } = await this.#track(this.#reads.read(keys))
+    const answer = understood('read', () => keys.map((key, index) => snapshotOf(this.#prefix + key, reply.answer[from + index])))
     return { sentAt: () => reply.sentAt, answer }
   }
 
   async claim(key: string, attempt: string, request: ClaimRequest): Promise<Answer<Claim>> {
     const prefixed = this.#prefix + key
-    const reply = await this.#ask('claim', key, (operation) => this.#store.claim(prefixed, attempt, request, operation))
+    const reply = await this.#claim(key, (operation) => this.#store.claim(prefixed, attempt, request, operation))
     return checked('claim', reply, (answer) => claimOf(prefixed, answer))
   }
 
@@ -133,13 +137,13 @@ export class StoreCalls {
   }
 
   /** What begins something waits its turn; what ends it does not: others wait for that. */
-  #ask<T>(name: StoreCall['operation'], key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
-    const passed = this.#gate.pass(async () => {
+  #claim<T>(key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
+    const passed = this.#claims.pass(async () => {
       try {
-        return await this.#twice(name, key, call)
+        return await this.#twice('claim', key, call)
       } catch (error) {
         // The store is down: those who wait are to find that out together, not one after the other.
-        this.#gate.open()
+        this.#claims.open()
         throw error
       }
     })

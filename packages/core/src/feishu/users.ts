@@ -5,6 +5,7 @@ import type { Inside } from '../inside.ts'
 import { renewInMs } from '../machine/policy.ts'
 import { checkObject, checkText, checkTexts, describe } from '../options.ts'
 import { ProjectedHandle } from '../projected-handle.ts'
+import { KEYS_AT_ONCE } from '../reads.ts'
 import type { Snapshot } from '../store.ts'
 import type { TokenHandle } from '../token-handle.ts'
 import type { App } from './app-credentials.ts'
@@ -55,8 +56,6 @@ export interface ExpiringOptions {
 }
 
 const DAY_MS = 24 * 3_600_000
-/** Records read in one operation. */
-const BATCH = 200
 
 interface User {
   readonly credential: Credential
@@ -93,9 +92,9 @@ export class Users {
     }
     const users = Array.from(checkTexts(userIds, 'userIds'), (userId) => ({ userId, key: this.#users.get(userId).credential.key }))
     const found: UserAuthorization[] = []
-    for (let from = 0; from < users.length; from += BATCH) {
+    for (let from = 0; from < users.length; from += KEYS_AT_ONCE) {
       if (this.#inside.closed) throw managerClosed()
-      const batch = users.slice(from, from + BATCH)
+      const batch = users.slice(from, from + KEYS_AT_ONCE)
       const { answer } = await this.#inside.calls.readAll(batch.map(({ key }) => key))
       for (const [index, { userId }] of batch.entries()) {
         const snapshot = answer[index]

@@ -72,11 +72,20 @@ export const knowledge: readonly Mutation[] = [
   {
     name: 'questions-not-waited-for',
     file: 'packages/core/src/store-calls.ts',
-    find: 'return this.#track(passed)',
-    replace: 'return passed',
+    find: 'await this.#track(this.#reads.read(keys))',
+    replace: 'await this.#reads.read(keys)',
     breaks: 'A process that closes has not heard yet what it asked the store, and leaves a timer behind.',
     unit: ['packages/core/test/feishu/close-waits.test.ts'],
     simulation: true,
+  },
+  {
+    name: 'reads-one-by-one',
+    file: 'packages/core/src/reads.ts',
+    find: 'if (asked.length > 0 && keys.length + question.keys.length > KEYS_AT_ONCE) break',
+    replace: 'if (asked.length > 0) break',
+    breaks: 'What a token is fetched with is read after all that waits for that token, and its fetch runs out of time.',
+    unit: ['packages/core/test/feishu/many-at-once.test.ts'],
+    unplayed: 'No simulated process has so many credentials.',
   },
   {
     name: 'turned-away-with-a-token',
