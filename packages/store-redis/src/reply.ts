@@ -8,13 +8,15 @@ export interface Reply {
   readonly snapshot: Snapshot
 }
 
+/** The last three are of a backoff. */
 const FIELDS = 12
+const FIELDS_WITHOUT_BACKOFF = 9
 
 /** Reads a script's reply about this key. */
 export function parseReply(key: string, reply: unknown): Reply {
-  if (!isFlat(reply) || reply.length !== FIELDS) {
+  if (!isFlat(reply) || (reply.length !== FIELDS_WITHOUT_BACKOFF && reply.length !== FIELDS)) {
     throw new Error(
-      `Redis replied something else than ${FIELDS} strings and numbers: is there a proxy or a client option that changes replies?`,
+      `Redis replied something else than ${FIELDS_WITHOUT_BACKOFF} or ${FIELDS} strings and numbers: is there a proxy or a client option that changes replies?`,
     )
   }
   const [kind, fence, takeover, publishedAs, value, renewIn, expiresIn, rejectedUpTo, leaseIn, failures, retryIn, failure] = reply
@@ -28,7 +30,7 @@ export function parseReply(key: string, reply: unknown): Reply {
     expiresInMs: milliseconds(expiresIn),
     rejectedUpTo: Number(rejectedUpTo),
     ...(leaseInMs > 0 && { lease: { expiresInMs: leaseInMs } }),
-    ...(Number(failures) > 0 && {
+    ...(reply.length === FIELDS && {
       backoff: { retryInMs: milliseconds(retryIn), failure: String(failure), failures: Number(failures) },
     }),
   }

@@ -92,7 +92,7 @@ export const redis: readonly Mutation[] = [
     ...onRedis,
     name: 'redis-record-never-forgotten',
     file: `${SCRIPTS}/record.lua`,
-    find: ", 'PX', math.ceil(life / 1000) + KEPT_MS)",
+    find: ", 'PX', digits(math.ceil(life / 1000) + KEPT_MS))",
     replace: ')',
     breaks: 'Records pile up in the server for ever.',
   },

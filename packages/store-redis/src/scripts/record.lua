@@ -14,10 +14,12 @@
 -- Times are microseconds. A deadline is "<when> <how far ahead that was when it was set>": nothing is left of one that is further away
 -- than that, because the clock went back. Numbers are written by `digits`: Lua's own `..` keeps 14 digits, as its JSON does, a fence has 16.
 --
--- Reply of every script: 12 strings and numbers, see `reply`. A script that refuses replies an error that begins with TOKENWELL and changes
--- nothing.
+-- Reply of every script: 9 strings and numbers, 12 where there is a backoff; see `reply`. A script that refuses replies an error that
+-- begins with TOKENWELL and changes nothing.
 
 local FORMAT = 1
+-- What is written in this format, whose readers must know no lower one.
+local WRITTEN = '1 1'
 local LARGEST = 9007199254740991
 -- How long a record is kept when everything in it is over: it still holds fences, rejections, and maybe the secret that renews it.
 local KEPT_MS = 90 * 24 * 60 * 60 * 1000
@@ -31,13 +33,14 @@ if type(stored) == 'table' and not isOfAnotherType then return stored end
 local record = {}
 if stored then
   local isJson, read = pcall(cjson.decode, stored)
-  local lowest = isJson and type(read) == 'table' and type(read.format) == 'string' and string.match(read.format, '^%d+ (%d+)$')
+  local format = isJson and type(read) == 'table' and read.format
+  local lowest = format == WRITTEN and FORMAT or type(format) == 'string' and string.match(format, '^%d+ (%d+)$')
   if not lowest then
     return redis.error_reply('TOKENWELL ' .. KEYS[1] .. ' was not written by @tokenwell/store-redis: give the store a keyPrefix of its '
       .. 'own, or remove it if nothing needs it')
   end
   if tonumber(lowest) > FORMAT then
-    return redis.error_reply('TOKENWELL the record has format "' .. read.format .. '" and this version of @tokenwell/store-redis reads '
+    return redis.error_reply('TOKENWELL the record has format "' .. format .. '" and this version of @tokenwell/store-redis reads '
       .. 'format ' .. FORMAT .. ': update it on this node, or give it a keyPrefix of its own')
   end
   record = read
@@ -79,14 +82,14 @@ end
 -- Stores what `record` has come to be, and moves its end. The only way to write. Told of a channel, it announces "<version> <name of the
 -- record>" there: a hint, and who may not publish to the channel has changed the record all the same.
 local function write(channel)
-  record.format = record.format or FORMAT .. ' ' .. FORMAT
+  record.format = record.format or WRITTEN
   local life = math.max(left(record.expiresAt), left(record.leaseUntil), left(record.retryAt), 0)
-  redis.call('SET', KEYS[1], cjson.encode(record), 'PX', math.ceil(life / 1000) + KEPT_MS)
+  redis.call('SET', KEYS[1], cjson.encode(record), 'PX', digits(math.ceil(life / 1000) + KEPT_MS))
   if channel then redis.pcall('PUBLISH', channel, (record.version or '0') .. ' ' .. KEYS[1]) end
 end
 
 local function reply(kind, granted, takeover)
-  return {
+  local replied = {
     kind,
     granted or 0,                     -- fence of a grant
     takeover or 0,                    -- 1: the lease before the granted one ran out unreleased
@@ -96,8 +99,10 @@ local function reply(kind, granted, takeover)
     left(record.expiresAt),
     record.rejectedUpTo or 0,
     left(record.leaseUntil),          -- not above 0: no live lease
-    record.failures or 0,             -- 0: no backoff
-    left(record.retryAt),
-    record.failure or '',
   }
+  -- Each of them costs, and most records have no backoff.
+  if record.retryAt then
+    replied[10], replied[11], replied[12] = record.failures, left(record.retryAt), record.failure
+  end
+  return replied
 end
