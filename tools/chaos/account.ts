@@ -85,5 +85,7 @@ export function stoppedMs(stops: readonly Stop[], node: string, from: number, to
 
 /** When the store forgot what it had acknowledged: before and after each time. */
 export function losses(entries: readonly Entry[]): number[] {
-  return entries.flatMap((entry) => (entry.kind === 'mark' && entry.what === 'data-loss' ? [entry.at] : []))
+  return entries.flatMap((entry) =>
+    entry.kind === 'mark' && (entry.what === 'losing-data' || entry.what === 'data-loss') ? [entry.at] : [],
+  )
 }

@@ -4,6 +4,9 @@ import type { StoreName } from './options.ts'
 import type { Pause } from './pause.ts'
 import type { Planned } from './plan.ts'
 
+/** Hears that the store is about to lose what it had acknowledged, and that it has. */
+export type Loses = (what: 'losing-data' | 'data-loss') => void
+
 /** A store with a fleet around it, to which anything may be done. */
 export interface Place {
   readonly address: (node: number) => StoreAddress
@@ -11,9 +14,9 @@ export interface Place {
   readonly wires: readonly TcpProxy[]
   /**
    * Has this happen to the store, and be over.
-   * @param loses called before and after the store loses what it had acknowledged
+   * @param loses told before and after each loss
    */
-  strike(fault: Planned, pause: Pause, loses: () => void): Promise<void>
+  strike(fault: Planned, pause: Pause, loses: Loses): Promise<void>
   /** Ends it, whatever state it is in, and leaves nothing behind. */
   stop(): Promise<void>
 }

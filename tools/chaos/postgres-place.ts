@@ -1,7 +1,7 @@
 import { type PostgresReplica, type PostgresServer, startPostgres, startPostgresReplica } from '@tokenwell/test-servers'
 import { Client } from 'pg'
 import { attempted, type Pause, until } from './pause.ts'
-import type { Place } from './place.ts'
+import type { Loses, Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -22,7 +22,7 @@ export async function openPostgres(processes: number): Promise<Place> {
   let copying: Promise<PostgresReplica> = copyOf(primary)
   const wires = await layWires(primary.port, processes)
 
-  async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: () => void): Promise<void> {
+  async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: Loses): Promise<void> {
     const replica = await attempted(copying).catch((error: unknown) => {
       copying = copyOf(primary)
       throw error
@@ -33,7 +33,7 @@ export async function openPostgres(processes: number): Promise<Place> {
         replica.resume()
         throw error
       })
-      loses()
+      loses('losing-data')
     }
     await whileNobodyIsReached(wires, async () => {
       if (isComplete) {
@@ -45,14 +45,14 @@ export async function openPostgres(processes: number): Promise<Place> {
       await replica.promote()
       return replica.port
     })
-    if (!isComplete) loses()
+    if (!isComplete) loses('data-loss')
     const old = primary
     primary = replica
     await old.stop()
     copying = copyOf(primary)
   }
 
-  async function strike({ kind, forMs, draw }: Planned, pause: Pause, loses: () => void): Promise<void> {
+  async function strike({ kind, forMs, draw }: Planned, pause: Pause, loses: Loses): Promise<void> {
     switch (kind) {
       case 'stall':
         primary.pause()

@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
 import { attempted, type Pause, until } from './pause.ts'
-import type { Place } from './place.ts'
+import type { Loses, Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -22,12 +22,12 @@ export async function openRedis(processes: number): Promise<Place> {
   // Its records alone are on these servers.
   const keyPrefix = 'chaos'
 
-  async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: () => void): Promise<void> {
+  async function failOver(pause: Pause, isComplete: boolean, lagMs: number, loses: Loses): Promise<void> {
     await attempted(until('the replica follows', () => isLinked(replica), pause))
     if (!isComplete) {
       await asked(replica, (client) => client.replicaof('NO', 'ONE'))
       await pause(lagMs)
-      loses()
+      loses('losing-data')
     }
     await whileNobodyIsReached(wires, async () => {
       if (isComplete) {
@@ -38,13 +38,13 @@ export async function openRedis(processes: number): Promise<Place> {
       await primary.kill()
       return replica.port
     })
-    if (!isComplete) loses()
+    if (!isComplete) loses('data-loss')
     ;[primary, replica] = [replica, primary]
     await replica.restart()
     await follow(replica, primary)
   }
 
-  async function strike({ kind, forMs, draw }: Planned, pause: Pause, loses: () => void): Promise<void> {
+  async function strike({ kind, forMs, draw }: Planned, pause: Pause, loses: Loses): Promise<void> {
     switch (kind) {
       case 'stall':
         primary.pause()
@@ -55,16 +55,16 @@ export async function openRedis(processes: number): Promise<Place> {
         await pause(Math.min(forMs, 3_000))
         return primary.restart()
       case 'restart empty':
-        loses()
+        loses('losing-data')
         await asked(primary, (client) => client.flushall())
         await primary.kill()
         await pause(Math.min(forMs, 3_000))
         await primary.restart()
-        return loses()
+        return loses('data-loss')
       case 'FLUSHALL':
-        loses()
+        loses('losing-data')
         await attempted(asked(primary, (client) => client.flushall()))
-        return loses()
+        return loses('data-loss')
       case 'SCRIPT FLUSH':
         return void (await attempted(asked(primary, (client) => client.script('FLUSH'))))
       case 'CLIENT KILL':

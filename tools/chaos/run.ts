@@ -3,7 +3,7 @@ import type { Account, Stop, Strike } from './account.ts'
 import { Crew, nameOfProcess } from './crew.ts'
 import type { ChaosOptions } from './options.ts'
 import { NoOccasion, type Pause, pauseUntil, until } from './pause.ts'
-import { openPlace, type Place } from './place.ts'
+import { type Loses, openPlace, type Place } from './place.ts'
 import { drawPlan, nameOf, type Planned } from './plan.ts'
 import { comeToRest } from './rest.ts'
 import { TokenEnds } from './token-ends.ts'
@@ -189,7 +189,7 @@ async function carryOut(
 
 /** @returns whether there was an occasion for it */
 async function strike(fault: Planned, { place, upstream, crew, entries }: World, pause: Pause, withinMs: number): Promise<boolean> {
-  const loses = () => entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what: 'data-loss' })
+  const loses: Loses = (what) => void entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what })
   switch (fault.on) {
     case 'process':
       return crew.strike(fault.node, fault, pause, withinMs)

@@ -39,11 +39,16 @@ export type Entry = { readonly at: number; readonly node: string } & (
   | { readonly kind: 'hint' }
   | { readonly kind: 'reached'; readonly point: Point }
   | { readonly kind: 'closed'; readonly asked: number; readonly settled: number }
-  /** Said by the test. After `data-loss` the store no longer knows everything it had acknowledged. */
-  | { readonly kind: 'mark'; readonly what: 'data-loss' | 'fault' | 'healed' }
+  | { readonly kind: 'mark'; readonly what: Mark }
   /** Time was moved on for everybody by so many milliseconds. */
   | { readonly kind: 'passed'; readonly ms: number }
 )
+
+/**
+ * Said by the test. After `losing-data` the store may at any moment forget what it had acknowledged; after `data-loss` it has, and knows what it
+ * has acknowledged since.
+ */
+export type Mark = 'losing-data' | 'data-loss' | 'fault' | 'healed'
 
 /** The last caller who was given a token so far: when it asked, and when it had it. */
 export interface LastServed {

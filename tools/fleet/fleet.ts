@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { EncryptionOptions } from '@tokenwell/core'
 import { type DeliveryAttempt, type FeishuSimulator, startFeishuSimulator } from '@tokenwell/feishu-simulator'
 import { type VirtualClock, virtualClock } from '@tokenwell/testkit'
-import { type Entry, machineNow, type Point } from './entry.ts'
+import { type Entry, type Mark, machineNow, type Point } from './entry.ts'
 import { FleetNode } from './node.ts'
 import type { AppSetting, CallReport, CredentialName, TokensReport } from './orders.ts'
 import type { StoreAddress } from './store-address.ts'
@@ -179,7 +179,7 @@ export class Fleet {
     })
   }
 
-  mark(what: 'data-loss' | 'fault' | 'healed'): void {
+  mark(what: Mark): void {
     this.history.push({ at: machineNow(), node: 'test', kind: 'mark', what })
   }
 

@@ -36,8 +36,9 @@ export function storeViolations(entries: readonly Entry[]): string[] {
     if (operation === 'claim') firstSentAt.set(attempt, Math.min(sentAt, firstSentAt.get(attempt) ?? sentAt))
   }
   const passed = passages(entries)
+  const ends = calls.filter(({ operation }) => operation === 'publish' || operation === 'settle')
   return splitAtLosses(calls, entries).flatMap((age) =>
-    [...Map.groupBy(age, ({ key }) => key).values()].flatMap((of) => keyViolations(of, passed, firstSentAt)),
+    [...Map.groupBy(age, ({ key }) => key).values()].flatMap((of) => keyViolations(of, passed, firstSentAt, ends)),
   )
 }
 
@@ -46,17 +47,28 @@ function passages(entries: readonly Entry[]): Of<'passed'>[] {
   return entries.filter((entry) => entry.kind === 'passed')
 }
 
-function keyViolations(calls: readonly Call[], passed: readonly Of<'passed'>[], firstSentAt: ReadonlyMap<string, number>): string[] {
+function keyViolations(
+  calls: readonly Call[],
+  passed: readonly Of<'passed'>[],
+  firstSentAt: ReadonlyMap<string, number>,
+  ends: readonly Call[],
+): string[] {
   const answered = calls.filter(({ outcome }) => outcome !== 'failed')
   // A call that failed for its caller may have been carried out all the same.
-  return [...steppingBack(answered), ...olderAccepted(answered), ...takenLeases(calls, passed, firstSentAt), ...repeatedFences(answered)]
+  return [
+    ...steppingBack(answered),
+    ...olderAccepted(answered),
+    ...takenLeases(calls, passed, firstSentAt, ends),
+    ...repeatedFences(answered),
+  ]
 }
 
 /** The store's calls between one loss of its data and the next; those that were under way at a loss are left out. */
 function splitAtLosses(calls: readonly Call[], entries: readonly Entry[]): Call[][] {
-  const losses = entries.filter((entry) => entry.kind === 'mark' && entry.what === 'data-loss').map(({ at }) => at)
-  return [...losses, Number.POSITIVE_INFINITY].map((end, index) => {
-    const start = losses[index - 1] ?? Number.NEGATIVE_INFINITY
+  const marks = entries.filter((entry) => entry.kind === 'mark')
+  const starts = marks.filter(({ what }) => what === 'data-loss').map(({ at }) => at)
+  return [Number.NEGATIVE_INFINITY, ...starts].map((start) => {
+    const end = marks.find(({ what, at }) => at > start && (what === 'losing-data' || what === 'data-loss'))?.at ?? Number.POSITIVE_INFINITY
     return calls.filter((call) => call.sentAt > start && call.at < end)
   })
 }
@@ -118,8 +130,13 @@ function follow(
   return found
 }
 
-/** I6: nobody is granted a lease while another attempt holds one that it has neither used nor given back. */
-function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[], firstSentAt: ReadonlyMap<string, number>): string[] {
+/** I6: nobody is granted a lease while another attempt holds one that it has neither used nor given back, by any of these `ends`. */
+function takenLeases(
+  calls: readonly Call[],
+  passed: readonly Of<'passed'>[],
+  firstSentAt: ReadonlyMap<string, number>,
+  ends: readonly Call[],
+): string[] {
   const grants = calls.filter(({ operation, outcome }) => operation === 'claim' && outcome === 'granted')
   return grants.flatMap((grant, index) =>
     grants.slice(index + 1).flatMap((other) => {
@@ -128,10 +145,7 @@ function takenLeases(calls: readonly Call[], passed: readonly Of<'passed'>[], fi
       // A claim that was sent again is answered with the lease it was granted before, which is no longer for it.
       const grantedAt = firstSentAt.get(grant.attempt ?? '') ?? grant.sentAt
       if (other.at + skippedMs >= grantedAt + grant.leaseMs) return []
-      const isDone = calls.some(
-        ({ operation, attempt, sentAt }) =>
-          attempt === grant.attempt && (operation === 'publish' || operation === 'settle') && sentAt < other.at,
-      )
+      const isDone = ends.some(({ attempt, sentAt }) => attempt === grant.attempt && sentAt < other.at)
       return isDone ? [] : [`I6: ${other.node} was granted a lease while ${grant.node} held one`]
     }),
   )

@@ -116,6 +116,30 @@ test('what a store has lost it may say and accept again', () => {
   expect(violations([...sound, ...after])).toEqual([])
 })
 
+test('what a store says while it loses its data is held against nothing', () => {
+  const mark = (at: number, what: 'losing-data' | 'data-loss'): Entry => ({ kind: 'mark', at, node: 'test', what })
+  const losing = [
+    mark(165, 'losing-data'),
+    call(170, 'b', { operation: 'read', outcome: 'read', version: 2_000 }),
+    call(180, 'c', { operation: 'read', outcome: 'read', version: 0 }),
+    mark(185, 'data-loss'),
+  ]
+  const after = [publish(200, 'c', 1_500), call(220, 'a', { operation: 'read', outcome: 'read', version: 1_500 })]
+  expect(violations([...sound, ...losing, ...after])).toEqual([])
+  expect(violations([...sound, ...losing, ...after, call(240, 'b', { operation: 'read', outcome: 'read', version: 0 })])).toEqual([
+    expect.stringMatching(/^I2: the store said version 1500 .* and afterwards 0 to b/),
+  ])
+})
+
+test('a lease that was given back is free, though its holder heard of that only after the store had lost its data', () => {
+  const lost: Entry = { kind: 'mark', at: 300, node: 'test', what: 'data-loss' }
+  const settled: Entry = {
+    ...call(310, 'a', { operation: 'settle', outcome: 'settled', attempt: 'a 3000', fence: 3_000, version: 2_000 }),
+    sentAt: 175,
+  } as Entry
+  expect(violations([...sound, grant(170, 'a', 3_000), grant(180, 'b', 3_001), lost, settled])).toEqual([])
+})
+
 test('a lease that has ended because time was moved on is free', () => {
   const ended: Entry = { kind: 'passed', at: 175, node: 'test', ms: 9_000 }
   expect(violations([...sound, grant(170, 'a', 3_000), ended, grant(180, 'b', 3_001)])).toEqual([])

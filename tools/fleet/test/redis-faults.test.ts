@@ -117,7 +117,7 @@ describe.concurrent('a server that forgets', () => {
     const { admin, ordeal } = await onRedis(context)
     await ordeal.begin(1)
     const { fleet, version } = ordeal
-    fleet.mark('data-loss')
+    fleet.mark('losing-data')
     await admin.flushall()
     fleet.mark('data-loss')
     const newcomer = await fleet.add()

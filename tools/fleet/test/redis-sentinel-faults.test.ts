@@ -95,7 +95,7 @@ describe.concurrent('a replica is promoted without the last writes', () => {
     await ordeal.begin()
     await ordeal.rotateThrough({ moment: 'publish', strike: lag })
     const { fleet, version } = ordeal
-    fleet.mark('data-loss')
+    fleet.mark('losing-data')
     await promote()
     fleet.mark('data-loss')
     // It finds a token that is older than everybody else's and due; it takes another one, and so does everybody.

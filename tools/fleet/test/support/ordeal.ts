@@ -94,7 +94,7 @@ export class Ordeal {
     let holder = -1
     const strike = async () => {
       this.#struckAt = machineNow()
-      if (fault.losesData) fleet.mark('data-loss')
+      if (fault.losesData) fleet.mark('losing-data')
       await fault.strike(holder)
       fleet.mark(fault.losesData ? 'data-loss' : 'fault')
     }
