@@ -35,7 +35,7 @@ export class StoreCalls {
   readonly #claims = new Gate(CLAIMS)
   readonly #reads = new Reads((keys) => {
     const prefixed = keys.map((key) => this.#prefix + key)
-    return this.#twice('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
+    return this.#once('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
   })
 
   /** `called` is told of every try of an operation. Who closes the manager waits for what `track` is given. */
@@ -55,14 +55,18 @@ export class StoreCalls {
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
-    const { answer, sentAt } = await this.readAll([key])
-    // As many as were asked for.
-    return answered(sentAt, answer[0] as Snapshot)
+    return this.#readOne(key, false)
+  }
+
+  /** As `read`, before whoever waits: what a fetch needs while its lease runs. */
+  async readFirst(key: string): Promise<Answer<Snapshot>> {
+    return this.#readOne(key, true)
   }
 
   /** In the order of the keys, of which there are no more than `KEYS_AT_ONCE`. */
-  async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
-    const { reply, from } = await this.#track(this.#reads.read(keys))
+  async readAll(keys: readonly string[], first = false): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
+    if (this.#hasEnded) throw managerClosed()
+    const { reply, from } = await this.#track(this.#reads.read(keys, first))
     const answer = understood('read', () => keys.map((key, index) => snapshotOf(this.#prefix + key, reply.answer[from + index])))
     return { sentAt: () => reply.sentAt, answer }
   }
@@ -136,8 +140,14 @@ export class StoreCalls {
     await this.#within('close', async () => this.#store.close())
   }
 
-  /** What begins something waits its turn; what ends it does not: others wait for that. */
-  #claim<T>(key: string, call: (operation: Operation) => Promise<T>): Promise<Answer<T>> {
+  async #readOne(key: string, first: boolean): Promise<Answer<Snapshot>> {
+    const { answer, sentAt } = await this.readAll([key], first)
+    // As many as were asked for.
+    return answered(sentAt, answer[0] as Snapshot)
+  }
+
+  /** A claim waits its turn. What ends what it began does not: others wait for that. */
+  #claim(key: string, call: (operation: Operation) => Promise<Claim>): Promise<Answer<Claim>> {
     const passed = this.#claims.pass(async () => {
       try {
         return await this.#twice('claim', key, call)
@@ -165,18 +175,24 @@ export class StoreCalls {
     call: (operation: Operation, now: number) => Promise<T>,
     secrets: readonly string[] = [],
   ): Promise<Answer<T>> {
-    const once = () => {
-      const begun = this.#clock.monotonic()
-      return this.#within(name, call, secrets, (outcome) => {
-        this.#called({ operation: name, key, durationMs: this.#clock.monotonic() - begun, outcome })
-      })
-    }
     if (this.#hasEnded) throw managerClosed()
     try {
-      return await once()
+      return await this.#once(name, key, call, secrets)
     } catch {
-      return await once()
+      return await this.#once(name, key, call, secrets)
     }
+  }
+
+  #once<T>(
+    name: StoreCall['operation'],
+    key: string,
+    call: (operation: Operation, now: number) => Promise<T>,
+    secrets: readonly string[] = [],
+  ): Promise<Answer<T>> {
+    const begun = this.#clock.monotonic()
+    return this.#within(name, call, secrets, (outcome) => {
+      this.#called({ operation: name, key, durationMs: this.#clock.monotonic() - begun, outcome })
+    })
   }
 
   /** One try. A store that ignores the signal is left behind at the deadline; what it does later is fenced. */

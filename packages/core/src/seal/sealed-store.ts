@@ -18,8 +18,9 @@ export function sealedStore(
   const told = new Map<string, Version>()
 
   function opened(snapshot: Snapshot): Snapshot {
+    // What is no snapshot is refused by whoever asked for it, and by nobody who asked for others with it.
+    if (typeof snapshot?.value !== 'string') return snapshot
     const { key, version, value: stored, ...rest } = snapshot
-    if (stored === undefined) return snapshot
     const opening = sealing.open(stored, { key, version })
     if ('value' in opening) return { ...snapshot, value: opening.value }
     if (told.get(key) !== version) {
@@ -36,10 +37,7 @@ export function sealedStore(
     async read(keys, operation) {
       const answer = await store.read(keys, operation)
       // As many as were asked for, whatever the store makes of that.
-      return keys.flatMap((_, index) => {
-        const snapshot = answer[index]
-        return snapshot === undefined ? [] : [opened(snapshot)]
-      })
+      return keys.map((_, index) => opened(answer[index] as Snapshot))
     },
     async claim(key, attempt, request, operation): Promise<Claim> {
       const claim = await store.claim(key, attempt, request, operation)

@@ -86,19 +86,15 @@ describe('a store that answers', () => {
     )
   })
 
-  test.each<readonly [string, string, () => object]>([
-    ['null for a lease', 'STORE_INCOMPATIBLE', () => ({ lease: null })],
-    ['null for a backoff', 'STORE_INCOMPATIBLE', () => ({ backoff: null })],
-    [
-      'a getter that throws',
-      'STORE_UNAVAILABLE',
-      () => Object.defineProperty({}, 'version', { enumerable: true, get: () => unreadable() }),
-    ],
-  ])('with %s is told apart by a TokenError, %s, and not by what it breaks', async (_, code, change) => {
+  test.each<readonly [string, () => object]>([
+    ['null for a lease', () => ({ lease: null })],
+    ['null for a backoff', () => ({ backoff: null })],
+    ['a getter that throws', () => Object.defineProperty({}, 'version', { enumerable: true, get: () => unreadable() })],
+  ])('with %s is told apart by a TokenError, and not by what it breaks', async (_, change) => {
     const { get, events } = node(withSnapshot(change))
     expect(await get('one')).toBe('one-1')
     const failures = events.flatMap((event) => ('failure' in event ? [event.failure] : []))
-    expect(failures.map((failure) => isTokenError(failure) && failure.code)).toContain(code)
+    expect(failures.map((failure) => isTokenError(failure) && failure.code)).toContain('STORE_INCOMPATIBLE')
   })
 
   test('an error that cannot be looked at is answered like any other, and nobody waits for ever', async () => {

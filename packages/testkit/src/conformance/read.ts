@@ -19,6 +19,17 @@ export const readCases: Cases = {
     )
   },
 
+  'two hundred records are read in one call, though one is asked for twice and most are unknown': async (subject) => {
+    await subject.accept('a', undefined, {}, 'z')
+    const keys = Array.from({ length: 200 }, (_, index) => (index % 150 === 7 ? 'z' : `unknown ${index}`))
+    const snapshots = await subject.store.read(keys, patient())
+    same(
+      snapshots.map(({ key, value }) => [key, value]),
+      keys.map((key) => [key, key === 'z' ? 'by a' : undefined]),
+      'snapshots',
+    )
+  },
+
   'no keys give no snapshots': async (subject) => {
     same(await subject.store.read([], patient()), [], 'snapshots')
   },

@@ -143,7 +143,7 @@ export const claims: readonly Mutation[] = [
   {
     name: 'store-asked-once',
     file: 'packages/core/src/store-calls.ts',
-    find: '} catch {\n      return await once()',
+    find: '} catch {\n      return await this.#once(name, key, call, secrets)',
     replace: '} catch (error) {\n      throw error',
     breaks: 'One lost message counts as a store that is down.',
     unit: ['packages/core/test/feishu/store-down.test.ts', 'packages/core/test/feishu/resend.test.ts'],
