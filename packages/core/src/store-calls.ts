@@ -33,7 +33,7 @@ export class StoreCalls {
   readonly #track: Track
   #hasEnded = false
   readonly #claims = new Gate(CLAIMS)
-  readonly #reads = new Reads((keys) => {
+  readonly #reads = new Reads(async (keys) => {
     const prefixed = keys.map((key) => this.#prefix + key)
     return this.#once('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
   })
