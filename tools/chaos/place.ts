@@ -7,6 +7,16 @@ import type { Planned } from './plan.ts'
 /** Hears that the store is about to lose what it had acknowledged, and that it has. */
 export type Loses = (what: 'losing-data' | 'data-loss') => void
 
+/** Brings a loss about, and says so before and after it, however that ends. */
+export async function losing(loses: Loses, work: () => Promise<void>): Promise<void> {
+  loses('losing-data')
+  try {
+    await work()
+  } finally {
+    loses('data-loss')
+  }
+}
+
 /** A store with a fleet around it, to which anything may be done. */
 export interface Place {
   readonly address: (node: number) => StoreAddress

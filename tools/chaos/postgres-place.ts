@@ -1,7 +1,7 @@
 import { type PostgresReplica, type PostgresServer, startPostgres, startPostgresReplica } from '@tokenwell/test-servers'
 import { Client } from 'pg'
 import { attempted, type Pause, until } from './pause.ts'
-import type { Loses, Place } from './place.ts'
+import { type Loses, losing, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -33,19 +33,19 @@ export async function openPostgres(processes: number): Promise<Place> {
         replica.resume()
         throw error
       })
-      loses('losing-data')
     }
-    await whileNobodyIsReached(wires, async () => {
-      if (isComplete) {
-        await pause(SETTLED_MS)
-        await until('the replica has everything', () => isReplicated(primary), pause)
-      }
-      await primary.kill()
-      replica.resume()
-      await replica.promote()
-      return replica.port
-    })
-    if (!isComplete) loses('data-loss')
+    const promote = () =>
+      whileNobodyIsReached(wires, async () => {
+        if (isComplete) {
+          await pause(SETTLED_MS)
+          await until('the replica has everything', () => isReplicated(primary), pause)
+        }
+        await primary.kill()
+        replica.resume()
+        await replica.promote()
+        return replica.port
+      })
+    await (isComplete ? promote() : losing(loses, promote))
     const old = primary
     primary = replica
     await old.stop()

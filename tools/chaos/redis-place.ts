@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
 import { attempted, type Pause, until } from './pause.ts'
-import type { Loses, Place } from './place.ts'
+import { type Loses, losing, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -27,18 +27,18 @@ export async function openRedis(processes: number): Promise<Place> {
     if (!isComplete) {
       await asked(replica, (client) => client.replicaof('NO', 'ONE'))
       await pause(lagMs)
-      loses('losing-data')
     }
-    await whileNobodyIsReached(wires, async () => {
-      if (isComplete) {
-        await pause(SETTLED_MS)
-        await until('the replica has everything', () => isReplicated(primary), pause)
-        await asked(replica, (client) => client.replicaof('NO', 'ONE'))
-      }
-      await primary.kill()
-      return replica.port
-    })
-    if (!isComplete) loses('data-loss')
+    const promote = () =>
+      whileNobodyIsReached(wires, async () => {
+        if (isComplete) {
+          await pause(SETTLED_MS)
+          await until('the replica has everything', () => isReplicated(primary), pause)
+          await asked(replica, (client) => client.replicaof('NO', 'ONE'))
+        }
+        await primary.kill()
+        return replica.port
+      })
+    await (isComplete ? promote() : losing(loses, promote))
     ;[primary, replica] = [replica, primary]
     await replica.restart()
     await follow(replica, primary)
@@ -55,16 +55,14 @@ export async function openRedis(processes: number): Promise<Place> {
         await pause(Math.min(forMs, 3_000))
         return primary.restart()
       case 'restart empty':
-        loses('losing-data')
-        await asked(primary, (client) => client.flushall())
-        await primary.kill()
-        await pause(Math.min(forMs, 3_000))
-        await primary.restart()
-        return loses('data-loss')
+        return losing(loses, async () => {
+          await asked(primary, (client) => client.flushall())
+          await primary.kill()
+          await pause(Math.min(forMs, 3_000))
+          await primary.restart()
+        })
       case 'FLUSHALL':
-        loses('losing-data')
-        await attempted(asked(primary, (client) => client.flushall()))
-        return loses('data-loss')
+        return losing(loses, async () => void (await attempted(asked(primary, (client) => client.flushall()))))
       case 'SCRIPT FLUSH':
         return void (await attempted(asked(primary, (client) => client.script('FLUSH'))))
       case 'CLIENT KILL':
