@@ -12,18 +12,22 @@ export class Gate {
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
+    // Whoever waits is given the place of one who leaves.
     if (this.#inside >= this.#width) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#inside += 1
+    else this.#inside += 1
     try {
       return await work()
     } finally {
-      this.#inside -= 1
-      if (this.#inside < this.#width) this.#waiting.shift()?.()
+      const next = this.#inside > this.#width ? undefined : this.#waiting.shift()
+      if (next === undefined) this.#inside -= 1
+      else next()
     }
   }
 
   /** Lets in everybody who waits. */
   open(): void {
-    for (const enter of this.#waiting.splice(0)) enter()
+    const all = this.#waiting.splice(0)
+    this.#inside += all.length
+    for (const enter of all) enter()
   }
 }

@@ -6,8 +6,6 @@ const CALLS = 16
 
 interface Question<Reply> {
   readonly keys: readonly string[]
-  /** It was asked once, in vain. */
-  hasFailed: boolean
   resolve(part: Part<Reply>): void
   reject(error: unknown): void
 }
@@ -19,10 +17,8 @@ export interface Part<Reply> {
 }
 
 /**
- * Reads records, in as few calls as it takes: what is asked in one moment goes together, and so does what waits while as many calls are
- * under way as may be. A thousand records that are wanted at once are five calls, and none of them waits for a thousand answers.
- *
- * Each question has two tries. The second one is its own: a record that no call can read, or whose node is down, is no matter of others.
+ * Reads records in as few calls as it takes: what is asked in one moment goes together, and so does what waits while as many calls are
+ * under way as may be. A thousand records that are wanted at once are a few calls, and none of them waits for a thousand answers.
  */
 export class Reads<Reply> {
   readonly #call: (keys: readonly string[]) => Promise<Reply>
@@ -30,17 +26,15 @@ export class Reads<Reply> {
   #underWay = 0
   #isGathering = false
 
-  /** `call` is one try; it replies in the order of the keys. */
+  /** `call` replies in the order of the keys, or rejects. */
   constructor(call: (keys: readonly string[]) => Promise<Reply>) {
     this.#call = call
   }
 
-  /** No more keys than `KEYS_AT_ONCE`. `first`: before whoever waits already. */
-  read(keys: readonly string[], first = false): Promise<Part<Reply>> {
+  /** No more keys than `KEYS_AT_ONCE`. */
+  read(keys: readonly string[]): Promise<Part<Reply>> {
     return new Promise((resolve, reject) => {
-      const question = { keys, hasFailed: false, resolve, reject }
-      if (first) this.#waiting.unshift(question)
-      else this.#waiting.push(question)
+      this.#waiting.push({ keys, resolve, reject })
       if (this.#isGathering) return
       this.#isGathering = true
       void Promise.resolve().then(() => {
@@ -56,15 +50,12 @@ export class Reads<Reply> {
 
   /** Takes from those who wait what goes into one call. */
   #next(): Question<Reply>[] {
-    let count = 0
-    let keys = 0
-    for (const question of this.#waiting) {
-      keys += question.keys.length
-      if (count > 0 && (question.hasFailed || keys > KEYS_AT_ONCE)) break
-      count += 1
-      if (question.hasFailed) break
-    }
-    return this.#waiting.splice(0, count)
+    let room = KEYS_AT_ONCE
+    const end = this.#waiting.findIndex(({ keys }) => {
+      room -= keys.length
+      return room < 0
+    })
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : Math.max(end, 1))
   }
 
   #send(asked: readonly Question<Reply>[]): void {
@@ -81,16 +72,9 @@ export class Reads<Reply> {
       },
       (error: unknown) => {
         this.#underWay -= 1
-        const [first] = asked
-        if (first?.hasFailed) {
-          first.reject(error)
-          // The store is down: those who wait are to find that out together, not one after the other.
-          this.#sendWithin(Number.POSITIVE_INFINITY)
-        } else {
-          for (const question of asked) question.hasFailed = true
-          this.#waiting.unshift(...asked)
-          this.#sendWithin(CALLS)
-        }
+        for (const { reject } of asked) reject(error)
+        // The store may be down: those who wait are to find that out together, not one after the other. They are few calls.
+        this.#sendWithin(Number.POSITIVE_INFINITY)
       },
     )
   }

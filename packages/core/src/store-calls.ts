@@ -2,13 +2,13 @@ import { type Clock, departure } from './clock.ts'
 import { managerClosed, TokenError } from './errors.ts'
 import type { StoreCall } from './events.ts'
 import { Gate } from './gate.ts'
-import { Reads } from './reads.ts'
+import { type Part, Reads } from './reads.ts'
 import { scrubbedError } from './scrub.ts'
 import type { Claim, ClaimRequest, Operation, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from './store.ts'
 import { changeOf, claimOf, publicationOf, snapshotOf } from './store-answers.ts'
 
-/** Claims under way at a time: enough for any store, and few enough to be answered well within a deadline. */
-const CLAIMS = 16
+/** Claims, and second tries of reads, under way at a time: enough for any store, and few enough to be answered well within a deadline. */
+const AT_ONCE = 16
 
 /** Takes note of work, and returns it. */
 export type Track = <T>(work: Promise<T>) => Promise<T>
@@ -32,11 +32,9 @@ export class StoreCalls {
   readonly #called: (call: StoreCall) => void
   readonly #track: Track
   #hasEnded = false
-  readonly #claims = new Gate(CLAIMS)
-  readonly #reads = new Reads(async (keys) => {
-    const prefixed = keys.map((key) => this.#prefix + key)
-    return this.#once('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
-  })
+  readonly #claims = new Gate(AT_ONCE)
+  readonly #reads = new Reads((keys) => this.#readOnce(keys))
+  readonly #secondReads = new Gate(AT_ONCE)
 
   /** `called` is told of every try of an operation. Who closes the manager waits for what `track` is given. */
   constructor(
@@ -55,18 +53,21 @@ export class StoreCalls {
   }
 
   async read(key: string): Promise<Answer<Snapshot>> {
-    return this.#readOne(key, false)
+    const { answer, sentAt } = await this.readAll([key])
+    // As many as were asked for.
+    return answered(sentAt, answer[0] as Snapshot)
   }
 
-  /** As `read`, before whoever waits: what a fetch needs while its lease runs. */
-  async readFirst(key: string): Promise<Answer<Snapshot>> {
-    return this.#readOne(key, true)
+  /** As `read`, and waits for nobody: for what a fetch may need while its lease runs. */
+  async readNow(key: string): Promise<Answer<Snapshot>> {
+    const prefixed = this.#prefix + key
+    const reply = await this.#send('read', key, (operation) => this.#store.read([prefixed], operation))
+    return checked('read', reply, () => snapshotOf(prefixed, reply.answer[0]))
   }
 
   /** In the order of the keys, of which there are no more than `KEYS_AT_ONCE`. */
-  async readAll(keys: readonly string[], first = false): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
-    if (this.#hasEnded) throw managerClosed()
-    const { reply, from } = await this.#track(this.#reads.read(keys, first))
+  async readAll(keys: readonly string[]): Promise<{ readonly sentAt: () => number; readonly answer: readonly Snapshot[] }> {
+    const { reply, from } = await this.#track(this.#reads.read(keys).catch(() => this.#readAgain(keys)))
     const answer = understood('read', () => keys.map((key, index) => snapshotOf(this.#prefix + key, reply.answer[from + index])))
     return { sentAt: () => reply.sentAt, answer }
   }
@@ -140,10 +141,24 @@ export class StoreCalls {
     await this.#within('close', async () => this.#store.close())
   }
 
-  async #readOne(key: string, first: boolean): Promise<Answer<Snapshot>> {
-    const { answer, sentAt } = await this.readAll([key], first)
-    // As many as were asked for.
-    return answered(sentAt, answer[0] as Snapshot)
+  async #readOnce(keys: readonly string[]): Promise<Answer<Snapshot[]>> {
+    if (this.#hasEnded) throw managerClosed()
+    const prefixed = keys.map((key) => this.#prefix + key)
+    return this.#once('read', keys[0] ?? '', (operation) => this.#store.read(prefixed, operation))
+  }
+
+  /** What no call can read, or a node of the store that is down, is no matter of those who were asked for with it: this try is of these keys alone. */
+  #readAgain(keys: readonly string[]): Promise<Part<Answer<Snapshot[]>>> {
+    return this.#secondReads.pass(async () => {
+      const begun = this.#clock.monotonic()
+      try {
+        return { reply: await this.#readOnce(keys), from: 0 }
+      } catch (error) {
+        // Nobody is to wait for one after the other to run into its deadline.
+        if (this.#clock.monotonic() - begun >= this.#timeoutMs) this.#secondReads.open()
+        throw error
+      }
+    })
   }
 
   /** A claim waits its turn. What ends what it began does not: others wait for that. */

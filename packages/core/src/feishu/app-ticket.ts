@@ -192,7 +192,7 @@ export class AppTickets {
 
   async #compare(): Promise<void> {
     const { kernel, key } = this.#options
-    const { answer } = await kernel.calls.readFirst(key)
+    const { answer } = await kernel.calls.readNow(key)
     this.#learn(answer)
     const newest = this.#newest
     // The store lost it, or was down when it came.

@@ -85,7 +85,7 @@ export class RateLimit {
 
   async #read(): Promise<void> {
     try {
-      const { answer, sentAt } = await this.#inside.calls.readFirst(this.#key)
+      const { answer, sentAt } = await this.#inside.calls.readNow(this.#key)
       this.#learn(answer, sentAt)
     } catch {
       // Then the upstream says it.

@@ -18,7 +18,7 @@ export function sealedStore(
   const told = new Map<string, Version>()
 
   function opened(snapshot: Snapshot): Snapshot {
-    // What is no snapshot is refused by whoever asked for it, and by nobody who asked for others with it.
+    // What is no snapshot is refused by whoever asked for it.
     if (typeof snapshot?.value !== 'string') return snapshot
     const { key, version, value: stored, ...rest } = snapshot
     const opening = sealing.open(stored, { key, version })
@@ -37,12 +37,12 @@ export function sealedStore(
     async read(keys, operation) {
       const answer = await store.read(keys, operation)
       // As many as were asked for, whatever the store makes of that.
-      return keys.map((_, index) => opened(answer[index] as Snapshot))
+      return keys.map((_, index) => opened(answer?.[index] as Snapshot))
     },
     async claim(key, attempt, request, operation): Promise<Claim> {
       const claim = await store.claim(key, attempt, request, operation)
       const answer = { ...claim, snapshot: opened(claim.snapshot) }
-      if (answer.kind !== 'fresh' || answer.snapshot.value !== undefined) return answer
+      if (answer.kind !== 'fresh' || answer.snapshot?.value !== undefined || !Number.isSafeInteger(answer.snapshot?.version)) return answer
       // For this process it is as good as rejected. For those who can read it, it is not: the record is left as it is.
       const rejected = Math.max(request.rejected, answer.snapshot.version)
       const again = await store.claim(key, attempt, { ...request, rejected }, operation)
