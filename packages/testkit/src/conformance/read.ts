@@ -19,9 +19,9 @@ export const readCases: Cases = {
     )
   },
 
-  'two hundred records are read in one call, though one is asked for twice and most are unknown': async (subject) => {
+  'two hundred records are read in one call': async (subject) => {
     await subject.accept('a', undefined, {}, 'z')
-    const keys = Array.from({ length: 200 }, (_, index) => (index % 150 === 7 ? 'z' : `unknown ${index}`))
+    const keys = [...Array.from({ length: 199 }, (_, index) => `unknown ${index}`), 'z']
     const snapshots = await subject.store.read(keys, patient())
     same(
       snapshots.map(({ key, value }) => [key, value]),

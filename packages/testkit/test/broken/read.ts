@@ -37,6 +37,15 @@ export const readDefects: Defects = {
   'read: snapshots come in the order of the keys, one for each, also for a key asked for twice': {
     around: (instance) => ({ ...instance, read: (keys, operation) => instance.read([...new Set(keys)], operation) }),
   },
+  'read: two hundred records are read in one call': {
+    around: (instance) => ({
+      ...instance,
+      async read(keys, operation) {
+        if (keys.length > 100) throw new Error('a batch of more than 100')
+        return instance.read(keys, operation)
+      },
+    }),
+  },
   'read: no keys give no snapshots': {
     around: (instance) => ({
       ...instance,
