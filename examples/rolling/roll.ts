@@ -27,10 +27,10 @@ const PROCESSES = 4
  * arrival it would not be shared.
  */
 const LIFE_MS = 33_000
-/** How long the platform takes for a token: long enough to be ended meanwhile. */
-const PLATFORM_MS = 1_000
-/** The balancer here notices at once. */
-const DRAIN_MS = 400
+/** How long the platform takes for a token: long enough to be ended meanwhile, and drained before that. */
+const PLATFORM_MS = 2_000
+/** The balancer here notices at once, on a machine that has time for it. */
+const DRAIN_MS = 1_200
 /** How long an old process is left alone until one of them is granted a lease. */
 const WORST_MOMENT_MS = 5_000
 /** Longer than a lease, 8 s. */

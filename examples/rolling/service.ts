@@ -54,6 +54,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 const server = createServer((request, response) => void answer(request, response))
+// Whoever closes an idle connection may do so just when a request is on its way: that is to be the balancer, most of which wait for a minute.
+server.keepAliveTimeout = 65_000
 
 /** Nothing is lost, and nothing is left that keeps the process alive: it ends by itself, with 0. */
 async function leave(): Promise<void> {
