@@ -168,4 +168,5 @@ export const RAREST_EDGES: readonly string[] = [
   'rereading doubted rereading',
   'rereading invalidate-failed rereading',
   'subscribing doubted subscribing',
+  'subscribing wanted subscribing',
 ]

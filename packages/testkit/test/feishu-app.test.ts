@@ -400,6 +400,31 @@ describe('the audit of logins finds out', () => {
     expect(isOfIt(String(access_token))).toBe(false)
     expect(violations).toEqual([])
   })
+
+  test('of what the store had lost and of what it has taken again since, that the latter was not forgotten', () => {
+    const { ledger, audit, refresh } = login()
+    takes(refresh)
+    const later = ledger.exchange(ledger.code('user'))
+    now += 100
+    takes(later.refresh_token)
+    now += 100
+    loses()
+    now += 60_000
+    // Somebody has not heard of the later authorisation.
+    const { refresh_token } = ledger.refresh(refresh)
+    takes(refresh_token)
+    now += 60_000
+    const isDone = audit.forgetting('user')
+    empties()
+    const isOfIt = isDone()
+    now += 60_000
+    audit.sent(String(later.refresh_token), spender)
+    expect(isOfIt(String(later.access_token))).toBe(false)
+    takes(ledger.refresh(String(later.refresh_token)).refresh_token)
+    expect(violations).toEqual([])
+    audit.sent(String(refresh_token), spender)
+    expect(violations).toEqual(['a login was refreshed after it had been forgotten'])
+  })
 })
 
 test('the family of a refresh token that is used twice ends with it', () => {

@@ -122,9 +122,10 @@ export class LoginAudit {
    */
   forgetting(userId: string): () => (access: string) => boolean {
     const { now, violate } = this.#surroundings
-    const [number, calledAt] = [this.#logins.count, now()]
+    const calledAt = now()
     // What the store had lost by then others may have under versions that are above anything it has granted since: they go on from it.
     const isStored = this.#whenLost({ userId }) < (this.#publishedAt.get(userId) ?? Number.NEGATIVE_INFINITY)
+    const number = this.#lastNotLost(userId)
     return () => {
       if (this.#whenLost({ userId }) >= calledAt) return () => false
       if (isStored) this.#forgotten.set(userId, { number, calledAt })
@@ -244,6 +245,14 @@ export class LoginAudit {
     this.#storedAt.set(family, now())
     this.#publishedAt.set(family.userId, now())
     if (this.#whenForgotten(family) !== undefined) violate(`the store has taken a login of ${family.userId} that was forgotten`)
+  }
+
+  /** The number of the last authorisation; of one before it, if the store has lost what came after that and taken an earlier one since. */
+  #lastNotLost(userId: string): number {
+    const lostAt = this.#whenLost({ userId })
+    const since = this.#stored.get(userId)?.number ?? 0
+    const lost = [...this.#storedAt].filter(([family, at]) => family.userId === userId && family.number > since && at <= lostAt)
+    return Math.min(this.#logins.count, ...lost.map(([{ number }]) => number - 1))
   }
 
   #whenStored(family: Family): number {
