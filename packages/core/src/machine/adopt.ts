@@ -1,4 +1,4 @@
-import type { Snapshot } from '../store.ts'
+import type { Snapshot, Version } from '../store.ts'
 import type { Moment } from './happenings.ts'
 import { type Policy, RENEWAL_SPREAD_MS } from './policy.ts'
 import type { Held, State } from './state.ts'
@@ -13,7 +13,7 @@ import { NO_FAILURES, withTrouble } from './trouble.ts'
 export function adopt(state: State, moment: Moment & { readonly sentAt: number }, snapshot: Snapshot, policy: Policy): State {
   const heard = withTrouble(state, { storeFailures: 0 })
   const rejected = Math.max(heard.rejected, snapshot.rejectedUpTo)
-  const base = rejected === heard.rejected ? heard : { ...heard, rejected }
+  const base = withRejected(heard, moment, snapshot, rejected)
   const { version, value } = snapshot
   if (value === undefined || version === 0 || version < base.seen) return base
 
@@ -44,4 +44,16 @@ export function adopt(state: State, moment: Moment & { readonly sentAt: number }
     { ...base, seen: version, token: { value, version, renewAt, expiresAt, published: true, trusted: true } },
     { ...NO_FAILURES, reported: undefined },
   )
+}
+
+/**
+ * With what the store calls rejected. What this process has fetched without the store may be the same value, and is as dead then: who reported it may
+ * have been given it later. Unless the upstream has vouched for it just now.
+ */
+function withRejected(state: State, { now }: Moment, { value, version, rejectedUpTo }: Snapshot, rejected: Version): State {
+  const { token } = state
+  const isSame = token !== undefined && !token.published && token.value === value && version <= rejectedUpTo
+  const isTwin = isSame && now >= (token.quietUntil ?? Number.NEGATIVE_INFINITY)
+  const upTo = isTwin ? Math.max(rejected, token.version) : rejected
+  return upTo === state.rejected ? state : { ...state, rejected: upTo }
 }

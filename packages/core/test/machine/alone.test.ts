@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { usableToken } from '../../src/machine/state.ts'
 import { ask, Bench, emptySnapshot, failure, policy } from './support.ts'
 
 const MINUTE = 60_000
@@ -33,6 +34,34 @@ test('a token fetched alone ranks above everything that this process knows rejec
   bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
   bench.fetched('alone')
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { version: 51 } })
+})
+
+test.each([
+  ['is dead', 10, 61_000, undefined],
+  ['is dead, unless the upstream has vouched for it just now', 10, 1_000, 'a'],
+  ['is dead, unless it is good as far as the store knows', 9, 61_000, 'a'],
+])('what it has fetched for itself is the value that the store calls rejected: it %s', (_, rejectedUpTo, passedMs, served) => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.waiting = true
+  // It has rejected more by itself than the store knows of.
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
+  bench.send({ type: 'invalidate-failed', version: bench.must('invalidate').version })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('a')
+  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'a', version: 11, published: false })
+  bench.now += passedMs
+  bench.send({ type: 'wanted' })
+  bench.send({ type: 'woke' })
+  const snapshot = emptySnapshot({ version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo, lease: { expiresInMs: 5_000 } })
+  bench.send({
+    type: 'claimed',
+    attempt: bench.must('claim').attempt,
+    sentAt: bench.now,
+    claim: { kind: 'held', snapshot },
+    failure: undefined,
+  })
+  expect(usableToken(bench.state, bench.now)?.value).toBe(served)
 })
 
 test('without the store a request has as long as with it, and no longer', () => {

@@ -124,6 +124,15 @@ export const knowledge: readonly Mutation[] = [
     simulation: true,
   },
   {
+    name: 'rejected-value-shared',
+    file: `${MACHINE}/adopt.ts`,
+    find: 'isTwin ? Math.max(rejected, token.version) : rejected',
+    replace: 'rejected',
+    breaks: 'What a process has fetched without the store is shared although others have reported the same value meanwhile.',
+    unit: machine,
+    simulation: true,
+  },
+  {
     name: 'rejected-token-served',
     file: `${MACHINE}/state.ts`,
     find: 'now >= token.expiresAt || token.version <= state.rejected) return undefined',
