@@ -17,7 +17,7 @@ describe('callers', () => {
   let given: GivenOut
   let publishedAt: number | undefined
   let isForgotten: boolean
-  let isCalm: boolean
+  let isWell: boolean
   let atHand: Token | undefined
   let drift: Drift | undefined
   let sleptAt: number
@@ -27,7 +27,7 @@ describe('callers', () => {
     given = { endsAt: 3_600_000, at: 0, times: 1 }
     publishedAt = undefined
     isForgotten = false
-    isCalm = false
+    isWell = false
     atHand = undefined
     drift = undefined
     sleptAt = Number.NEGATIVE_INFINITY
@@ -42,7 +42,7 @@ describe('callers', () => {
       now: () => world.timeline.now,
       drift: () => drift,
       sleptAt: () => sleptAt,
-      isCalm: () => isCalm,
+      isWell: () => isWell,
       isRejected: () => false,
       isQuiet: () => false,
       isForgotten: () => isForgotten,
@@ -52,7 +52,7 @@ describe('callers', () => {
   })
 
   const token = (version: number, value = 'value', livesMs = 3_600_000): Token => ({ value, version, expiresAt: EPOCH_MS + livesMs })
-  const comes = (boundMs = 15_000) => audit.comes(credential, boundMs, 0)
+  const comes = (patienceMs = 15_000, minLifeMs = 0) => audit.comes(credential, patienceMs, minLifeMs)
   const event = { key: 'key', time: 0 } as const
 
   test('who is given an older token, a rejected one, or one that nobody gave out', () => {
@@ -137,14 +137,51 @@ describe('callers', () => {
     expect(world.violations).toHaveLength(1)
   })
 
-  test('who is turned away with nothing wrong, but for want of a ticket or of patience', () => {
-    isCalm = true
-    const tell = (code: TokenErrorCode, boundMs: number) => audit.failed(comes(boundMs), new TokenError(code, 'no', { retryable: true }))
+  test('who is turned away with nothing wrong, but for want of what somebody has to do, of patience, or of more life than is always to be had', () => {
+    isWell = true
+    const tell = (code: TokenErrorCode, patienceMs: number, minLifeMs = 0) =>
+      audit.failed(comes(patienceMs, minLifeMs), new TokenError(code, 'no', { retryable: true }))
+    credential = { ...credential, isOut: (code) => code === 'TICKET_UNAVAILABLE', alwaysMs: 30_000 }
     tell('TICKET_UNAVAILABLE', 15_000)
     tell('TIMEOUT', 0)
+    tell('LIFE_TOO_SHORT', 15_000, 40_000)
     expect(world.violations).toEqual([])
     tell('UPSTREAM_UNAVAILABLE', 15_000)
-    expect(world.violations).toEqual(['n0: a caller of key was turned away with nothing wrong: UPSTREAM_UNAVAILABLE'])
+    tell('REAUTHORIZATION_REQUIRED', 15_000)
+    tell('LIFE_TOO_SHORT', 15_000, 30_000)
+    expect(world.violations).toEqual([
+      'n0: a caller of key was turned away with nothing wrong: UPSTREAM_UNAVAILABLE',
+      'n0: a caller of key was turned away with nothing wrong: REAUTHORIZATION_REQUIRED',
+      'n0: a caller of key was turned away with nothing wrong: LIFE_TOO_SHORT',
+    ])
+  })
+
+  test('who asks for a life and is turned away although what is at hand, or was just fetched, has it', async () => {
+    const short = new TokenError('LIFE_TOO_SHORT', 'no', { retryable: false })
+    atHand = token(1, 'value', 100_000)
+    audit.failed(comes(15_000, 90_000), short)
+    expect(world.violations).toEqual([])
+    audit.failed(comes(15_000, 80_000), short)
+    expect(world.violations).toEqual(['n0: a caller of key was turned away with 1 at hand: LIFE_TOO_SHORT'])
+    atHand = undefined
+    const [asksForMore, asksForLess] = [comes(15_000, 100_000), comes(15_000, 90_000)]
+    audit.noted({ ...event, type: 'renewed', version: 2, lifeMs: 95_000 })
+    await world.pass(500)
+    audit.failed(asksForMore, short)
+    expect(world.violations).toHaveLength(1)
+    audit.failed(asksForLess, short)
+    expect(world.violations[1]).toBe('n0: a caller of key was turned away, although the process has just fetched it')
+  })
+
+  test('who comes for another than what is at hand has the time that it takes to say so, and no more patience', async () => {
+    atHand = token(1)
+    const late = new TokenError('TIMEOUT', 'late', { retryable: true })
+    const caller = audit.comesForAnother(credential, 1_000, 500)
+    await world.pass(1_400)
+    audit.failed(caller, late)
+    expect(world.violations).toEqual([])
+    audit.failed(audit.comesForAnother(credential, 1_000, 500), late)
+    expect(world.violations).toEqual(['n0: a caller of key was told after 0 ms that its bound of 1000 ms had passed'])
   })
 
   test('who is told that a manager is closed which was not told to', () => {
@@ -191,7 +228,7 @@ describe('callers', () => {
   })
 
   test('who hears late of what was published, with nothing wrong', async () => {
-    isCalm = true
+    isWell = true
     const caller = comes()
     publishedAt = 100
     await world.pass(200)

@@ -20,6 +20,7 @@ describe('requests', () => {
     isOrderly = false
     audit = new RequestAudit({
       now: () => world.timeline.now,
+      note: () => {},
       violate: world.violate,
       leases,
       process: (index) => world.processOf(index),
@@ -104,13 +105,23 @@ describe('requests', () => {
     expect(world.violations).toEqual([])
   })
 
-  test('ten in a minute are too many, unless something else has to do with it', async () => {
+  test('ten in a minute are too many, and one more for each process that stood still', async () => {
     for (let count = 0; count < 9; count += 1) void request(1)
-    audit.blocked('key')
+    audit.stops(2)
+    audit.stops(2)
     void request(1)
     expect(world.violations).toEqual([])
     void request(1)
     expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
+  })
+
+  test('a process without the store has eight of its own, and the second request of a fetch is none', () => {
+    audit.alone(1)
+    for (let count = 0; count < 17; count += 1) void request(1)
+    for (let count = 0; count < 20; count += 1) void audit.send({ key: 'key', node: 0, isSecond: true }, async () => {})
+    expect(world.violations).toEqual([])
+    void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 18 times in a minute; at most 17'])
   })
 
   test('a record that is lost is begun to be counted anew, and no other', () => {

@@ -204,6 +204,17 @@ describe('a store that breaks a rule is found out:', () => {
     'it grants a lease that another holds': {
       claim: ({ lease: _, ...record }, attempt, request, now) => rules.claim(record, attempt, request, now),
     },
+    'the claim that is sent again makes its lease longer': {
+      claim(record, attempt, request, now) {
+        const answered = rules.claim(record, attempt, request, now)
+        const { lease, ...without } = record
+        if (lease === undefined || answered.record !== record || answered.kind !== 'granted') return answered
+        const again = rules.claim(without, attempt, { ...request, rejected: record.published?.version ?? 0 }, now)
+        if (again.kind !== 'granted') return answered
+        const longer = { ...lease, end: again.lease.end }
+        return { kind: 'granted', record: { ...record, lease: longer }, lease: longer }
+      },
+    },
     'anybody can release a lease': {
       settle: (record, attempt, fence, request, now) =>
         rules.settle(

@@ -1,4 +1,4 @@
-import { isTokenError, type TokenHandle } from '@tokenwell/core'
+import { isTokenError, type TokenErrorCode, type TokenHandle } from '@tokenwell/core'
 import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import type { Draws } from '../simulation/random.ts'
 import { REQUEST_TIMEOUT_MS } from '../simulation/request-audit.ts'
@@ -6,7 +6,7 @@ import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '..
 import type { TokenLedger } from '../simulation/token-ledger.ts'
 import type { Spender, Spending } from './login-audit.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
-import { askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
+import { APP_TOKEN_INVALID, askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
 import type { Receiver } from './ticket-pushes.ts'
 
 export interface FeishuAppOptions {
@@ -52,8 +52,10 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
           const spender: Spender = { name: `n${index}`, isUp, pausedAt, sleptAt, served: new Map() }
           const tokens = openTokens(process, platform, surroundings, spender)
           receivers[process.index] = { process, tokens }
+          const isWithoutTicket = (code: TokenErrorCode) => code.startsWith('TICKET_') && !platform.hasTicket
           const minted = (name: string, handle: TokenHandle, ledger: TokenLedger): PlayedCredential => {
-            return { name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }
+            const [worth, givenOut] = [(value: string) => ledger.worth(value), (value: string) => ledger.givenOut(value)]
+            return { name, handle, worth, givenOut, isOut: isWithoutTicket }
           }
           const { logins, loginAudit } = platform
           return [
@@ -66,7 +68,9 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
                 loginAudit.given(value, spender)
                 people.get(userId)?.isServed(process, value)
               }
-              return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, given, failed }
+              const isOut = (code: TokenErrorCode) =>
+                isWithoutTicket(code) || (code === 'REAUTHORIZATION_REQUIRED' && !loginAudit.isStored(userId))
+              return { name: userId, handle: tokens.user(userId), worth, givenOut, rotates: true, given, failed, isOut }
             }),
           ]
         },
@@ -80,6 +84,8 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
   const { manager, wire, index: node } = process
   const { logins, loginAudit } = platform
   const usedUp = new Set<string>()
+  /** Tenants whose last request was refused for the app's token: it is made once more with the next one. */
+  const refused = new Set<string>()
   /** By the refresh token: the last request with it. */
   const spendings = new Map<string, Spending>()
   const dispatcher = simulatedDispatcher(
@@ -94,9 +100,9 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
         case 'app':
           return surroundings.request({ key: tokens.app.key, node, signal, patienceMs: REQUEST_TIMEOUT_MS }, send)
         case 'tenant': {
-          // Refused for the app's token, it is asked for once more with the next one.
           const { key } = tokens.tenant(asked.tenantKey)
-          return surroundings.request({ key, node, signal, perFetch: 2, patienceMs: REQUEST_TIMEOUT_MS }, send)
+          const isSecond = refused.delete(asked.tenantKey)
+          return surroundings.request({ key, node, signal, isSecond, patienceMs: REQUEST_TIMEOUT_MS }, send)
         }
         case 'refresh': {
           const { refreshToken } = asked
@@ -115,6 +121,7 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
     },
     (request, { status, body }) => {
       const asked = askedBy(request)
+      if (asked.kind === 'tenant' && body.includes(`"code":${APP_TOKEN_INVALID}`)) refused.add(asked.tenantKey)
       if (asked.kind !== 'refresh') return
       const { refreshToken } = asked
       if (status === 400 || status === 429) loginAudit.refused(refreshToken)

@@ -71,6 +71,8 @@ export class LoginAudit {
   readonly #publishedAt = new Map<string, number>()
   /** By user: what the store took last. */
   readonly #stored = new Map<string, Family>()
+  /** By user: the refresh token that the store took last, unless it was told since that there is none. */
+  readonly #latest = new Map<string, RefreshToken>()
   /** When the store last took a login of an authorisation. */
   readonly #storedAt = new Map<Family, number>()
   /** By user, the last one. */
@@ -104,6 +106,13 @@ export class LoginAudit {
         this.#clockSetAt = surroundings.now()
       },
     })
+  }
+
+  /** Whether the store has a login of a user that the platform would refresh. */
+  isStored(userId: string): boolean {
+    const token = this.#latest.get(userId)
+    if (token === undefined || token.successor !== undefined || token.family.isRevoked) return false
+    return this.#whenLost(token.family) < (this.#trailOf(token).publishedAt ?? Number.NEGATIVE_INFINITY)
   }
 
   /** Somebody is told that the authorisation with this code is done: the fleet has it, or a later one. */
@@ -230,7 +239,11 @@ export class LoginAudit {
     const token = this.#storedIn(stored)
     if (token === undefined) {
       this.#emptiedAt.set(key, now())
-      for (const [userId, its] of this.#keys) if (its === key) this.#publishedAt.set(userId, now())
+      for (const [userId, its] of this.#keys) {
+        if (its !== key) continue
+        this.#publishedAt.set(userId, now())
+        this.#latest.delete(userId)
+      }
       return
     }
     const { family, generation } = token
@@ -240,6 +253,7 @@ export class LoginAudit {
     const isKnown = (one: Family) => this.#whenStored(one) > lostAt
     const before = this.#stored.get(family.userId)
     this.#stored.set(family.userId, family)
+    this.#latest.set(family.userId, token)
     if (generation > 0 && before !== undefined && before.number > family.number && isKnown(before) && isKnown(family))
       violate(`a login of ${family.userId} was replaced by what an earlier authorisation has led to`)
     this.#storedAt.set(family, now())

@@ -12,6 +12,9 @@ const REQUEST_FAULTS = ['outage', 'hang', 'garbage', 'throttle', 'slow', 'short-
 export const PLATFORM_FAULTS = [...REQUEST_FAULTS, 'revoke', 'revoke-same', 'revoke-tenants', ...TICKET_FAULTS] as const
 export type PlatformFault = (typeof PLATFORM_FAULTS)[number]
 
+/** The answer to a request for a tenant's token with an app token that is not taken. */
+export const APP_TOKEN_INVALID = 99_991_664
+
 /** What a request asks for. */
 export type Asked =
   | { readonly kind: 'app' | 'resend' }
@@ -49,6 +52,11 @@ export class SimulatedPlatform {
     const ledger = new TokenLedger(this.#surroundings.now, { name: `token of ${tenantKey}`, ...LIFE })
     this.#tenants.set(tenantKey, ledger)
     return ledger
+  }
+
+  /** Whether the fleet was given a ticket that is taken, and its store has not lost data since. */
+  get hasTicket(): boolean {
+    return this.#tickets.isGiven
   }
 
   /** A fault begins; the function ends it. */
@@ -110,7 +118,8 @@ export class SimulatedPlatform {
   #refusal({ path, fields }: PlatformRequest): Readonly<Record<string, unknown>> | undefined {
     const { app_ticket = '', app_access_token = '' } = fields
     if (path === PATHS.app && !this.#tickets.isTaken(app_ticket)) return { code: 10012, msg: 'the ticket is invalid' }
-    if (path === PATHS.tenant && this.app.worth(app_access_token) !== 'valid') return { code: 99991664, msg: 'the app token is invalid' }
+    if (path === PATHS.tenant && this.app.worth(app_access_token) !== 'valid')
+      return { code: APP_TOKEN_INVALID, msg: 'the app token is invalid' }
     return undefined
   }
 

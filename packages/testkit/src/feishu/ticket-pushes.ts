@@ -12,7 +12,7 @@ const ANSWER_MS = 3_000
 /** With so many tickets given out since, one is not taken any more. */
 const KEPT = 24
 
-export const TICKET_FAULTS = ['ticket-late', 'ticket-lost', 'ticket-again', 'ticket-dies'] as const
+export const TICKET_FAULTS = ['ticket-late', 'ticket-lost', 'ticket-again', 'ticket-ahead', 'ticket-dies'] as const
 export type TicketFault = (typeof TICKET_FAULTS)[number]
 
 /** A process that events can be pushed to. */
@@ -39,6 +39,10 @@ export class TicketPushes {
   readonly #app: { readonly appId: string; readonly verificationToken: string }
   /** Those that are taken, the oldest first. */
   #tickets: Pushed[] = []
+  /** Those that some process has taken in, as far as the store has not lost them since. */
+  readonly #given = new Set<string>()
+  /** The time of the event that is furthest ahead. */
+  #aheadUntil = Number.NEGATIVE_INFINITY
   #count = 0
 
   constructor(
@@ -52,6 +56,13 @@ export class TicketPushes {
     this.#app = app
     this.#receivers = receivers
     this.#everyHour()
+    surroundings.watchStore({ lost: () => this.#given.clear() })
+  }
+
+  /** Whether some process has taken in a ticket that is taken here, none from the future shuts it out, and the store has not lost data since. */
+  get isGiven(): boolean {
+    const { now } = this.#surroundings
+    return now() >= this.#aheadUntil && this.#tickets.some(({ ticket }) => this.#given.has(ticket))
   }
 
   isTaken(ticket: string): boolean {
@@ -85,6 +96,12 @@ export class TicketPushes {
         at(now() + this.#draws.spread(10, HOUR_MS), () => this.#deliver(oldest, 0))
         return
       }
+      case 'ticket-ahead': {
+        const madeAt = now() + this.#draws.spread(1_000, 3 * HOUR_MS)
+        this.#aheadUntil = Math.max(this.#aheadUntil, madeAt)
+        this.#deliver({ ...pushed, madeAt }, 0)
+        return
+      }
       case undefined:
         this.#deliver(pushed, 0)
     }
@@ -110,6 +127,7 @@ export class TicketPushes {
         tokens.receiveEvent({ headers: {}, body }).then(
           ({ status }) => {
             isAnswered ||= status === 200
+            if (status === 200) this.#given.add(pushed.ticket)
           },
           (error: unknown) => {
             if (process.isUp()) violate(`receiveEvent rejected with ${String(error)}`)

@@ -1,4 +1,4 @@
-import { isTokenError, type Snapshot, type Token, type TokenErrorCode, type TokenEvent } from '@tokenwell/core'
+import { isTokenError, type Snapshot, type Token, type TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
 import { EndAudit } from './end-audit.ts'
 import { handleKey, recordKey } from './record-key.ts'
@@ -21,8 +21,8 @@ const HEARD_MS = 25
 const VOUCHED_MS = 4 * 60_000
 /** Whoever waits so long is served while nothing is wrong, milliseconds. */
 const PATIENT_MS = 15_000
-/** What callers are told with nothing wrong: who a ticket has not been pushed to yet, and who is to authorise. */
-const EXPECTED: ReadonlySet<TokenErrorCode> = new Set<TokenErrorCode>(['TICKET_UNAVAILABLE', 'REAUTHORIZATION_REQUIRED'])
+/** A life of so much is always to be had, milliseconds: core's default. */
+const ALWAYS_MS = 60_000
 /** So many waits in a row without a fraction are no accident. */
 const WAITS = 6
 const WHOLE_MS = 500
@@ -31,9 +31,12 @@ const WHOLE_MS = 500
 export interface Caller {
   readonly credential: PlayedCredential
   readonly askedAt: number
+  /** How long it waits, and by when it must have been answered: later, if it had something else to do first. Milliseconds */
+  readonly patienceMs: number
   readonly boundMs: number
+  /** The life that the token must have, milliseconds; 0 for any. */
   readonly minLifeMs: number
-  /** What was at hand when it came. */
+  /** What was at hand when it came, and it would take. */
   readonly held: Token | undefined
   readonly served: number
   readonly rejected: number
@@ -61,8 +64,8 @@ interface Known {
   told: Told
   /** Values that were reported, and whose report was taken; with when the upstream had last given them out. */
   reported: ReadonlyMap<string, number>
-  /** When the process itself has fetched a token that it may still serve. */
-  fetchedAt: number | undefined
+  /** The token that the process itself has fetched and may still serve: when, and until when; true time, milliseconds. */
+  fetched: { readonly at: number; readonly endsAt: number } | undefined
   /** What it needs did not come in time: that is told to callers who have just come, too. */
   isWaitedFor: boolean
   /** It goes by its own reports: the store does not answer. */
@@ -115,22 +118,14 @@ export class CallerAudit {
     for (const caller of this.#callers) this.#checkBound(caller, 'has not been answered')
   }
 
-  /** Somebody comes. @param boundMs how long they wait */
-  comes(credential: PlayedCredential, boundMs: number, minLifeMs: number): Caller {
-    const { key } = credential.handle
-    const { served, rejected, reported } = this.#of(key)
-    const caller: Caller = {
-      credential,
-      askedAt: this.#circumstances.now(),
-      boundMs,
-      minLifeMs,
-      held: minLifeMs === 0 ? credential.handle.peek() : undefined,
-      served,
-      rejected,
-      reported,
-    }
-    this.#callers.add(caller)
-    return caller
+  /** Somebody comes, and takes what is at hand if it lives for so long. */
+  comes(credential: PlayedCredential, patienceMs: number, minLifeMs = 0): Caller {
+    return this.#comes({ credential, patienceMs, boundMs: patienceMs, minLifeMs, held: credential.handle.peek() })
+  }
+
+  /** Somebody only looks, or comes for another token than what is at hand, and may take so long to say that it is to be another. */
+  comesForAnother(credential: PlayedCredential, patienceMs: number, reportingMs = 0): Caller {
+    return this.#comes({ credential, patienceMs, boundMs: patienceMs + reportingMs, minLifeMs: 0, held: undefined })
   }
 
   /** A caller is given a token. @returns its version, if none was given before that was as new */
@@ -158,9 +153,9 @@ export class CallerAudit {
   /** A caller is told that there is none. */
   failed(caller: Caller, error: unknown): void {
     this.#answered(caller)
-    const { credential, askedAt, boundMs, minLifeMs } = caller
+    const { credential, askedAt, patienceMs, minLifeMs } = caller
     const { name, handle } = credential
-    const { now, isCalm } = this.#circumstances
+    const { now, isWell } = this.#circumstances
     if (!isTokenError(error)) {
       this.#violate(`a caller got ${String(error)}`)
       return
@@ -172,17 +167,20 @@ export class CallerAudit {
       return
     }
     // Who leaves is told so at once, whatever there is.
-    if (code === 'ABORTED' || minLifeMs > 0 || this.#isDisturbed(caller)) return
-    const { fetchedAt, isWaitedFor } = this.#of(handle.key)
-    if (fetchedAt !== undefined && fetchedAt >= askedAt) {
+    if (code === 'ABORTED' || this.#isDisturbed(caller)) return
+    const { fetched, isWaitedFor } = this.#of(handle.key)
+    if (fetched !== undefined && fetched.at >= askedAt && fetched.endsAt - now() > minLifeMs) {
       this.#violate(`a caller of ${name} was turned away, although the process has just fetched it`)
     }
-    if ((this.#leftOf(caller) ?? 0) > 0) this.#violate(`a caller of ${name} was turned away with ${caller.held?.version} at hand: ${code}`)
-    if (code === 'TIMEOUT' && !isWaitedFor && now() - askedAt < boundMs - SLACK_MS) {
-      this.#violate(`a caller of ${name} was told after ${(now() - askedAt).toFixed(0)} ms that its bound of ${boundMs} ms had passed`)
+    if ((this.#leftOf(caller) ?? 0) > minLifeMs)
+      this.#violate(`a caller of ${name} was turned away with ${caller.held?.version} at hand: ${code}`)
+    if (code === 'TIMEOUT' && !isWaitedFor && now() - askedAt < patienceMs - SLACK_MS) {
+      this.#violate(`a caller of ${name} was told after ${(now() - askedAt).toFixed(0)} ms that its bound of ${patienceMs} ms had passed`)
     }
-    const isExpected = EXPECTED.has(code) || (code === 'TIMEOUT' && boundMs < PATIENT_MS)
-    if (isCalm() && !isExpected) this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
+    const isImpatient = code === 'TIMEOUT' && patienceMs < PATIENT_MS
+    const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > (credential.alwaysMs ?? ALWAYS_MS)
+    if (isWell() && !isImpatient && !asksForMore && credential.isOut?.(code) !== true)
+      this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
   }
 
   /** A caller reports a token: what is given again after `taken` resolves is held against it. */
@@ -212,7 +210,7 @@ export class CallerAudit {
     if (version >= Math.max(1, known.served)) known.isAlone = false
     const before = known.told.rejectedUpTo
     if (rejectedUpTo > before) known.told = { rejectedUpTo, at: this.#circumstances.now(), before }
-    if (rejectedUpTo >= known.newest) known.fetchedAt = undefined
+    if (rejectedUpTo >= known.newest) known.fetched = undefined
   }
 
   noted(event: TokenEvent): void {
@@ -248,15 +246,27 @@ export class CallerAudit {
         break
       case 'renewed':
         // It may be born rejected: what it was to replace was reported while it was on its way.
-        known.fetchedAt = event.lifeMs > FLOOR_MS && event.version > known.told.rejectedUpTo ? this.#circumstances.now() : undefined
+        known.fetched = event.lifeMs > FLOOR_MS && event.version > known.told.rejectedUpTo ? this.#lives(event.lifeMs) : undefined
         break
       case 'rejected':
         known.rejected = Math.max(known.rejected, event.version)
-        known.fetchedAt = undefined
+        known.fetched = undefined
         break
       case 'backoff':
         if (!event.shared) this.#waited(event.retryInMs)
     }
+  }
+
+  #comes(wish: Pick<Caller, 'credential' | 'patienceMs' | 'boundMs' | 'minLifeMs' | 'held'>): Caller {
+    const { served, rejected, reported } = this.#of(wish.credential.handle.key)
+    const caller: Caller = { ...wish, askedAt: this.#circumstances.now(), served, rejected, reported }
+    this.#callers.add(caller)
+    return caller
+  }
+
+  #lives(ms: number): NonNullable<Known['fetched']> {
+    const at = this.#circumstances.now()
+    return { at, endsAt: at + ms }
   }
 
   /** What the store had told it before this very moment. */
@@ -276,7 +286,7 @@ export class CallerAudit {
       newest: 0,
       told: { rejectedUpTo: 0, at: Number.NEGATIVE_INFINITY, before: 0 },
       reported: new Map(),
-      fetchedAt: undefined,
+      fetched: undefined,
       isWaitedFor: false,
       isAlone: false,
       doubtedAt: Number.NEGATIVE_INFINITY,
@@ -286,20 +296,21 @@ export class CallerAudit {
   }
 
   #answered(caller: Caller): void {
-    const { credential, askedAt } = caller
+    const { credential, askedAt, minLifeMs } = caller
     const { name, handle } = credential
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
     this.#checkBound(caller, 'was answered')
     if (this.#isDisturbed(caller)) return
-    const { now, isCalm, publishedSince } = this.#circumstances
+    const { now, isWell, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
-    const publishedAt = isCalm() ? publishedSince(this.#of(handle.key).record, askedAt) : undefined
+    const publishedAt = isWell() ? publishedSince(this.#of(handle.key).record, askedAt) : undefined
     if (publishedAt !== undefined && now() > publishedAt + HEARD_MS) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
     const leftMs = this.#leftOf(caller)
     if (leftMs === undefined) return
-    if ((leftMs + waitedMs > FLOOR_MS && waitedMs > SLACK_MS) || (leftMs > 0 && waitedMs > LINGER_MS + SLACK_MS)) {
+    const isPlenty = leftMs + waitedMs > Math.max(FLOOR_MS, minLifeMs)
+    if ((isPlenty && waitedMs > SLACK_MS) || (leftMs > minLifeMs && waitedMs > LINGER_MS + SLACK_MS)) {
       this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${caller.held?.version} at hand`)
     }
   }

@@ -7,8 +7,8 @@ export interface Circumstances {
   readonly drift: (key: string, version: number) => Drift | undefined
   /** When any process last slept. */
   readonly sleptAt: () => number
-  /** Nothing has gone wrong yet. */
-  readonly isCalm: () => boolean
+  /** Nothing has gone wrong yet, or for so long that it should be over. */
+  readonly isWell: () => boolean
   /** The store was told that this value is rejected. */
   readonly isRejected: (key: string, value: string) => boolean
   /** The upstream has vouched for what is stored: its rejection changes nothing for now. */

@@ -45,7 +45,16 @@ export function mintedToken({
             ...(policy === undefined ? {} : { policy }),
           })
           const { ledger } = upstream
-          return [{ name, handle, worth: (value) => ledger.worth(value), givenOut: (value) => ledger.givenOut(value) }]
+          const alwaysMs = policy?.floorMs
+          return [
+            {
+              name,
+              handle,
+              ...(alwaysMs !== undefined && { alwaysMs }),
+              worth: (value) => ledger.worth(value),
+              givenOut: (value) => ledger.givenOut(value),
+            },
+          ]
         },
       }
     },

@@ -10,8 +10,8 @@ export interface UpstreamRequest {
   readonly node: number
   /** It is sent without a lease on the credential. Default false */
   readonly isUnleased?: boolean
-  /** How many requests one fetch of it may send. Default 1 */
-  readonly perFetch?: number
+  /** It is the second of a fetch, whose first was refused for something that has been renewed since. Default false */
+  readonly isSecond?: boolean
   /** Says that its sender has given it up. */
   readonly signal?: AbortSignal
   /** The longest that it may be out, milliseconds. Default: unknown */
@@ -36,7 +36,7 @@ export const REQUEST_TIMEOUT_MS = 7_000
 /** What arrives at the same moment is in order. Milliseconds. */
 export const SLACK_MS = 5
 
-/** Fetches of one credential in any minute: of a fleet with a store, and of each process without one. */
+/** Fetches of one credential in any minute: of a fleet with a store, and of each process without one. Whoever stands still may cost one more. */
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
 
@@ -56,10 +56,11 @@ const AFTERMATH_MS = 3 * MINUTE_MS
  */
 export class RequestAudit {
   readonly #now: () => number
+  readonly #note: (line: string) => void
   readonly #violate: (what: string) => void
   readonly #leases: LeaseLog
   readonly #process: (node: number) => SimulatedProcess
-  /** By the handle's key. */
+  /** By the handle's key: the first request of each fetch. */
   readonly #sent = new Map<string, Sent[]>()
   /** By the handle's key: those that still wait for their reply. */
   readonly #open = new Map<string, Set<Sent>>()
@@ -69,8 +70,8 @@ export class RequestAudit {
   /** By process: when it was without the store. */
   readonly #alone = new Map<number, number[]>()
   readonly #forgotten: { readonly at: number; readonly key: string | undefined }[] = []
-  /** By the handle's key. */
-  readonly #blocked = new Map<string, number[]>()
+  /** By process: when it stood still. */
+  readonly #stopped = new Map<number, number[]>()
   /** By the store's key. */
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
@@ -78,12 +79,14 @@ export class RequestAudit {
 
   constructor(parts: {
     readonly now: () => number
+    readonly note: (line: string) => void
     readonly violate: (what: string) => void
     readonly leases: LeaseLog
     readonly process: (node: number) => SimulatedProcess
     readonly isOrderly: () => boolean
   }) {
     this.#now = parts.now
+    this.#note = parts.note
     this.#violate = parts.violate
     this.#leases = parts.leases
     this.#process = parts.process
@@ -95,17 +98,15 @@ export class RequestAudit {
   }
 
   async send<T>(
-    { key, node, isUnleased = false, perFetch = 1, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest,
+    { key, node, isUnleased = false, isSecond = false, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest,
     send: () => Promise<T>,
   ): Promise<T> {
     const process = this.#process(node)
     const { life } = process
     const sent: Sent = { at: this.#now(), process, life }
-    const all = this.#sent.get(key) ?? []
-    this.#sent.set(key, all)
-    all.push(sent)
     this.#count += 1
-    this.#checkRate(key, all, perFetch)
+    this.#note(`n${node} asks for ${key}`)
+    if (!isSecond) this.#fetches(key, sent)
     const open = this.#open.get(key) ?? new Set()
     this.#open.set(key, open)
     // Who has died waits for nothing.
@@ -142,14 +143,14 @@ export class RequestAudit {
     }
   }
 
-  /** A process is without the store, has lost what it knew, or stood still with what others should have been told. */
+  /** A process is without the store. */
   alone(node: number): void {
     add(this.#alone, node, this.#now())
   }
 
-  /** A fetch needs something else first: then it is no failure after which others wait. */
-  blocked(key: string): void {
-    add(this.#blocked, key, this.#now())
+  /** A process stands still, and with it what others should have been told. */
+  stops(node: number): void {
+    add(this.#stopped, node, this.#now())
   }
 
   /** Another token than before is there for everybody. */
@@ -172,17 +173,20 @@ export class RequestAudit {
     this.#forgotten.push({ at: this.#now(), key })
   }
 
-  #checkRate(key: string, sent: readonly Sent[], perFetch: number): void {
+  #fetches(key: string, sent: Sent): void {
+    const all = this.#sent.get(key) ?? []
+    this.#sent.set(key, all)
+    all.push(sent)
     const now = this.#now()
-    const inAMinute = Math.ceil(countSince(sent, now - MINUTE_MS) / perFetch)
+    const inAMinute = countSince(all, now - MINUTE_MS)
     if (inAMinute <= PER_MINUTE) return
     const since = (moment: number) => moment > now - MINUTE_MS - AFTERMATH_MS
-    const alone = [...this.#alone.values()].filter((moments) => moments.some(since)).length
+    const are = (moments: ReadonlyMap<number, readonly number[]>) => [...moments.values()].filter((each) => each.some(since)).length
     const record = recordKey(key)
     const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
     const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const blocked = (this.#blocked.get(key) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const bound = PER_MINUTE * (1 + forgotten) + PER_MINUTE_ALONE * alone + PER_SUCCESS * successes + blocked
+    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes
+    const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
   }
 }

@@ -1,4 +1,4 @@
-import type { PublishRequest, TokenHandle, TokenManager } from '@tokenwell/core'
+import type { PublishRequest, TokenErrorCode, TokenHandle, TokenManager } from '@tokenwell/core'
 import type { Draws } from './random.ts'
 import type { UpstreamRequest } from './request-audit.ts'
 import type { Wire } from './wire.ts'
@@ -25,6 +25,10 @@ export interface PlayedCredential {
   worth(value: string): Worth
   /** Without it, neither the ends that processes believe in nor what becomes of callers' reports is checked. */
   givenOut?(value: string): GivenOut | undefined
+  /** A life of so much is always to be had while nothing is wrong, milliseconds: the policy's floor. Default 60,000 */
+  readonly alwaysMs?: number
+  /** Whether callers may be told so although nothing is wrong: there is none until somebody does something. Default: they may not. */
+  readonly isOut?: (code: TokenErrorCode) => boolean
   /** Each fetch uses up a secret that the last one brought. Default false. */
   readonly rotates?: boolean
   /** A caller was given this value. */

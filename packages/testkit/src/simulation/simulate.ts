@@ -14,7 +14,7 @@ import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
 import type { StoreNews } from './store-audit.ts'
 import { Strikes } from './strikes.ts'
 import { Timeline } from './timeline.ts'
-import { drawPlan, QUIET_MS, type Trouble } from './trouble.ts'
+import { drawPlan, lastMomentOf, QUIET_MS, type Trouble } from './trouble.ts'
 import { Wire } from './wire.ts'
 
 export interface SimulationOptions {
@@ -39,7 +39,10 @@ export interface SimulationReport {
   /** What must not be, one sentence for each; empty when all is well. */
   readonly violations: readonly string[]
   readonly plan: readonly Trouble[]
-  /** Everything that happened, a line each. */
+  /**
+   * What happened, a line each: what went wrong, what processes asked of the store and of the upstream, what they told of themselves and gave their
+   * callers for the first time. Each begins with the moment, milliseconds.
+   */
   readonly history: readonly string[]
   /** How often each fault struck, each event was told, and so on. */
   readonly counts: ReadonlyMap<string, number>
@@ -54,6 +57,9 @@ const MISLED_CALLS_MS = { min: 500, max: 2_000 }
 /** A process is asked for everything so soon after it has started, milliseconds. */
 const FIRST_CALLS_MS = 300
 
+/** So long after the last trouble nothing of it is left, milliseconds. */
+const RECOVERY_MS = 3 * 60_000
+
 /** A report takes so long at most to have its effect, milliseconds. */
 const IN_FLIGHT_MS = 10_000
 
@@ -64,7 +70,9 @@ const SHAREABLE_MS = 30_000
 const STORE_LATENCY = { min: 0.2, max: 3 }
 const UPSTREAM_LATENCY = { min: 10, max: 150 }
 
-/** Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them. */
+/**
+ * Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them.
+ */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   const world = new World(options)
   await world.play().catch((error: unknown) => world.broke(error))
@@ -98,7 +106,6 @@ class World {
   /** Keys and values that the store was told are rejected. */
   readonly #rejected = new Set<string>()
   readonly #strikes: Strikes
-  readonly #calmUntil: number
   /** Until then nothing has gone wrong that could have two processes ask at once. */
   readonly #orderlyUntil: number
   readonly #lives = new LifeLog(() => this.#timeline.now)
@@ -110,6 +117,7 @@ class World {
     const violate = (what: string) => this.#violate(what)
     this.#requests = new RequestAudit({
       now: () => timeline.now,
+      note: (line) => this.#note(line),
       violate,
       leases: this.#leases,
       process: (node) => (this.#nodes[node] as SimulatedNode).process, // It has sent a request.
@@ -144,7 +152,6 @@ class World {
         canRollBack: this.#store.canRollBack,
         canLoseRows: this.#store.canLoseRows,
       })
-    this.#calmUntil = firstOf(this.#plan, this.#endsAt)
     // Whatever the upstream does, a fetch that has no reply in time is given up before the next begins.
     this.#orderlyUntil = firstOf(
       this.#plan.filter((trouble) => trouble.on !== 'upstream' && !(trouble.on === 'wire' && trouble.to === 'upstream')),
@@ -158,7 +165,7 @@ class World {
       requests: this.#requests,
       upstream: (kind) => this.#run.trouble(kind),
       draws: drawsOf(seed, 'holders'),
-      quietFrom: this.#endsAt - QUIET_MS,
+      quietFrom: lastMomentOf(hours),
       begin: (node) => this.#begin(node),
       stepStoreClock: (ms) => this.#stepStoreClock(ms),
       struck: (fault) => this.#count(`fault ${fault}`),
@@ -210,13 +217,16 @@ class World {
       new Wire(timeline, process, {
         draws: drawsOf(this.#seed, `wire ${name} ${to}`),
         latency,
-        struck: (fault) => this.#count(`fault wire ${to} ${fault}`),
+        struck: (fault) => {
+          this.#count(`fault wire ${to} ${fault}`)
+          this.#note(`${name} ${fault} on the way to the ${to}`)
+        },
       })
     const circumstances: Circumstances = {
       now: () => timeline.now,
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
-      isCalm: () => timeline.now < this.#calmUntil,
+      isWell: () => this.#strikes.wellForMs > RECOVERY_MS,
       isRejected: (key, value) => this.#rejected.has(`${key} ${value}`),
       isQuiet: (key) => this.#isQuiet(key),
       isForgotten: (key, version) => this.#isForgotten(key, version),
@@ -234,10 +244,7 @@ class World {
         note: (line) => this.#note(line),
         violate: (what) => this.#violate(what),
         count: (what) => this.#count(what),
-        forgotten: () => {
-          this.#leases.forgotten(index)
-          this.#requests.alone(index)
-        },
+        forgotten: () => this.#leases.forgotten(index),
         unreachable: (key) => {
           this.#leases.goesBy(index, key, undefined)
           this.#requests.alone(index)
@@ -268,21 +275,19 @@ class World {
         break
       case 'blocked':
         this.#operations.blocked(process, key)
-        this.#requests.blocked(event.key)
         break
       case 'detached':
         this.#operations.detached(process, key)
-        break
-      // A lease that ran out in doubt is no failure that others would wait after.
-      case 'outcome-unknown':
-        this.#requests.alone(index)
     }
   }
 
   #storeNews(): StoreNews {
     return {
       violate: (what) => this.#violate(what),
-      took: (branch) => this.#count(`branch ${branch}`),
+      took: (branch, key, by) => {
+        this.#count(`branch ${branch}`)
+        this.#note(`the store: ${branch} ${key} ${by}`)
+      },
       sent: (key, request) => {
         for (const watcher of this.#watchers) watcher.sent?.(key, request)
       },

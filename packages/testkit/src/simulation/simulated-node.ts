@@ -236,13 +236,16 @@ export class SimulatedNode {
   async #use(credential: PlayedCredential): Promise<void> {
     const { handle } = credential
     const callers = this.#callers
-    let caller: ReturnType<CallerAudit['comes']> | undefined = callers.comes(credential, WAITS_MS, 0)
+    let caller: ReturnType<CallerAudit['comes']> | undefined = callers.comes(credential, WAITS_MS)
     this.#telling.count('gets')
     let refused: Token | undefined
+    let calls = 0
     const reported = Promise.withResolvers<void>()
     const call = async (token: Token): Promise<Worth> => {
       // The process has died since: whatever it does now, nobody is there.
       if (callers !== this.#callers) return 'valid'
+      calls += 1
+      if (calls > 2) this.#violate(`use() of ${credential.name} called for the ${calls}th time`)
       if (caller !== undefined) this.#notes(credential, token, callers.given(caller, token))
       caller = undefined
       if (refused !== undefined) reported.resolve()
@@ -253,8 +256,7 @@ export class SimulatedNode {
       refused = token
       this.#telling.count('gets')
       this.#telling.count('calls refused')
-      // As one who asks for something else, since it is not to be given what is at hand.
-      caller = callers.comes(credential, WAITS_MS + REPORTING_MS, 1)
+      caller = callers.comesForAnother(credential, WAITS_MS, REPORTING_MS)
       if (worth !== 'valid') callers.reports(credential, token, reported.promise)
       return answer
     }
@@ -276,7 +278,7 @@ export class SimulatedNode {
   }
 
   #look(credential: PlayedCredential): void {
-    const caller = this.#callers.comes(credential, 0, 1)
+    const caller = this.#callers.comesForAnother(credential, 0)
     const token = credential.handle.peek()
     if (token === undefined) this.#callers.leaves(caller)
     else this.#given(credential, token, this.#callers.given(caller, token))
@@ -320,7 +322,8 @@ export class SimulatedNode {
   #noted(event: TokenEvent): void {
     this.#telling.count(`event ${event.type}`)
     const version = 'version' in event ? ` ${event.version}` : ''
-    this.#telling.note(`${this.process.name} ${event.type}${version}`)
+    const name = this.#credentials.find(({ handle }) => handle.key === event.key)?.name ?? event.key
+    this.#telling.note(`${this.process.name} ${name} ${event.type}${version}`)
     this.#callers.noted(event)
     this.#telling.noted(event)
   }

@@ -99,20 +99,25 @@ export class SimulatedStore {
     return snapshot
   }
 
-  /** Remembers all records; what is returned puts them back. */
-  checkpoint(): () => void {
+  /** Remembers all records; what is returned puts them back if anything was written since, and says whether it was. */
+  checkpoint(): () => boolean {
     const restore = this.#inner.checkpoint?.()
+    const { changes } = this.audit
     return () => {
-      restore?.()
+      if (restore === undefined || this.audit.changes === changes) return false
+      restore()
       this.audit.forget()
+      return true
     }
   }
 
-  /** Loses every record. */
-  empty(): void {
+  /** Loses every record. @returns whether there was one */
+  empty(): boolean {
     this.#asItBegan?.()
+    const hadAny = this.#keys.size > 0
     this.#keys.clear()
     this.audit.forget()
+    return this.#asItBegan !== undefined && hadAny
   }
 
   /** Loses one record. @returns its key, if there is one */

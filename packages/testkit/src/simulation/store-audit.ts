@@ -24,8 +24,8 @@ interface Known {
 /** What there is to be told of a store. */
 export interface StoreNews {
   violate(what: string): void
-  /** An operation went this way through the contract. */
-  took(branch: ContractBranch): void
+  /** An operation of an attempt, or a rejection of a version, went this way through the contract. */
+  took(branch: ContractBranch, key: string, by: string): void
   /** A process sends a value, to be published. */
   sent(key: string, request: PublishRequest): void
   /** A value has replaced what the snapshot tells of; `grantedAt` is when the right to fetch it was granted, true time. */
@@ -52,11 +52,17 @@ export class StoreAudit {
   /** By key: attempts that were ever granted the lease, with when that was. */
   readonly #grantedAt = new Map<string, Map<string, number>>()
   #last: Promise<unknown> = Promise.resolve()
+  #changes = 0
 
   constructor(store: TokenStore, news: StoreNews, leases: LeaseLog) {
     this.#store = store
     this.#news = news
     this.#leases = leases
+  }
+
+  /** How often a record was changed. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** The store has lost data, of one key or of all: what it had acknowledged it need not know any more. */
@@ -68,11 +74,12 @@ export class StoreAudit {
 
   claim(key: string, attempt: string, carryOut: () => Promise<Claim>): Promise<Claim> {
     return this.#watched(key, attempt, carryOut, (answer, known, change) => {
-      this.#news.took(claimBranch(answer, change))
+      const branch = claimBranch(answer, change)
+      this.#news.took(branch, key, attempt)
       if (answer.kind !== 'granted') return
-      if (change.before.lease !== undefined && known.owner !== undefined && known.owner !== attempt) {
-        this.#news.violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
-      }
+      if (branch !== 'claim/own-lease') this.#changes += 1
+      else if (known.owner === undefined || known.owner === attempt) this.#same(`claim by ${attempt}`, key, change)
+      else this.#news.violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
       known.owner = attempt
       const lease = this.#leases.grant(key, attempt, answer.fence, answer.snapshot.lease?.expiresInMs ?? 0)
       const grantedAt = this.#grantedAt.get(key) ?? new Map<string, number>()
@@ -90,7 +97,7 @@ export class StoreAudit {
   ): Promise<Publication> {
     return this.#watched(key, attempt, carryOut, ({ kind }, known, change) => {
       const branch = publishBranch(kind, request, change)
-      this.#news.took(branch)
+      this.#news.took(branch, key, attempt)
       this.#stirs(key, change)
       if (kind !== 'accepted') return
       const grants = this.#grantedAt.get(key)
@@ -111,7 +118,7 @@ export class StoreAudit {
 
   settle(key: string, attempt: string, fence: Version, request: SettleRequest, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
     return this.#watched(key, attempt, carryOut, (_, known, change) => {
-      this.#news.took(settleBranch(request, change))
+      this.#news.took(settleBranch(request, change), key, attempt)
       this.#stirs(key, change)
       const name = `settle ${attempt} ${fence}`
       if (known.done.has(name)) this.#same(`settlement of ${fence}`, key, change)
@@ -122,7 +129,7 @@ export class StoreAudit {
   invalidate(key: string, version: Version, carryOut: () => Promise<Snapshot>): Promise<Snapshot> {
     return this.#watched(key, '', carryOut, (_, known, change) => {
       const branch = invalidateBranch(version, change)
-      this.#news.took(branch)
+      this.#news.took(branch, key, `${version}`)
       this.#stirs(key, change)
       if (branch === 'invalidate/rejected' && known.value !== undefined) this.#news.rejected(key, known.value)
       if (version < change.before.version) this.#same(`rejection of ${version}`, key, change)
@@ -162,7 +169,9 @@ export class StoreAudit {
   }
 
   #stirs(key: string, change: Change): void {
-    if (isChanged(change)) this.#news.stirred(key)
+    if (!isChanged(change)) return
+    this.#changes += 1
+    this.#news.stirred(key)
   }
 
   #same(what: string, key: string, change: Change): void {

@@ -30,8 +30,13 @@ const AFTER_GRANT_MS = [0, 30, 300]
 /** Has the troubles of a plan befall a world, each at its moment. */
 export class Strikes {
   readonly #world: StrikesOptions
-  /** What the store remembered for each rollback to come. */
-  readonly #checkpoints = new Map<Trouble, () => void>()
+  /** What the store remembered for each rollback to come; says whether anything was lost by it. */
+  readonly #checkpoints = new Map<Trouble, () => boolean>()
+  /** Rollbacks that there was nothing to lose by yet. */
+  readonly #rollbacks = new Set<Trouble>()
+  /** How many troubles are on, and until when the last of them was, or what it has led to. */
+  #on = 0
+  #overAt = Number.NEGATIVE_INFINITY
   /** What may befall whoever is granted a lease. */
   readonly #ofHolders = new Set<On<'holder'>>()
   readonly #holderFaults: Readonly<Record<HolderFault, (holder: SimulatedNode, ms: number) => void>> = {
@@ -39,13 +44,20 @@ export class Strikes {
     sleep: (holder, ms) => this.#stopHolder(holder, 'sleep', ms),
     // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
     overrun: (holder, ms) => {
-      this.#world.note(`the store's clock is set by ${ms} ms over the lease of ${holder.process.name}`)
-      this.#world.stepStoreClock(ms)
+      const { note, stepStoreClock, timeline } = this.#world
+      note(`the store's clock is set by ${ms} ms over the lease of ${holder.process.name}`)
+      stepStoreClock(ms)
+      this.#lasts(timeline.now)
     },
   }
 
   constructor(world: StrikesOptions) {
     this.#world = world
+  }
+
+  /** For how long nothing has been wrong, milliseconds; Infinity before the first trouble. */
+  get wellForMs(): number {
+    return this.#on > 0 ? 0 : Math.max(0, this.#world.timeline.now - this.#overAt)
   }
 
   prepare(trouble: Trouble): void {
@@ -55,15 +67,21 @@ export class Strikes {
     }
     timeline.at(trouble.at, () => {
       note(`${trouble.on} ${trouble.kind} for ${trouble.forMs} ms`)
+      this.#on += 1
       const end = this.#strike(trouble)
-      timeline.at(trouble.at + trouble.forMs, end)
+      timeline.at(trouble.at + trouble.forMs, () => {
+        end()
+        this.#on -= 1
+        this.#lasts(timeline.now)
+      })
     })
   }
 
-  /** Whoever is granted a lease may be struck at the worst moment. */
+  /** Whoever is granted a lease may be struck at the worst moment, and so may the store. */
   granted(attempt: string): void {
     const { timeline, nodes, draws, quietFrom, struck } = this.#world
     const { now } = timeline
+    for (const trouble of this.#rollbacks) timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => this.#rollBack(trouble))
     const node = nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
     if (node === undefined) return
     for (const { kind, byMs, probability } of this.#ofHolders) {
@@ -79,13 +97,18 @@ export class Strikes {
     const { timeline, note } = this.#world
     note(`${node.process.name} ${kind}s for ${ms} ms`)
     this.#stop(node, kind, ms)
+    this.#lasts(timeline.now + ms)
     timeline.at(timeline.now + ms, () => node.disturb())
+  }
+
+  #lasts(until: number): void {
+    this.#overAt = Math.max(this.#overAt, until)
   }
 
   #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
     const { requests, nodes } = this.#world
     node.disturb()
-    requests.alone(nodes.indexOf(node))
+    requests.stops(nodes.indexOf(node))
     node.process[kind](ms)
   }
 
@@ -97,14 +120,11 @@ export class Strikes {
       case 'upstream':
         return this.#world.upstream(trouble.kind)
       case 'process':
-        this.#world.struck(`process ${trouble.kind}`)
         return this.#strikeProcesses(trouble)
       case 'holder':
         this.#ofHolders.add(trouble)
         return () => this.#ofHolders.delete(trouble)
       case 'store':
-        // What there may be none of tells itself.
-        if (trouble.kind !== 'row-lost') this.#world.struck(`store ${trouble.kind}`)
         return this.#strikeStore(trouble)
     }
   }
@@ -131,16 +151,19 @@ export class Strikes {
 
   #strikeProcess(node: SimulatedNode, { kind, forMs, byMs }: On<'process'>): () => void {
     const { begin, timeline } = this.#world
+    const strikes = () => this.#world.struck(`process ${kind}`)
     node.disturb()
     switch (kind) {
       case 'crash':
         if (!node.isUp) return () => {}
+        strikes()
         node.crash()
         return () => {
           if (!node.isUp) begin(node)
         }
       case 'restart': {
         let isClosed = !node.isUp
+        if (node.isUp) strikes()
         let isDue = false
         const again = () => {
           if (isClosed && isDue && !node.isUp) begin(node)
@@ -159,62 +182,81 @@ export class Strikes {
       }
       case 'freeze':
       case 'sleep':
+        strikes()
         this.#stop(node, kind, forMs)
         return () => node.disturb()
       case 'misled':
+        strikes()
         node.isMisled = true
         return () => {
           node.isMisled = false
         }
       case 'wall-step':
         // Of a machine that sleeps nobody sets the clock; it could not tell the one from the other.
-        if (node.process.sleptAt < timeline.now) node.process.stepWall(byMs)
+        if (node.process.sleptAt >= timeline.now) return () => {}
+        strikes()
+        node.process.stepWall(byMs)
         return () => {}
     }
   }
 
   #strikeStore(trouble: On<'store'>): () => void {
     const { store, stepStoreClock } = this.#world
+    const strikes = () => this.#world.struck(`store ${trouble.kind}`)
     const setClock = (ms: number) => {
       stepStoreClock(ms)
       return () => stepStoreClock(-ms)
     }
     switch (trouble.kind) {
       case 'stall':
+        strikes()
         store.isStalled = true
         return () => {
           store.isStalled = false
         }
       case 'down':
+        strikes()
         store.isDown = true
         return () => {
           store.isDown = false
         }
       case 'clock-forward':
+        strikes()
         return setClock(trouble.byMs)
       case 'clock-back':
+        strikes()
         return setClock(-trouble.byMs)
       case 'rollback':
-        this.#checkpoints.get(trouble)?.()
-        break
+        this.#rollbacks.add(trouble)
+        this.#rollBack(trouble)
+        return () => this.#rollbacks.delete(trouble)
       case 'row-lost':
-        this.#loseRow()
+        this.#loseRow(strikes)
         break
       case 'emptied':
-        store.empty()
+        if (store.empty()) strikes()
         break
       case 'replaced':
-        store.empty()
+        if (store.empty()) strikes()
         return setClock(-trouble.byMs)
     }
     return () => {}
   }
 
-  #loseRow(): void {
-    const { store, draws, struck, note } = this.#world
+  /** Once, and not before there is something to lose: a replica takes over that has not seen the last writes. */
+  #rollBack(trouble: Trouble): void {
+    const { struck, note } = this.#world
+    if (!this.#rollbacks.has(trouble) || this.#checkpoints.get(trouble)?.() !== true) return
+    this.#rollbacks.delete(trouble)
+    struck('store rollback')
+    note('the store is rolled back')
+  }
+
+  #loseRow(strikes: () => void): void {
+    const { store, draws, note } = this.#world
     const key = store.loseOne(draws)
     if (key === undefined) return
-    struck('store row-lost')
+    strikes()
     note(`the store has lost ${key}`)
   }
 }

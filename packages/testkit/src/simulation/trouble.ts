@@ -12,7 +12,10 @@ export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 export const HOLDER_FAULTS = ['freeze', 'sleep', 'overrun'] as const
 export type HolderFault = (typeof HOLDER_FAULTS)[number]
 
-/** What can happen to the store. `row-lost`: one record is gone. `emptied`: all are. `replaced`: that, and its clock is behind. */
+/**
+ * What can happen to the store. `rollback`: it is as it was `byMs` before, once something was written since. `row-lost`: one record is gone.
+ * `emptied`: all are. `replaced`: that, and its clock is behind.
+ */
 export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'emptied', 'replaced'] as const
 export type StoreFault = (typeof STORE_FAULTS)[number]
 
@@ -54,9 +57,14 @@ const CALM_MS = MINUTE_MS
 /** Quiet at the end, in which everything must come to rest, milliseconds. */
 export const QUIET_MS = 40 * MINUTE_MS
 
+/** Until when something may be wrong in a world of so many hours, milliseconds. */
+export function lastMomentOf(hours: number): number {
+  return hours * HOUR_MS - QUIET_MS
+}
+
 /** Draws what will go wrong, in order of time. */
 export function drawPlan(draws: Draws, options: PlanOptions): Trouble[] {
-  const end = options.hours * HOUR_MS - QUIET_MS
+  const end = lastMomentOf(options.hours)
   const kinds = someOf(kindsOf(options), draws)
   const troubles = Array.from({ length: options.troubles }, () => {
     const at = Math.floor(draws.between(CALM_MS, end))
@@ -166,7 +174,16 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
-    ...(canRollBack ? [onStore('rollback', atOnce, (draws) => draws.spread(10, 5 * MINUTE_MS)), onStore('emptied', atOnce)] : []),
+    ...(canRollBack
+      ? [
+          onStore(
+            'rollback',
+            (draws) => draws.spread(1_000, 20 * MINUTE_MS),
+            (draws) => draws.spread(10, 5 * MINUTE_MS),
+          ),
+          onStore('emptied', atOnce),
+        ]
+      : []),
     ...(canLoseRows ? [onStore('row-lost', atOnce)] : []),
   ]
   return [
