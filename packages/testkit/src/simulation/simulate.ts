@@ -16,6 +16,7 @@ import { Strikes } from './strikes.ts'
 import { Timeline } from './timeline.ts'
 import { drawPlan, lastMomentOf, QUIET_MS, type Trouble } from './trouble.ts'
 import { Wire } from './wire.ts'
+import { checkOptions } from './world-options.ts'
 
 export interface SimulationOptions {
   /** Decides everything: the same seed and options give the same history, byte for byte. */
@@ -72,8 +73,11 @@ const UPSTREAM_LATENCY = { min: 10, max: 150 }
 
 /**
  * Plays a fleet of processes that run the real core on a virtual clock, with whatever the seed has in store for them.
+ *
+ * @throws TypeError for an option, or a part of a plan, that is wrong
  */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  checkOptions(options)
   const world = new World(options)
   await world.play().catch((error: unknown) => world.broke(error))
   return world.report()
