@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from
 import { delimiter, dirname, join } from 'node:path'
 import { fetchPackage, ROOT } from './run/fetch.mjs'
 import { isInstalled, markInstalled } from './run/install.mjs'
+import { firstSeed, WORLDS } from './run/night.mjs'
 import { provideNode } from './run/node.mjs'
 import { aloud, duration, quietly } from './run/step.mjs'
 
@@ -22,7 +23,8 @@ const USAGE = `usage: npm run <task> [-- arguments]
   bench     measure what it costs next to what a user would pick instead; -- --help says which parts
   docs      build the documentation site into docs/.vitepress/dist
   changeset add one, or what else the program does; -- version and -- publish are for the release workflow
-  nightly   test, check, simulate, proof and chaos with more runs, and what the simulation notices of sabotage; takes hours
+  nightly   test, check, simulate, proof and chaos with more runs, and what the simulation notices of sabotage; takes hours; each day has
+            worlds of its own: -- --first <seed> plays those of another one
 
 TOKENWELL_NODE=22|24|26|<exact version> runs a task on that Node.`
 
@@ -95,12 +97,12 @@ function build(_node, setting, extra = args) {
  * @param {Node} node
  * @param {Setting} setting
  */
-async function test(node, setting) {
+async function test(node, setting, extra = args) {
   const built = await build(node, setting, [])
   if (built !== 0) return built
   const account =
     reports === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${join(reports, 'vitest.json')}`]
-  const code = await aloud('vitest', ['run', ...account, ...args], setting)
+  const code = await aloud('vitest', ['run', ...account, ...extra], setting)
   console.log(`tests ${code === 0 ? 'passed' : 'FAILED'} on Node ${node.version} in ${duration(performance.now() - started)}`)
   return code
 }
@@ -109,9 +111,9 @@ async function test(node, setting) {
  * @param {Node} node
  * @param {Setting} setting
  */
-async function check(node, setting) {
+async function check(node, setting, extra = args) {
   const built = await build(node, setting, [])
-  const packages = [join('tools', 'package-check', 'main.ts'), ...args]
+  const packages = [join('tools', 'package-check', 'main.ts'), ...extra]
   /** @type {Array<[string, string, string[]]>} */
   const checks = [
     ['format and lint', 'biome', ['check', '--error-on-warnings', '.']],
@@ -229,11 +231,14 @@ function docs(node, setting) {
  * @param {Setting} setting
  */
 async function nightly(node, setting) {
+  const first = firstSeed(args, new Date())
+  console.log(`worlds ${first} to ${first + WORLDS - 1}; the same ones again: npm run nightly -- --first ${first}`)
   const env = { ...setting.env, TOKENWELL_NIGHTLY: '1', TOKENWELL_PACKAGE_NODES: '22,24,26' }
-  const tested = await test(node, { ...setting, env })
-  const checked = await check(node, { ...setting, env })
-  const simulated = await simulate(node, setting, ['--seeds', '100000', '--coverage', '--least-gets', '1'])
+  const tested = await test(node, { ...setting, env }, [])
+  const checked = await check(node, { ...setting, env }, [])
+  const simulated = await simulate(node, setting, ['--seeds', `${WORLDS}`, '--first', `${first}`, '--coverage', '--least-gets', '1'])
   const proven = await proof(node, setting, ['--large'])
+  // Always in the same worlds: what it notices then changes with the code and the list alone.
   const noticed = await sabotage(node, setting, ['--checks', 'simulation'])
   /** @type {Array<[string, number]>} */
   const results = [
