@@ -50,9 +50,24 @@ test('a run that ends well has missed what was broken', () => {
   expect(playVerdict({ code: 0, output: '' }).outcome).toBe('missed')
 })
 
-test('worlds have caught what was broken when a seed is told', () => {
-  const output = 'seed 12: 3.000 s: I5: n0 served an older version\n'
+test.each([
+  '3.000 s: I5: n0 served an older version',
+  '3.000 s: thrown, and caught by nobody: TokenError: nobody answered',
+  '3.000 s: thrown, and caught by nobody: RangeError: time stands still: more than 100000 things happened at once',
+])('worlds have caught what was broken when a seed is told with %s', (violation) => {
+  const output = `seed 12: ${violation}\n`
   expect(playVerdict({ code: 1, output })).toEqual({ outcome: 'caught', by: output.trim() })
+})
+
+test.each([
+  '3.000 s: thrown, and caught by nobody: TypeError: undefined is not a function',
+  'thrown, and caught by nobody: ReferenceError: sentAt is not defined',
+  '3.000 s: thrown, and caught by nobody: RangeError: Maximum call stack size exceeded',
+  'the world could not be played: Error: no store',
+  'the world could not be played: TokenError: no store',
+])('worlds have broken, and caught nothing, when the first that is told of a seed is %s', (violation) => {
+  const output = `seed 12: ${violation}\n`
+  expect(playVerdict({ code: 1, output })).toEqual({ outcome: 'broke', by: output.trim() })
 })
 
 test('worlds that were never played have caught nothing', () => {
