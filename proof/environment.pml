@@ -141,6 +141,10 @@ proctype Trouble() {
   :: atomic { isReplicaBehind -> d_step {
        copyRecord(record, replica); dataLost = true; late.isRepeat = false;
        isReplicaBehind = false; copyRecord(replica, blank) } }
+#ifdef ROTATES
+  /* the store loses everything, which no follower can bring about: there was something in it from the start */
+  :: atomic { faults > 0 && !dataLost -> d_step { faults--; copyRecord(record, blank); dataLost = true; late.isRepeat = false } }
+#endif
   /* the store's clock is set back, by less than since a lease ran out, which nobody has taken over: it is ahead again; or by any other time */
   :: atomic { faults > 0 && !clockStepped -> d_step { faults--; clockStepped = true };
        if

@@ -133,6 +133,7 @@ fetching:
        :: faults > 0 -> faults--                                        /* it never arrives */
        :: mayLinger -> linger(SETTLE, attempt[me], fence, NONE, NONE, NONE, true, false)
        :: mayLinger -> settle(attempt[me], fence, true); linger(SETTLE, attempt[me], fence, NONE, NONE, NONE, true, true)
+       :: mayLinger -> linger(SETTLE, attempt[me], fence, NONE, NONE, NONE, false, false)
        fi;
        leaveWork(me); d_step { fence = NONE; refused = NONE };
        if

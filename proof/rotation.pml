@@ -283,9 +283,16 @@ proctype Authoriser() {
 
 claiming:
   atomic {
-    newAttempt(AUTHORISER);
+    if
+    :: attempt[AUTHORISER] == NONE -> newAttempt(AUTHORISER)
+    :: else                                           /* the claim that was not answered, again */
+    fi;
     readClock();
     claim(attempt[AUTHORISER], NONE, known, false, answer, fence);
+    if
+    :: faults > 0 -> d_step { faults--; answer = 0; fence = NONE }; goto claiming
+    :: true
+    fi;
     if
     :: answer == GRANTED -> d_step { answer = 0; known = NONE; atWork[AUTHORISER] = true }
     :: answer == NOT_DUE -> d_step { answer = 0; known = record.version; attempt[AUTHORISER] = NONE }; goto claiming
@@ -300,6 +307,10 @@ claiming:
 publishing:
   atomic {
     publish(attempt[AUTHORISER], fence, made, WITHOUT_BASE, false, false, answer);
+    if
+    :: faults > 0 -> faults--; answer = 0; goto publishing
+    :: true
+    fi;
     leaveWork(AUTHORISER);
     if
     :: answer == ACCEPTED -> d_step { answer = 0; fence = NONE; made = NONE }; goto done

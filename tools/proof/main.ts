@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { branchFaults } from './branches.ts'
+import { statementFaults } from './coverage.ts'
 import { largeVerifications, sabotages, type Verification, verifications } from './models.ts'
 import { provideToolchain } from './toolchain.ts'
 import { type Outcome, verify } from './verifier.ts'
@@ -64,7 +65,7 @@ const tell = (item: Verification, outcome: Outcome) => {
 }
 const searches = [...(await each(verifications, false, tell)), ...(values.large ? await each(largeVerifications, true, tell) : [])]
 
-faults.push(...branchFaults(readFileSync(join(MODELS, 'store.pml'), 'utf8'), searches))
+faults.push(...branchFaults(readFileSync(join(MODELS, 'store.pml'), 'utf8'), searches), ...statementFaults(searches))
 
 console.log('\nwithout a rule of the protocol the proof fails:')
 await each(sabotages, false, ({ name, breaks }, { violation, contradicts }) => {

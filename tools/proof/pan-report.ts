@@ -10,8 +10,15 @@ export interface PanReport {
   readonly violation: string | undefined
   /** Why the search proves nothing, although it may have found no error. */
   readonly incomplete: string | undefined
-  /** Branches of the contract that were not taken at some place in the model, once for each such place. */
-  readonly unreached: readonly string[]
+  /** Numbers of the statements that were executed. */
+  readonly executed: ReadonlySet<number>
+}
+
+/** What a model does at one place; an inline has as many as it is used. What is done within a `d_step` is one. */
+export interface Statement {
+  /** The file and the line in it. */
+  readonly at: string
+  readonly text: string
 }
 
 /** Each of these means that something was not looked at. */
@@ -30,13 +37,23 @@ export function readPanReport(output: string): PanReport {
     errors: errors ?? 0,
     violation,
     incomplete: whole ? cut : (cut ?? 'the verifier ended early'),
-    unreached: [...output.matchAll(/^\t\S+:\d+, state \d+, "taken = (\w+)"$/gm)].map(([, name = '']) => branchName(name)),
+    executed: new Set([...output.matchAll(/^ *[\d.e+]+\ttrans +(\d+) /gm)].map(([, number]) => Number(number))),
   }
 }
 
-/** Every place of the model at which a branch of the contract is taken, from the table of transitions that Spin makes (`pan.t`). */
-export function branchPlaces(transitions: string): string[] {
-  return [...transitions.matchAll(/"taken = (\w+)"/g)].map(([, name = '']) => branchName(name))
+/**
+ * The statements of a model by their numbers, from the code that Spin makes of them (`pan.m`). Not there: those of the claims about infinite
+ * runs, and `else` and `true`, which change nothing and have one number for all.
+ */
+export function statementsOf(code: string): ReadonlyMap<number, Statement> {
+  const found = [...code.matchAll(/^\tcase (\d+): \/\/ STATE \d+ - (\S+\.pml:\d+) - \[(.+?)\](?: \([\d:]+ - \d+\))?$/gm)]
+  return new Map(found.map(([, number, at = '', text = '']) => [Number(number), { at, text }]))
+}
+
+/** The branch of the contract that a statement takes. */
+export function branchOf({ text }: Statement): string | undefined {
+  const name = /^taken = (\w+)$/.exec(text)?.[1]
+  return name === undefined ? undefined : branchName(name)
 }
 
 /** `claim_taken_over`, as Promela can spell it, is the contract's `claim/taken-over`. */

@@ -4,12 +4,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Verification } from './models.ts'
-import { branchPlaces, type PanReport, readPanReport } from './pan-report.ts'
+import { type PanReport, readPanReport, type Statement, statementsOf } from './pan-report.ts'
 import { failedAt, lineOfClaim, sentenceAbove } from './sentences.ts'
 import type { Toolchain } from './toolchain.ts'
 
 export interface Outcome extends PanReport {
-  readonly places: readonly string[]
+  readonly statements: ReadonlyMap<number, Statement>
   /** What the counterexample contradicts. Absent where none was found. */
   readonly contradicts?: string
 }
@@ -20,6 +20,10 @@ const PATIENCE_MS = 600_000
 const DEPTH = 20_000
 /** Above this a search fails instead of taking the machine with it. Megabytes. */
 const MEMORY_MB = 6_000
+/** Spin otherwise makes one transition of statements in a row, and what has become of the later ones is not told. */
+const UNMERGED = '-o3'
+/** The verifier tells at its end which statements were executed. */
+const COUNTED = '-DPEG'
 /** Processes of a model, in the unit in which the verifier counts them for fairness. */
 const FAIRNESS = 4
 
@@ -37,12 +41,12 @@ export async function verify(
     cpSync(folderOfModels, folder, { recursive: true })
     const switches = [...defines, ...(claim === undefined ? [] : ['LIVENESS'])].map((define) => `-D${define}`)
     const file = `${model}.pml`
-    const made = await run(spin, ['-a', ...switches, file])
+    const made = await run(spin, [UNMERGED, '-a', ...switches, file])
     if (made.code !== 0) throw new Error(`spin does not take ${file} with ${switches.join(' ')}: ${made.text}`)
     // Nothing is reduced: nearly every step touches what all share, so there is nothing to win, and nothing to argue about.
     const search = claim === undefined ? ['-DSAFETY', '-DNOCLAIM'] : [`-DNFAIR=${FAIRNESS}`]
     const size = isLarge ? ['-O2', '-DCOLLAPSE'] : ['-O0']
-    const flags = [...size, '-w', '-DNOREDUCE', '-DVECTORSZ=512', `-DMEMLIM=${MEMORY_MB}`, ...search]
+    const flags = [...size, '-w', COUNTED, '-DNOREDUCE', '-DVECTORSZ=512', `-DMEMLIM=${MEMORY_MB}`, ...search]
     const compiled = await run(compiler, [...flags, '-o', 'pan', 'pan.c'])
     if (compiled.code !== 0) throw new Error(`the verifier of ${file} does not compile: ${compiled.text}`)
     const { text } = await run(join(folder, 'pan'), [
@@ -51,15 +55,15 @@ export async function verify(
       ...(claim === undefined ? [] : ['-a', '-f', '-N', claim]),
     ])
     const report = readPanReport(text)
-    const places = branchPlaces(readFileSync(join(folder, 'pan.t'), 'utf8'))
-    if (report.violation === undefined) return { ...report, places }
     const source = (name: string) => readFileSync(join(folder, name), 'utf8')
+    const statements = statementsOf(source('pan.m'))
+    if (report.violation === undefined) return { ...report, statements }
     if (report.violation.includes('acceptance cycle') && claim !== undefined) {
-      return { ...report, places, contradicts: sentenceAbove(source(file), lineOfClaim(source(file), claim)) }
+      return { ...report, statements, contradicts: sentenceAbove(source(file), lineOfClaim(source(file), claim)) }
     }
-    const replay = await run(spin, ['-t', ...switches, file])
+    const replay = await run(spin, [UNMERGED, '-t', ...switches, file])
     const at = failedAt(replay.text)
-    return { ...report, places, contradicts: at === undefined ? report.violation : sentenceAbove(source(at.file), at.line) }
+    return { ...report, statements, contradicts: at === undefined ? report.violation : sentenceAbove(source(at.file), at.line) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -9,7 +9,12 @@ const model = `
        branch(claim_fresh);
        branch(claim_held);
 `
-const everywhere = { places: ['claim/fresh', 'claim/held'], unreached: [] }
+const statements = new Map([
+  [1, { at: 'store.pml:10', text: 'taken = claim_fresh' }],
+  [2, { at: 'store.pml:20', text: 'taken = claim_held' }],
+  [3, { at: 'store.pml:20', text: 'taken = claim_held' }],
+])
+const everywhere = { statements, executed: new Set([1, 2, 3]) }
 
 describe('the model', () => {
   test('is right when each branch of the contract is one transition that a search took', () => {
@@ -31,22 +36,19 @@ describe('the model', () => {
   })
 
   test('must take each branch in one search at least', () => {
-    const never = { places: ['claim/fresh', 'claim/held', 'claim/held'], unreached: ['claim/held', 'claim/held'] }
+    const never = { statements, executed: new Set([1]) }
     expect(branchFaults(model, [never], contract)).toEqual(['no search ever took claim/held'])
     expect(branchFaults(model, [never, everywhere], contract)).toEqual([])
   })
 
   test('takes a branch that is reached at one place and not at another', () => {
-    const once = { places: ['claim/fresh', 'claim/held', 'claim/held'], unreached: ['claim/held'] }
-    expect(branchFaults(model, [once], contract)).toEqual([])
-  })
-
-  test('does not take a branch that no search has a place for', () => {
-    expect(branchFaults(model, [{ places: ['claim/fresh'], unreached: [] }], contract)).toEqual(['no search ever took claim/held'])
+    expect(branchFaults(model, [{ statements, executed: new Set([1, 3]) }], contract)).toEqual([])
   })
 })
 
 test('the model in proof/ has the branches of the contract and no others', () => {
   const source = readFileSync(new URL('../../../proof/store.pml', import.meta.url), 'utf8')
-  expect(branchFaults(source, [{ places: CONTRACT_BRANCHES, unreached: [] }])).toEqual([])
+  const taken = CONTRACT_BRANCHES.map((branch) => `taken = ${branch.replace(/[/-]/g, '_')}`)
+  const all = new Map(taken.map((text, number) => [number, { at: 'store.pml:1', text }]))
+  expect(branchFaults(source, [{ statements: all, executed: new Set(all.keys()) }])).toEqual([])
 })

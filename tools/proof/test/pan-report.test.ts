@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { branchName, branchPlaces, readPanReport } from '../pan-report.ts'
+import { branchName, branchOf, readPanReport, statementsOf } from '../pan-report.ts'
 
 const complete = `
 (Spin Version 6.5.2 -- 6 December 2019)
@@ -25,6 +25,11 @@ unreached in proctype Node
 	lease.pml:48, state 226, "D_STEP48"
 
 pan: elapsed time 5.84 seconds
+
+Peg Counts (transitions executed):
+161135	trans    1 (null):0
+    1	trans    8 lease.pml:203 
+1.2e+07	trans  479 store.pml:137 
 `
 
 describe('what a verifier says', () => {
@@ -36,8 +41,8 @@ describe('what a verifier says', () => {
     expect(readPanReport(complete)).toMatchObject({ violation: undefined, incomplete: undefined })
   })
 
-  test('names the branches of the contract that were not taken, place by place', () => {
-    expect(readPanReport(complete).unreached).toEqual(['publish/refused', 'publish/refused', 'claim/taken-over'])
+  test('names the statements that were executed by their numbers', () => {
+    expect([...readPanReport(complete).executed]).toEqual([1, 8, 479])
   })
 
   test('counts states once that a search for cycles has visited more often', () => {
@@ -70,14 +75,28 @@ describe('what a verifier says', () => {
   })
 })
 
-describe('branches of the contract', () => {
-  test('are spelled as Promela can', () => {
-    expect(branchName('publish_superseded_by_base')).toBe('publish/superseded-by-base')
+/** As Spin writes them. */
+const code = `
+	case 5: // STATE 1 - _spin_nvr.tmp:3 - [(!(!(waiting[0])))] (0:0:0 - 0)
+		IfNotBlocked
+	case 8: // STATE 13 - lease.pml:204 - [node = 0] (0:0:1 - 0)
+	case 26: // STATE 42 - environment.pml:64 - [D_STEP64]
+	case 31: // STATE 83 - store.pml:126 - [taken = claim_held] (0:802:1 - 2)
+	case 59: // STATE 200 - lease.pml:62 - [(seen[me]>rejected[me])] (0:0:1 - 0)
+`
+
+describe('the statements of a model', () => {
+  test('are known by number, place and text, but for those of a claim', () => {
+    expect([...statementsOf(code)]).toEqual([
+      [8, { at: 'lease.pml:204', text: 'node = 0' }],
+      [26, { at: 'environment.pml:64', text: 'D_STEP64' }],
+      [31, { at: 'store.pml:126', text: 'taken = claim_held' }],
+      [59, { at: 'lease.pml:62', text: '(seen[me]>rejected[me])' }],
+    ])
   })
 
-  test('are found at every place where the model takes them', () => {
-    const table =
-      'trans[0][72] = settr(171,2,21,21,21,"taken = claim_fresh", 1, 2, 0);\nsettr(1,0,0,0,0,"answer = NOT_DUE");\n"taken = claim_fresh"'
-    expect(branchPlaces(table)).toEqual(['claim/fresh', 'claim/fresh'])
+  test('are branches of the contract where they are named so, as Promela can spell it', () => {
+    expect([...statementsOf(code).values()].map(branchOf)).toEqual([undefined, undefined, 'claim/held', undefined])
+    expect(branchName('publish_superseded_by_base')).toBe('publish/superseded-by-base')
   })
 })
