@@ -83,9 +83,18 @@ export function stoppedMs(stops: readonly Stop[], node: string, from: number, to
   }, 0)
 }
 
-/** When the store forgot what it had acknowledged: before and after each time. */
-export function losses(entries: readonly Entry[]): number[] {
-  return entries.flatMap((entry) =>
-    entry.kind === 'mark' && (entry.what === 'losing-data' || entry.what === 'data-loss') ? [entry.at] : [],
-  )
+/** When the store forgot what it had acknowledged: before and after each time. `key`: what of this one, and not of another alone. */
+export function losses(entries: readonly Entry[], key?: string): number[] {
+  return entries.flatMap((entry) => (isLoss(entry) && (key === undefined || concerns(entry, key)) ? [entry.at] : []))
 }
+
+function isLoss(entry: Entry): entry is Marked {
+  return entry.kind === 'mark' && (entry.what === 'losing-data' || entry.what === 'data-loss')
+}
+
+/** Whether this was done to the record of this key. */
+export function concerns({ key: own }: Marked, key: string): boolean {
+  return own === undefined || own === key
+}
+
+type Marked = Extract<Entry, { readonly kind: 'mark' }>

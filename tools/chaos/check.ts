@@ -1,5 +1,5 @@
 import { type Entry, type StoreCall, storeViolations } from '@tokenwell/fleet'
-import type { Account } from './account.ts'
+import { type Account, concerns } from './account.ts'
 import { effortViolations } from './effort-rules.ts'
 import { requestViolations } from './request-rules.ts'
 import { serveViolations, withoutNamespace } from './serve-rules.ts'
@@ -31,17 +31,14 @@ function lifeViolations({ lives }: Account): Violation[] {
 
 /** I2, I3, I6 and I7. */
 function inStore({ entries, lives }: Account): Violation[] {
-  const losses = entries.filter(({ kind }) => kind === 'mark')
+  const marks = entries.filter((entry) => entry.kind === 'mark')
   const killed = new Map(lives.flatMap(({ node, killedAt }) => (killedAt === undefined ? [] : [[node, killedAt] as const])))
   const calls = entries.filter((entry): entry is Call => entry.kind === 'store')
-  return [...Map.groupBy(calls, ({ key }) => key)].flatMap(([key, its]) =>
-    storeViolations([...losses, ...its.map((call) => withoutLease(call, its, killed))].sort((one, other) => one.at - other.at)).map(
-      (what) => ({
-        what: `${what}, ${withoutNamespace(key)}`,
-        key: withoutNamespace(key),
-      }),
-    ),
-  )
+  return [...Map.groupBy(calls, (call) => withoutNamespace(call.key))].flatMap(([key, its]) => {
+    const known = its.map((call) => withoutLease(call, its, killed))
+    const around = marks.filter((mark) => concerns(mark, key))
+    return storeViolations([...around, ...known].sort((one, other) => one.at - other.at)).map((what) => ({ what: `${what}, ${key}`, key }))
+  })
 }
 
 type Call = StoreCall & Pick<Entry, 'at' | 'node'>

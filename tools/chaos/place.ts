@@ -1,20 +1,27 @@
 import type { StoreAddress } from '@tokenwell/fleet'
 import type { TcpProxy } from '@tokenwell/test-servers'
 import type { StoreName } from './options.ts'
-import type { Pause } from './pause.ts'
+import { NoOccasion, type Pause } from './pause.ts'
 import type { Planned } from './plan.ts'
 
-/** Hears that the store is about to lose what it had acknowledged, and that it has. */
-export type Loses = (what: 'losing-data' | 'data-loss') => void
+/** Hears that the store is about to lose what it had acknowledged, and that it has. `key`: of this record alone. */
+export type Loses = (what: 'losing-data' | 'data-loss', key?: string) => void
 
 /** Brings a loss about, and says so before and after it, however that ends. */
-export async function losing(loses: Loses, work: () => Promise<void>): Promise<void> {
-  loses('losing-data')
+export async function losing(loses: Loses, work: () => Promise<void>, key?: string): Promise<void> {
+  loses('losing-data', key)
   try {
     await work()
   } finally {
-    loses('data-loss')
+    loses('data-loss', key)
   }
+}
+
+/** One of the records there are, by a draw from [0, 1). @throws NoOccasion when there is none */
+export function oneOf(records: readonly string[], draw: number): string {
+  const record = [...records].sort()[Math.floor(draw * records.length)]
+  if (record === undefined) throw new NoOccasion('there is no record')
+  return record
 }
 
 /** A store with a fleet around it, to which anything may be done. */

@@ -1,7 +1,7 @@
 import { type PostgresReplica, type PostgresServer, startPostgres, startPostgresReplica } from '@tokenwell/test-servers'
 import { Client } from 'pg'
 import { attempted, type Pause, until } from './pause.ts'
-import { type Loses, losing, type Place } from './place.ts'
+import { type Loses, losing, oneOf, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -13,6 +13,7 @@ const ADMIN_MS = 5_000
 const SETTLED_MS = 50
 
 const TERMINATE = `select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`
+const RECORDS = `"${SCHEMA}".records`
 const BEHIND = `select pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::text as behind from pg_stat_replication`
 
 /** A PostgreSQL with a replica, each process on a wire of its own. */
@@ -67,11 +68,24 @@ export async function openPostgres(processes: number): Promise<Place> {
       case 'table locked':
         return withClient(primary, async (client) => {
           await attempted(client.query('begin'))
-          await attempted(client.query(`lock table "${SCHEMA}".records in access exclusive mode`))
+          await attempted(client.query(`lock table ${RECORDS} in access exclusive mode`))
           await pause(forMs)
           // A lock goes with its connection, however that ends.
           await client.query('commit').catch(() => {})
         })
+      case 'table emptied':
+        return losing(loses, async () => void (await attempted(withClient(primary, (client) => client.query(`delete from ${RECORDS}`)))))
+      case 'record lost':
+        return attempted(
+          withClient(primary, async (client) => {
+            const { rows } = await client.query<{ key: string }>(`select key from ${RECORDS}`)
+            const key = oneOf(
+              rows.map((row) => row.key),
+              draw,
+            )
+            await losing(loses, async () => void (await client.query(`delete from ${RECORDS} where key = $1`, [key])), key)
+          }),
+        )
       case 'failover':
         return failOver(pause, true, 0, loses)
       case 'failover without the last writes':

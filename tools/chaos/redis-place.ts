@@ -1,7 +1,8 @@
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis } from 'ioredis'
+import { names } from '../../packages/store-redis/src/names.ts'
 import { attempted, type Pause, until } from './pause.ts'
-import { type Loses, losing, type Place } from './place.ts'
+import { type Loses, losing, oneOf, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 import { layWires, whileNobodyIsReached } from './wires.ts'
 
@@ -63,6 +64,14 @@ export async function openRedis(processes: number): Promise<Place> {
         })
       case 'FLUSHALL':
         return losing(loses, async () => void (await attempted(asked(primary, (client) => client.flushall()))))
+      case 'record lost': {
+        const record = oneOf(await attempted(asked(primary, (client) => client.keys('{*'))), draw)
+        return losing(
+          loses,
+          async () => void (await attempted(asked(primary, (client) => client.del(record)))),
+          names(keyPrefix, '').keyOf(record),
+        )
+      }
       case 'SCRIPT FLUSH':
         return void (await attempted(asked(primary, (client) => client.script('FLUSH'))))
       case 'CLIENT KILL':

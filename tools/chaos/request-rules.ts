@@ -76,7 +76,6 @@ function staleSpends({ entries, requests }: Account): Violation[] {
     entries.filter((entry) => entry.kind === 'store'),
     ({ key }) => withoutNamespace(key),
   )
-  const forgotten = losses(entries)
   return entries.flatMap((entry): Violation[] => {
     if (entry.kind !== 'spending') return []
     const first = requests.find(({ digest, isRefused }) => digest === entry.digest && !isRefused())
@@ -93,7 +92,7 @@ function staleSpends({ entries, requests }: Account): Violation[] {
       ({ operation, outcome, fence, sentAt, at }) =>
         operation === 'publish' && outcome === 'accepted' && !known.has(fence) && sentAt > first.at && at < claim.sentAt,
     )
-    if (successor === undefined || forgotten.some((at) => at > successor.sentAt && at < entry.at)) return []
+    if (successor === undefined || losses(entries, key).some((at) => at > successor.sentAt && at < entry.at)) return []
     const what = `${entry.node} spent a refresh token of ${key} again, ${(claim.sentAt - successor.at).toFixed(0)} ms after its successor was stored`
     return [{ what, key, at: entry.at }]
   })
@@ -103,7 +102,7 @@ function staleSpends({ entries, requests }: Account): Violation[] {
 function isExcused(account: Account, first: Request, second: Request): boolean {
   const { entries, stops } = account
   // The store forgot who had the right to spend, or that it was spent: nobody can know.
-  if (losses(entries).some((at) => at > first.at - LEASE_MS && at < second.at)) return true
+  if (losses(entries, first.key).some((at) => at > first.at - LEASE_MS && at < second.at)) return true
   // A process that was stopped between its last look at the clock and its request sends it when it goes on.
   return entries.some((entry) => {
     if (entry.kind !== 'spending' || entry.digest !== first.digest || entry.at > second.at) return false

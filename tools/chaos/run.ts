@@ -6,6 +6,7 @@ import { NoOccasion, type Pause, pauseUntil, until } from './pause.ts'
 import { type Loses, openPlace, type Place } from './place.ts'
 import { drawPlan, nameOf, type Planned } from './plan.ts'
 import { comeToRest } from './rest.ts'
+import { withoutNamespace } from './serve-rules.ts'
 import { TokenEnds } from './token-ends.ts'
 import { openUpstream, type Upstream } from './upstream.ts'
 import { strikeWire } from './wires.ts'
@@ -189,7 +190,8 @@ async function carryOut(
 
 /** @returns whether there was an occasion for it */
 async function strike(fault: Planned, { place, upstream, crew, entries }: World, pause: Pause, withinMs: number): Promise<boolean> {
-  const loses: Loses = (what) => void entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what })
+  const loses: Loses = (what, key) =>
+    void entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what, ...(key !== undefined && { key: withoutNamespace(key) }) })
   switch (fault.on) {
     case 'process':
       return crew.strike(fault.node, fault, pause, withinMs)

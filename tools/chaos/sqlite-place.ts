@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { sqliteRecords } from '@tokenwell/fleet/records/sqlite'
 import { guard } from '@tokenwell/test-servers'
+import { inFile } from '../../packages/store-sqlite/test/support/records.ts'
 import type { Pause } from './pause.ts'
-import type { Place } from './place.ts'
+import { type Loses, losing, oneOf, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 
 const LOCKER = fileURLToPath(new URL('./sqlite-locker.ts', import.meta.url))
@@ -49,7 +50,19 @@ export async function openSqlite(): Promise<Place> {
   return {
     address: () => address,
     wires: [],
-    async strike({ kind, forMs }: Planned, pause: Pause) {
+    async strike({ kind, forMs, draw }: Planned, pause: Pause, loses: Loses) {
+      if (kind === 'table emptied') return losing(loses, async () => inFile(path, (database) => database.exec('delete from records')))
+      if (kind === 'record lost') {
+        const keys = inFile(path, (database) =>
+          database
+            .prepare('select key from records')
+            .all()
+            .map(({ key }) => String(key)),
+        )
+        const key = oneOf(keys, draw)
+        const remove = async () => void inFile(path, (database) => database.prepare('delete from records where key = ?').run(key))
+        return losing(loses, remove, key)
+      }
       const how = LOCKS[kind]
       if (how === undefined) throw new Error(`no such fault of a file: ${kind}`)
       await lock(how.begin, how.killed, forMs, pause)

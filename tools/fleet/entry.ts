@@ -39,7 +39,8 @@ export type Entry = { readonly at: number; readonly node: string } & (
   | { readonly kind: 'hint' }
   | { readonly kind: 'reached'; readonly point: Point }
   | { readonly kind: 'closed'; readonly asked: number; readonly settled: number }
-  | { readonly kind: 'mark'; readonly what: Mark }
+  /** `key`: of one record alone. */
+  | { readonly kind: 'mark'; readonly what: Mark; readonly key?: string }
   /** Time was moved on for everybody by so many milliseconds. */
   | { readonly kind: 'passed'; readonly ms: number }
 )

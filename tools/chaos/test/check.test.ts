@@ -330,6 +330,19 @@ describe('an excuse covers nothing but its own', () => {
     expect(found({ ...withEntries(loss(30_000), loss(52_000)), requests })).toHaveLength(1)
   })
 
+  test('the store forgot another record', () => {
+    const lost = (at: number, key: string): Entry => ({ kind: 'mark', at, node: 'chaos', what: 'data-loss', key })
+    const reading = call(180, 'a', { operation: 'read', outcome: 'read', version: 0 })
+    expect(found(withEntries(lost(170, USER), reading))).toEqual([expect.stringMatching(/^I2: /)])
+    expect(found(withEntries(lost(170, KEY), reading))).toEqual([])
+    const requests = [refresh(50_000), refresh(51_000)]
+    expect(found({ ...withEntries(lost(45_000, KEY)), requests })).toHaveLength(1)
+    expect(found({ ...withEntries(lost(45_000, USER)), requests })).toEqual([])
+    const spent = [refresh(50_000), refresh(60_001)]
+    expect(found({ ...withEntries(...successor(50_100), lost(55_000, KEY), spending(60_000, 'b')), requests: spent })).toHaveLength(1)
+    expect(found({ ...withEntries(...successor(50_100), lost(55_000, USER), spending(60_000, 'b')), requests: spent })).toEqual([])
+  })
+
   test('the holder of a lease was killed only afterwards', () => {
     const change = withEntries(grant(170, 'a', 3_000), grant(180, 'b', 3_001))
     expect(found({ ...change, lives: [{ node: 'a', output: '', killedAt: 9_000 }] })).toHaveLength(1)
