@@ -29,7 +29,7 @@ function lifeViolations({ lives }: Account): Violation[] {
   ])
 }
 
-/** I2, I3, I6 and I7. */
+/** I2, I3, I6, and of I7 that a fence belongs to one attempt and that a repeated publication publishes nothing else. */
 function inStore({ entries, lives }: Account): Violation[] {
   const marks = entries.filter((entry) => entry.kind === 'mark')
   const killed = new Map(lives.flatMap(({ node, killedAt }) => (killedAt === undefined ? [] : [[node, killedAt] as const])))

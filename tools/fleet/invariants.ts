@@ -28,7 +28,7 @@ export function violations(history: readonly Entry[], expectation: Expectation =
   ]
 }
 
-/** I2, I3, I6 and I7: what concerns the store. `entries`: in order of time. */
+/** I2, I3, I6 and what can be seen of I7: what concerns the store. `entries`: in order of time. */
 export function storeViolations(entries: readonly Entry[]): string[] {
   const calls = entries.filter((entry) => entry.kind === 'store') as Call[]
   const firstSentAt = new Map<string, number>()
@@ -60,6 +60,7 @@ function keyViolations(
     ...olderAccepted(answered),
     ...takenLeases(calls, passed, firstSentAt, ends),
     ...repeatedFences(answered),
+    ...repeatedPublications(answered),
   ]
 }
 
@@ -151,7 +152,7 @@ function takenLeases(
   )
 }
 
-/** I7: a fence belongs to one attempt. */
+/** Of I7: a fence belongs to one attempt. */
 function repeatedFences(calls: readonly Call[]): string[] {
   const owners = new Map<number, string>()
   return calls.flatMap(({ operation, outcome, fence, attempt = '', node }) => {
@@ -159,6 +160,21 @@ function repeatedFences(calls: readonly Call[]): string[] {
     const owner = owners.get(fence) ?? attempt
     owners.set(fence, owner)
     return owner === attempt ? [] : [`I7: ${node} was granted the fence ${fence}, which another attempt had`]
+  })
+}
+
+/**
+ * Of I7: a publication that is accepted once more has published nothing else. A ticket that is published under another fence, over a dead one,
+ * is another publication under the same attempt.
+ */
+function repeatedPublications(calls: readonly Call[]): string[] {
+  const accepted = calls.filter(({ operation, outcome }) => operation === 'publish' && outcome === 'accepted')
+  return [...Map.groupBy(accepted, ({ attempt }) => attempt).values()].flatMap((its) => {
+    const [first] = its
+    if (first === undefined || its.some(({ fence }) => fence !== first.fence)) return []
+    return its
+      .filter(({ version }) => version !== first.version)
+      .map(({ node, fence, version }) => `I7: ${node} published ${fence} again, and the version went from ${first.version} to ${version}`)
   })
 }
 

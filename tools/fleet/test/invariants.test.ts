@@ -95,6 +95,10 @@ describe('what must not be is found', () => {
       ],
       says: /^I7: b was granted the fence 3000/,
     },
+    'a publication that was repeated, and published something else': {
+      history: [...sound, publish(180, 'b', 2_000, 'accepted', 3_000)],
+      says: /^I7: b published 2000 again, and the version went from 2000 to 3000/,
+    },
     'a caller without an answer': {
       history: [...sound, { kind: 'closed', at: 200, node: 'b', asked: 10, settled: 9 }],
       says: /^I8: 10 callers asked b, 9 were answered/,
@@ -108,6 +112,14 @@ describe('what must not be is found', () => {
   test.each(Object.entries(wrong))('%s', (_, { history, says }) => {
     expect(violations(history, { faultless: true })).toEqual([expect.stringMatching(says)])
   })
+})
+
+test('a publication may be accepted once more, and a ticket be published again over a dead one', () => {
+  const over = call(190, 'b', { operation: 'publish', outcome: 'accepted', fence: 2_500, attempt: 'b 2000', version: 2_500 })
+  const again = call(200, 'b', { operation: 'publish', outcome: 'accepted', fence: 2_000, attempt: 'b 2000', version: 2_500 })
+  expect(violations([...sound, publish(180, 'b', 2_000)])).toEqual([])
+  expect(violations([...sound, over])).toEqual([])
+  expect(violations([...sound, again, over]).filter((what) => what.startsWith('I7'))).toEqual([])
 })
 
 test('what a store has lost it may say and accept again', () => {
