@@ -1,8 +1,8 @@
-import { type Entry, type StoreCall, storeViolations } from '@tokenwell/fleet'
+import { type Entry, type StoreCall, storeViolations, withoutNamespace } from '@tokenwell/fleet'
 import { type Account, concerns } from './account.ts'
 import { effortViolations } from './effort-rules.ts'
 import { requestViolations } from './request-rules.ts'
-import { serveViolations, withoutNamespace } from './serve-rules.ts'
+import { serveViolations } from './serve-rules.ts'
 import type { Violation } from './violation.ts'
 import { waitViolations } from './wait-rules.ts'
 

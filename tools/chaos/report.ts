@@ -1,10 +1,11 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { withoutNamespace } from '@tokenwell/fleet'
 import type { Account } from './account.ts'
 import type { ChaosOptions } from './options.ts'
 import { idealRequests } from './request-rules.ts'
-import { latestServeMs, withoutNamespace } from './serve-rules.ts'
+import { latestServeMs } from './serve-rules.ts'
 import type { Violation } from './violation.ts'
 import { longestWaitMs } from './wait-rules.ts'
 

@@ -1,5 +1,5 @@
+import { withoutNamespace } from '@tokenwell/fleet'
 import { type Account, losses, type Request, stoppedMs } from './account.ts'
-import { withoutNamespace } from './serve-rules.ts'
 import { TOKEN_LIFE_MS } from './upstream.ts'
 import type { Violation } from './violation.ts'
 

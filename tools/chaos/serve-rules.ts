@@ -1,4 +1,4 @@
-import type { Entry } from '@tokenwell/fleet'
+import { differentValues, type Entry } from '@tokenwell/fleet'
 import { type Account, stoppedMs } from './account.ts'
 import type { Violation } from './violation.ts'
 
@@ -8,8 +8,6 @@ import type { Violation } from './violation.ts'
  * clock that is read afterwards, on a machine that has more to do than it can.
  */
 const LATE_MS = 100
-
-type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
 
 /** I5 and what else concerns the tokens that callers were given. */
 export function serveViolations(account: Account): Violation[] {
@@ -81,32 +79,6 @@ function lateServes({ entries, ends, stops }: Account): Violation[] {
       return lateMs > LATE_MS ? [{ what, key: last.key, at: last.at }] : []
     })
   })
-}
-
-/** A version that was published is one value, whoever serves it. One that only a process knows is its own. */
-function differentValues(entries: readonly Entry[]): Violation[] {
-  const published = new Set(
-    entries.flatMap((entry) =>
-      entry.kind === 'store' && entry.operation === 'publish' && entry.outcome === 'accepted'
-        ? [`${withoutNamespace(entry.key)} ${entry.fence}`]
-        : [],
-    ),
-  )
-  const values = new Map<string, Of<'served'>>()
-  return entries.flatMap((entry): Violation[] => {
-    if (entry.kind !== 'served' || entry.key === undefined) return []
-    const { key, version, node, at } = entry
-    const name = `${key} ${version}`
-    if (!published.has(name)) return []
-    const first = values.get(name) ?? entry
-    values.set(name, first)
-    return first.digest === entry.digest ? [] : [{ what: `${node} served another value as ${name} than ${first.node}`, key, at }]
-  })
-}
-
-/** The store's keys begin with it, everybody else's do not. */
-export function withoutNamespace(key: string): string {
-  return key.slice(key.indexOf('/') + 1)
 }
 
 /** How long after, or, below 0, before its end the platform's clock saw the last caller who was given a token, milliseconds. */

@@ -76,6 +76,11 @@ export interface StoreCall {
   readonly version?: number
 }
 
+/** The store's keys begin with it, everybody else's do not. */
+export function withoutNamespace(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
+}
+
 /** Tells secrets apart without being one. */
 export function digest(value: string): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 12)

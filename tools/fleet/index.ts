@@ -3,9 +3,9 @@
  *
  * @module
  */
-export { digest, type Entry, type LastServed, machineNow, type Point, type StoreCall } from './entry.ts'
+export { digest, type Entry, type LastServed, machineNow, type Point, type StoreCall, withoutNamespace } from './entry.ts'
 export { Fleet, type FleetOptions, startFleet } from './fleet.ts'
-export { storeViolations, violations } from './invariants.ts'
+export { differentValues, storeViolations, violations } from './invariants.ts'
 export { FleetNode } from './node.ts'
 export type { AppSetting, CallReport, CredentialName, TokensReport } from './orders.ts'
 export type { StoreAddress } from './store-address.ts'

@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts'
+import { type Entry, withoutNamespace } from './entry.ts'
 
 type Of<Kind extends Entry['kind']> = Extract<Entry, { readonly kind: Kind }>
 type Call = Of<'store'>
@@ -22,7 +22,7 @@ export function violations(history: readonly Entry[], expectation: Expectation =
   return [
     ...(expectation.faultless === true ? overlappingFetches(entries) : []),
     ...storeViolations(entries),
-    ...differentValues(entries),
+    ...differentValues(entries).map(({ what }) => what),
     ...longWaits(entries, expectation.longestWaitMs ?? LONGEST_WAIT_MS),
     ...nodesOf(entries).flatMap((node) => nodeViolations(entries.filter((entry) => entry.node === node))),
   ]
@@ -178,20 +178,40 @@ function repeatedPublications(calls: readonly Call[]): string[] {
   })
 }
 
+/** A token that was served as another value than before. */
+export interface OtherValue {
+  readonly what: string
+  readonly key?: string
+  readonly at: number
+}
+
 /** A version that was published is one value, whoever serves it. One that only a process knows is its own. */
-function differentValues(entries: readonly Entry[]): string[] {
+export function differentValues(entries: readonly Entry[]): OtherValue[] {
   const published = new Set(
-    entries.map((entry) =>
-      entry.kind === 'store' && entry.operation === 'publish' && entry.outcome === 'accepted' ? entry.fence : undefined,
+    entries.flatMap((entry) =>
+      entry.kind === 'store' && entry.operation === 'publish' && entry.outcome === 'accepted'
+        ? [`${recordOf(withoutNamespace(entry.key))} ${entry.fence}`]
+        : [],
     ),
   )
-  const values = new Map<number, string>()
-  return entries.flatMap((entry) => {
-    if (entry.kind !== 'served' || !published.has(entry.version)) return []
-    const value = values.get(entry.version) ?? entry.digest
-    values.set(entry.version, value)
-    return value === entry.digest ? [] : [`${entry.node} served another value as version ${entry.version} than somebody else`]
+  const values = new Map<string, Of<'served'>>()
+  return entries.flatMap((entry): OtherValue[] => {
+    if (entry.kind !== 'served') return []
+    const { key, version, node, at } = entry
+    const name = `${recordOf(key)} ${version}`
+    if (!published.has(name)) return []
+    const first = values.get(name) ?? entry
+    values.set(name, first)
+    if (first.digest === entry.digest) return []
+    return [
+      { what: `${node} served another value as ${key ?? 'version'} ${version} than ${first.node}`, at, ...(key !== undefined && { key }) },
+    ]
   })
+}
+
+/** What is served of an app need not say so. */
+function recordOf(key: string | undefined): string {
+  return key === undefined || key.endsWith('/app-access-token') ? 'app-access-token' : key
 }
 
 /** I4 */
