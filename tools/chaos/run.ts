@@ -1,14 +1,15 @@
-import { type CredentialName, type Entry, machineNow, withoutNamespace } from '@tokenwell/fleet'
-import type { Account, Stop, Strike } from './account.ts'
+import { type CredentialName, type Entry, machineNow } from '@tokenwell/fleet'
+import type { Account } from './account.ts'
 import { Crew, nameOfProcess } from './crew.ts'
+import { carryOut } from './lanes.ts'
 import type { ChaosOptions } from './options.ts'
-import { NoOccasion, type Pause, pauseUntil, until } from './pause.ts'
-import { type Loses, openPlace, type Place } from './place.ts'
-import { drawPlan, nameOf, type Planned } from './plan.ts'
+import { type Pause, pauseUntil, until } from './pause.ts'
+import { openPlace, type Place } from './place.ts'
+import { drawPlan, nameOf } from './plan.ts'
+import { Pulse } from './pulse.ts'
 import { comeToRest } from './rest.ts'
 import { TokenEnds } from './token-ends.ts'
 import { openUpstream, type Upstream } from './upstream.ts'
-import { strikeWire } from './wires.ts'
 
 const PROCESSES = 8
 const TENANTS = 8
@@ -24,14 +25,6 @@ const CREDENTIALS: readonly CredentialName[] = [
 const LEAST_QUIET_MS = 15_000
 const AT_REST_MS = 5_000
 const QUIET_MS = 25_000
-
-/** A fault that is so late has no place in the plan any more, milliseconds. */
-const TOO_LATE_MS = 5_000
-const LOGINS_EVERY_MS = 3_000
-
-/** How often this process looks whether it gets to run, and how late is worth noting, milliseconds. */
-const PULSE_MS = 50
-const STALL_MS = 200
 
 /** Everything there is while it runs, in the order in which it is begun. */
 interface World {
@@ -137,92 +130,4 @@ async function play({ seed, store, minutes }: ChaosOptions, world: World, pause:
 
 function servedBy(entries: readonly Entry[]): number {
   return new Set(entries.flatMap((entry) => (entry.kind === 'served' ? [`${entry.node} ${entry.key}`] : []))).size
-}
-
-async function carryOut(
-  plan: readonly Planned[],
-  { began, forMs }: { readonly began: number; readonly forMs: number },
-  world: World,
-  pause: Pause,
-) {
-  const { upstream, crew } = world
-  const strikes: Strike[] = []
-  let missed = 0
-  let isOver = false
-
-  async function carryOutLane(lane: readonly Planned[]): Promise<void> {
-    for (const fault of lane) {
-      const lateMs = machineNow() - began - fault.at
-      if (lateMs > TOO_LATE_MS) {
-        missed += 1
-        continue
-      }
-      await pause(-lateMs)
-      const at = machineNow()
-      const hasStruck = await strike(fault, world, pause, began + forMs - at).catch((error: unknown) => {
-        if (error instanceof NoOccasion) return false
-        throw error
-      })
-      if (!hasStruck) missed += 1
-      else strikes.push({ at, until: machineNow(), on: nameOf(fault), kind: fault.kind })
-    }
-  }
-
-  async function keepSignedIn(): Promise<void> {
-    while (!isOver) {
-      await pause(LOGINS_EVERY_MS)
-      // It may go to somebody who is frozen meanwhile.
-      void upstream.authorize(crew)
-    }
-  }
-
-  const lanes = Map.groupBy(plan, nameOf)
-  const signedIn = keepSignedIn()
-  // Called off, it is the lanes that say so.
-  signedIn.catch(() => {})
-  // A server that is being started is not left behind.
-  const outcomes = await Promise.allSettled([...lanes.values()].map(carryOutLane))
-  isOver = true
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-  return { strikes, missed }
-}
-
-/** @returns whether there was an occasion for it */
-async function strike(fault: Planned, { place, upstream, crew, entries }: World, pause: Pause, withinMs: number): Promise<boolean> {
-  const loses: Loses = (what, key) =>
-    void entries.push({ at: machineNow(), node: 'chaos', kind: 'mark', what, ...(key !== undefined && { key: withoutNamespace(key) }) })
-  switch (fault.on) {
-    case 'process':
-      return crew.strike(fault.node, fault, pause, withinMs)
-    case 'wire': {
-      const wire = place.wires[fault.node]
-      if (wire !== undefined) await strikeWire(wire, fault, pause)
-      break
-    }
-    case 'server':
-      await place.strike(fault, pause, loses)
-      break
-    case 'platform':
-      await upstream.strike(fault, pause)
-      break
-    case 'tickets':
-      // Nobody waits for an event that is not answered.
-      void upstream.ticketEvent(fault, crew).catch(() => {})
-  }
-  return true
-}
-
-/** Notes when this process, which carries the wires and plays the platform, does not get to run. */
-class Pulse {
-  readonly stalls: Stop[] = []
-  #last = machineNow()
-  readonly #timer = setInterval(() => {
-    const now = machineNow()
-    if (now - this.#last > PULSE_MS + STALL_MS) this.stalls.push({ from: this.#last, to: now })
-    this.#last = now
-  }, PULSE_MS)
-
-  stop(): void {
-    clearInterval(this.#timer)
-  }
 }
