@@ -105,14 +105,17 @@ describe('requests', () => {
     expect(world.violations).toEqual([])
   })
 
-  test('ten in a minute are too many, and one more for each process that stood still', async () => {
+  test('ten in a minute are too many, and one more for each process that stood still and each of unknown outcome', async () => {
     for (let count = 0; count < 9; count += 1) void request(1)
     audit.stops(2)
     audit.stops(2)
     void request(1)
+    audit.unknown('key')
+    audit.unknown('another')
+    void request(1)
     expect(world.violations).toEqual([])
     void request(1)
-    expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
+    expect(world.violations).toEqual(['I10: key was fetched 12 times in a minute; at most 11'])
   })
 
   test('a process without the store has eight of its own, and the second request of a fetch is none', () => {

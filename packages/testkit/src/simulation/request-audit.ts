@@ -36,7 +36,10 @@ export const REQUEST_TIMEOUT_MS = 7_000
 /** What arrives at the same moment is in order. Milliseconds. */
 export const SLACK_MS = 5
 
-/** Fetches of one credential in any minute: of a fleet with a store, and of each process without one. Whoever stands still may cost one more. */
+/**
+ * Fetches of one credential in any minute: of a fleet with a store, and of each process without one. Whoever stands still may cost one more, and so does each
+ * of which nobody knows what became.
+ */
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
 
@@ -72,6 +75,8 @@ export class RequestAudit {
   readonly #forgotten: { readonly at: number; readonly key: string | undefined }[] = []
   /** By process: when it stood still. */
   readonly #stopped = new Map<number, number[]>()
+  /** By the handle's key: when what became of a request stayed unknown. */
+  readonly #unknown = new Map<string, number[]>()
   /** By the store's key. */
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
@@ -153,6 +158,11 @@ export class RequestAudit {
     add(this.#stopped, node, this.#now())
   }
 
+  /** What became of a request nobody knows: it is no failure that others would wait after, its lease is let run out. */
+  unknown(key: string): void {
+    add(this.#unknown, key, this.#now())
+  }
+
   /** Another token than before is there for everybody. */
   published(key: string): void {
     add(this.#published, key, this.#now())
@@ -184,8 +194,8 @@ export class RequestAudit {
     const are = (moments: ReadonlyMap<number, readonly number[]>) => [...moments.values()].filter((each) => each.some(since)).length
     const record = recordKey(key)
     const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
-    const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes
+    const inIt = (moments: readonly number[] = []) => moments.filter((moment) => moment > now - MINUTE_MS).length
+    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * inIt(this.#succeeded.get(record)) + inIt(this.#unknown.get(key))
     const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
   }

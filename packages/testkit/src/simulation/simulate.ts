@@ -282,6 +282,9 @@ class World {
         break
       case 'detached':
         this.#operations.detached(process, key)
+        break
+      case 'outcome-unknown':
+        this.#requests.unknown(event.key)
     }
   }
 
