@@ -21,4 +21,23 @@ export const callers: readonly Mutation[] = [
     unit: ['packages/core/test/feishu/floor.test.ts', ...machine],
     simulation: true,
   },
+  {
+    name: 'backoff-without-cap',
+    file: `${MACHINE}/policy.ts`,
+    find: 'Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(failures - 1, 40))',
+    replace: 'policy.backoffBaseMs * 2 ** Math.min(failures - 1, 16)',
+    breaks: 'After a long outage of the upstream a fleet waits for hours before it tries again.',
+    unit: machine,
+    simulation: true,
+  },
+  {
+    name: 'promised-life-refused',
+    file: `${MACHINE}/verdict.ts`,
+    find: "if (token.renewAt < Math.min(now + RENEWAL_SPREAD_MS, need.until)) return { kind: 'wait', again: token.renewAt }",
+    replace: '',
+    breaks:
+      'A caller who asks for a life that is always to be had is told that there is none, where a process renews a little later than planned.',
+    unit: machine,
+    simulation: true,
+  },
 ]
