@@ -62,7 +62,13 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
     },
 
     async claim(key, attempt, { leaseMs, seen, rejected, config }, operation) {
-      const args = [attempt, microseconds(leaseMs), integer('seen', seen), integer('rejected', rejected), ...optional(config)]
+      const args = [
+        nonEmpty('attempt', attempt),
+        microseconds(leaseMs),
+        integer('seen', seen),
+        integer('rejected', rejected),
+        ...optional(config),
+      ]
       const { kind, fence, takeover, snapshot } = await call(scripts.claim, key, args, operation)
       const claimed = oneOf(['granted', 'fresh', 'backoff', 'held'], kind)
       return claimed === 'granted' ? { kind: claimed, fence, takeover, snapshot } : { kind: claimed, snapshot }
@@ -73,7 +79,14 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
       const { value, renewInMs, expiresInMs, basedOn, quietMs, maxAheadMs } = request
       // Half a surrogate pair has no UTF-8: it would come back as another character.
       if (!value.isWellFormed()) throw new TypeError('value: expected well-formed Unicode')
-      const args = [channel, attempt, integer('fence', fence), value, microseconds(renewInMs), microseconds(expiresInMs)]
+      const args = [
+        channel,
+        nonEmpty('attempt', attempt),
+        integer('fence', fence),
+        value,
+        microseconds(renewInMs),
+        microseconds(expiresInMs),
+      ]
       const wishes = [
         basedOn === undefined ? '' : integer('basedOn', basedOn),
         quietMs === undefined ? '' : microseconds(quietMs),
@@ -86,7 +99,7 @@ export function storeWith(scripts: Scripts, { client, keyPrefix = 'tokenwell' }:
     },
 
     async settle(key, attempt, fence, { backoffMs, failure = '', config }, operation) {
-      const args = [channel, attempt, integer('fence', fence), microseconds(backoffMs), failure, ...optional(config)]
+      const args = [channel, nonEmpty('attempt', attempt), integer('fence', fence), microseconds(backoffMs), failure, ...optional(config)]
       const { snapshot } = await call(scripts.settle, key, args, operation)
       return snapshot
     },
@@ -119,9 +132,15 @@ function oneOf<Kind extends (Claim | Publication)['kind']>(kinds: readonly Kind[
   return found
 }
 
-/** A script tells an argument that is absent from one that is empty. */
-function optional(argument: string | undefined): string[] {
-  return argument === undefined ? [] : [argument]
+/** An empty one is none: a record knows no difference. */
+function optional(argument = ''): string[] {
+  return argument === '' ? [] : [argument]
+}
+
+/** In a record an empty one stands for nobody. */
+function nonEmpty(what: string, text: string): string {
+  if (text === '') throw new RangeError(`${what}: expected at least one character`)
+  return text
 }
 
 function microseconds(ms: number): string {

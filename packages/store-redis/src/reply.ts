@@ -1,8 +1,9 @@
 import type { Snapshot, Version } from '@tokenwell/core'
 
-/** What a script replied; see `reply` in scripts/record.lua. */
+/** What a script replied; see scripts/answer.lua. */
 export interface Reply {
   readonly kind: string
+  /** Of the lease, and so of a grant. */
   readonly fence: Version
   readonly takeover: boolean
   readonly snapshot: Snapshot
@@ -37,7 +38,7 @@ export function parseReply(key: string, reply: unknown): Reply {
   return { kind: String(kind), fence: Number(fence), takeover: Number(takeover) === 1, snapshot }
 }
 
-/** Numbers come as strings too: from the record, and all of them if the client is told so (`stringNumbers`). */
+/** Numbers come as strings too: the largest, and all of them if the client is told so (`stringNumbers`). */
 function isFlat(reply: unknown): reply is readonly (string | number)[] {
   return Array.isArray(reply) && reply.every((each) => typeof each === 'string' || typeof each === 'number')
 }

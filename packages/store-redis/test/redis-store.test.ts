@@ -1,4 +1,7 @@
 import { AssertionError } from 'node:assert'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { redisStore } from '@tokenwell/store-redis'
 import { type RedisServer, startRedis } from '@tokenwell/test-servers'
 import { Redis as Admin } from 'ioredis'
@@ -9,6 +12,7 @@ import { claim, patient, publication } from './support/operations.ts'
 import { fieldsOf, setFields } from './support/records.ts'
 
 const DAY_MS = 86_400_000
+const README = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
 
 describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
   let server: RedisServer
@@ -111,23 +115,46 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
   test('a record that needs a newer reader is refused, and stays as it is', async () => {
     const store = open()
     await store.publish('key', 'a', 5, publication, patient)
-    await setFields(admin, '{tokenwell:key}', { format: '3 2' })
-    const before = await admin.get('{tokenwell:key}')
-    const refusal = /format "3 2" and this version of @tokenwell\/store-redis reads format 1: update it on this node/
+    await setFields(admin, '{tokenwell:key}', { format: 3, lowestFormat: 2 })
+    const before = await admin.getBuffer('{tokenwell:key}')
+    const refusal =
+      /format 3, which takes a reader of format 2, and this version of @tokenwell\/store-redis reads format 1: update it on this node/
     await expect(store.read(['key'], patient)).rejects.toThrow(refusal)
     await expect(store.claim('key', 'b', claim, patient)).rejects.toThrow(refusal)
     await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(refusal)
     await expect(store.settle('key', 'b', 6, { backoffMs: 0 }, patient)).rejects.toThrow(refusal)
     await expect(store.invalidate('key', 5, patient)).rejects.toThrow(refusal)
-    expect(await admin.get('{tokenwell:key}')).toEqual(before)
+    expect(await admin.getBuffer('{tokenwell:key}')).toEqual(before)
+  })
+
+  test('a record that needs a newer reader is known for one whatever it holds', async () => {
+    await admin.set('{tokenwell:key}', Buffer.from('tokenwell\x02\x02'))
+    await expect(open().read(['key'], patient)).rejects.toThrow(/format 2, which takes a reader of format 2,/)
   })
 
   test('a newer record that this reader may read keeps its format and the fields only newer readers know', async () => {
     const store = open()
     await store.publish('key', 'a', 5, publication, patient)
-    await setFields(admin, '{tokenwell:key}', { format: '2 1', novelty: 'kept' })
+    await setFields(admin, '{tokenwell:key}', { format: 2, lowestFormat: 1, unknown: 'kept \0' })
     expect((await store.publish('key', 'b', 6, publication, patient)).kind).toBe('accepted')
-    expect(await fieldsOf(admin, '{tokenwell:key}')).toMatchObject({ format: '2 1', novelty: 'kept', version: '6' })
+    expect(await fieldsOf(admin, '{tokenwell:key}')).toMatchObject({ format: 2, lowestFormat: 1, unknown: 'kept \0', version: 6 })
+  })
+
+  test('what is in a record is shown by the line in the README', async () => {
+    const store = open()
+    const version = Date.now() * 1000
+    await store.publish('example', 'a', version, { ...publication, value: 'a token, ünïcode' }, patient)
+    const { renewAt, expiresAt } = await fieldsOf(admin, '{tokenwell:example}')
+    const published = [version, renewAt, 3_600_000_000, expiresAt, 7_200_000_000, 0, 0]
+    const [, line = ''] = /^(redis-cli .*)$/m.exec(README) ?? []
+    // As a shell hands it over, to a client that is here wherever a server is.
+    const words = execFileSync('sh', ['-c', line.replace('redis-cli', String.raw`printf '%s\n'`)], { encoding: 'utf8' })
+    const [command = '', ...args] = words.trimEnd().split('\n')
+    const shown = await admin.call(command, ...args)
+    expect(shown).toEqual([
+      ...['tokenwell', 1, 1, version, 0, ...published, 0, 0, 0, 0, 0, 0, 0],
+      ...['a', '', 'a token, ünïcode', '', '', (await admin.strlen('{tokenwell:example}')) + 1],
+    ])
   })
 
   test.each([
@@ -135,9 +162,11 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
     ['a number', '5'],
     ['nothing', 'null'],
     ['a list', '[]'],
-    ['an object of another kind', '{"version":"5"}'],
-    ['an object with a format of another kind', '{"format":"png"}'],
-    ['an object with a format that is no text', '{"format":null}'],
+    ['a record of an earlier trial', '{"format":"1 1","fence":"5"}'],
+    ['an empty text', ''],
+    ['the beginning of a record', 'tokenwell\x01\x01'],
+    ['less than its formats', 'tokenwell\x02'],
+    ['a number as long as a record', '5'.repeat(200)],
   ])('a key with %s of somebody else is refused, and stays as it is', async (_, text) => {
     const store = open()
     await admin.set('{tokenwell:key}', text)
@@ -158,6 +187,36 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
     await expect(store.publish('key', 'b', 6, publication, patient)).rejects.toThrow(/OOM/)
     expect(await admin.get('{tokenwell:key}')).toEqual(before)
     expect((await store.read(['key'], patient))[0]?.version).toBe(5)
+  })
+
+  test('a record that was cut short is refused, and stays as it is', async () => {
+    const store = open()
+    await store.publish('key', 'a', 5, publication, patient)
+    const whole = (await admin.getBuffer('{tokenwell:key}')) ?? Buffer.alloc(0)
+    for (let length = 0; length < whole.length; length++) {
+      await admin.set('{tokenwell:key}', whole.subarray(0, length))
+      await expect(store.claim('key', 'b', claim, patient)).rejects.toThrow(/^TOKENWELL {tokenwell:key} was not written by/)
+      expect(await admin.strlen('{tokenwell:key}')).toBe(length)
+    }
+  })
+
+  test('an attempt without a name is refused: nobody is the owner of nothing', async () => {
+    const store = open()
+    const refusal = 'attempt: expected at least one character'
+    await expect(store.claim('key', '', claim, patient)).rejects.toThrow(refusal)
+    await expect(store.publish('key', '', 5, publication, patient)).rejects.toThrow(refusal)
+    await expect(store.settle('key', '', 5, { backoffMs: 0 }, patient)).rejects.toThrow(refusal)
+  })
+
+  test.each([
+    ['one', ''],
+    ['', 'one'],
+  ])('an empty configuration is none: what failed under "%s" holds back "%s"', async (failed, other) => {
+    const store = open()
+    const claimed = await store.claim('key', 'a', { ...claim, config: failed }, patient)
+    if (claimed.kind !== 'granted') throw new AssertionError({ message: 'the first claim is granted' })
+    await store.settle('key', 'a', claimed.fence, { backoffMs: 60_000, config: failed }, patient)
+    expect((await store.claim('key', 'b', { ...claim, config: other }, patient)).kind).toBe('backoff')
   })
 
   test('a value that would not come back as it is is refused', async () => {

@@ -6,35 +6,28 @@
 -- ARGV[3]  highest version the caller has seen
 -- ARGV[4]  highest version the caller knows to be rejected
 -- ARGV[5]  digest of the caller's configuration; absent for none
--- Reply    as every script's; the kind is 'granted', 'fresh', 'backoff' or 'held'
+-- Kind     'granted', 'fresh', 'backoff' or 'held'
 
-local attempt, length, config = ARGV[1], ARGV[2], ARGV[5]
+local attempt, length, digest = ARGV[1], tonumber(ARGV[2]), ARGV[5]
 local seen, rejected = tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local leased = left(record.leaseUntil) > 0
-if leased and record.owner == attempt then
-  return reply('granted', record.leaseFence, record.takeover)
-end
+local leased = left(leaseUntil, leaseLength) > 0
+local concerned = config == '' or not digest or config == digest
 
-if left(record.renewAt) > 0 and version >= seen and version > math.max(rejectedUpTo, rejected) then
-  return reply('fresh')
+if leased and owner == attempt then
+  kind = 'granted'
+elseif left(renewAt, renewLength) > 0 and version >= seen and version > math.max(rejectedUpTo, rejected) then
+  kind = 'fresh'
+elseif left(retryAt, retryLength) > 0 and concerned then
+  kind = 'backoff'
+elseif leased then
+  kind = 'held'
+else
+  local granted = math.max(math.max(fence, seen, rejected) + 1, now)
+  if granted > LARGEST then
+    return redis.error_reply(string.format('TOKENWELL the fence to grant, %.0f, is no safe integer', granted))
+  end
+  kind, changed = 'granted', true
+  takeover = owner == '' and 0 or 1
+  fence, owner, leaseFence, leaseUntil, leaseLength = granted, attempt, granted, now + length, length
 end
-
-local concerned = not record.config or not config or record.config == config
-if left(record.retryAt) > 0 and concerned then
-  return reply('backoff')
-end
-
-if leased then
-  return reply('held')
-end
-
-local granted = math.max(math.max(fence, seen, rejected) + 1, now)
-if granted > LARGEST then
-  return redis.error_reply('TOKENWELL the fence to grant, ' .. digits(granted) .. ', is no safe integer')
-end
-record.takeover = record.owner and '1' or '0'
-record.fence = digits(granted)
-record.owner, record.leaseFence, record.leaseUntil = attempt, record.fence, deadline(now, length)
-write()
-return reply('granted', record.leaseFence, record.takeover)

@@ -3,16 +3,15 @@
 -- KEYS[1]  the record
 -- ARGV[1]  channel of announcements
 -- ARGV[2]  version
--- Reply    as every script's; the kind is 'invalidated' or 'unchanged'
+-- Kind     'invalidated' or 'unchanged'
 
-local channel, dead = ARGV[1], tonumber(ARGV[2])
+local dead = tonumber(ARGV[2])
 
-local vouchedFor = dead == version and left(record.quietUntil) > 0
+local vouchedFor = dead == version and left(quietUntil, quietLength) > 0
 if dead < version or vouchedFor or dead <= rejectedUpTo then
-  return reply('unchanged')
+  kind = 'unchanged'
+else
+  kind, changed, announced = 'invalidated', true, true
+  rejectedUpTo = math.max(dead, fence)
+  fence = rejectedUpTo
 end
-
-local rejected = digits(math.max(dead, fence))
-record.fence, record.rejectedUpTo = rejected, rejected
-write(channel)
-return reply('invalidated')

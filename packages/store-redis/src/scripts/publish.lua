@@ -10,38 +10,27 @@
 -- ARGV[7]  version the value was derived from; empty for none, absent with the other two
 -- ARGV[8]  quiet time, microseconds; empty for none
 -- ARGV[9]  how far ahead of the clock the fence may be, microseconds; empty for any
--- Reply    as every script's; the kind is 'accepted', 'superseded' or 'refused'
+-- Kind     'accepted', 'superseded' or 'refused'
 
-local channel, attempt, published, value = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local renewIn, expiresIn, quiet = ARGV[5], ARGV[6], ARGV[8] ~= '' and ARGV[8]
-local basedOn, maxAhead = tonumber(ARGV[7]), tonumber(ARGV[9])
+local attempt, published, renewIn, expiresIn = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local basedOn, quiet, maxAhead = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+
+local isOwner = owner == attempt
 
 -- Delivered before. Not one field may change: the value may have been rejected since.
-if record.publishedBy == attempt then
-  return reply('accepted')
+if publishedBy == attempt then
+  kind = 'accepted'
+elseif (basedOn and version > basedOn) or published <= version then
+  kind, changed, released = 'superseded', isOwner, isOwner
+elseif maxAhead and published - now > maxAhead then
+  kind = 'refused'
+else
+  kind, changed, announced, released = 'accepted', true, true, isOwner
+  version, publishedBy, value = published, attempt, ARGV[4]
+  fence = math.max(fence, version)
+  -- From the grant, not from the arrival: a publication can have waited in a queue.
+  local from = math.min(now, published)
+  renewAt, renewLength, expiresAt, expiresLength = from + renewIn, renewIn, from + expiresIn, expiresIn
+  quietUntil, quietLength = quiet and now + quiet or 0, quiet or 0
+  retryAt, retryLength, failures, failure, config = 0, 0, 0, '', ''
 end
-
-local isOwner = record.owner == attempt
-if (basedOn and version > basedOn) or published <= version then
-  if isOwner then
-    release()
-    write()
-  end
-  return reply('superseded')
-end
-
-if maxAhead and published - now > maxAhead then
-  return reply('refused')
-end
-
--- From the grant, not from the arrival: a publication can have waited in a queue.
-local from = math.min(now, published)
-record.version = ARGV[3]
-if published > fence then record.fence = record.version end
-record.publishedBy, record.value = attempt, value
-record.renewAt, record.expiresAt = deadline(from, renewIn), deadline(from, expiresIn)
-record.quietUntil = quiet and deadline(now, quiet) or nil
-if record.retryAt then record.retryAt, record.failure, record.failures, record.config = nil, nil, nil, nil end
-if isOwner then release() end
-write(channel)
-return reply('accepted')

@@ -1,6 +1,6 @@
 -- Says what the record says. Changes nothing.
 --
 -- KEYS[1]  the record
--- Reply    as every script's; the kind is 'read'
+-- Kind     'read'
 
-return reply('read')
+kind = 'read'

@@ -7,20 +7,16 @@
 -- ARGV[4]  backoff, microseconds; 0 only releases
 -- ARGV[5]  what failed
 -- ARGV[6]  digest of the configuration that failed; absent for none
--- Reply    as every script's; the kind is 'settled' or 'unchanged'
+-- Kind     'settled' or 'unchanged'
 
-local channel, attempt, settled = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local backoff, failure, config = ARGV[4], ARGV[5], ARGV[6]
+local attempt, settled, backoff = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local holds = record.owner == attempt and tonumber(record.leaseFence) == settled and left(record.leaseUntil) > 0
+local holds = owner == attempt and leaseFence == settled and left(leaseUntil, leaseLength) > 0
 if not holds then
-  return reply('unchanged')
+  kind = 'unchanged'
+else
+  kind, changed, announced, released = 'settled', true, true, true
+  if backoff > 0 then
+    retryAt, retryLength, failures, failure, config = now + backoff, backoff, failures + 1, ARGV[5], ARGV[6] or ''
+  end
 end
-
-release()
-if tonumber(backoff) > 0 then
-  record.retryAt, record.failure, record.config = deadline(now, backoff), failure, config
-  record.failures = digits((record.failures or 0) + 1)
-end
-write(channel)
-return reply('settled')
