@@ -83,10 +83,10 @@ export const redis: readonly Mutation[] = [
   {
     ...onRedis,
     name: 'redis-digits-lost',
-    file: `${SCRIPTS}/record.lua`,
-    find: "LAYOUT = '>c9BB ddd",
-    replace: "LAYOUT = '>c9BB fdd",
-    breaks: 'A float keeps 7 digits of a fence that has 16.',
+    file: `${SCRIPTS}/answer.lua`,
+    find: 'rejectedUpTo, version,',
+    replace: 'rejectedUpTo, tonumber(tostring(version)),',
+    breaks: 'Lua writes 14 digits of a fence that has 16.',
   },
   {
     ...onRedis,
