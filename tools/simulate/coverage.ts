@@ -7,9 +7,8 @@ import { EDGES, RARE_EDGES, RAREST_EDGES } from './edges.ts'
 /** Each kind of fault strikes at least once in so many worlds. */
 const WORLDS_PER_FAULT = 3
 
-/** So many worlds see also what is rare; and so many all that was ever seen. */
+/** So many worlds see also what is rare. */
 const WORLDS_FOR_RARE = 100_000
-const WORLDS_FOR_ALL = 300_000
 
 const FAULTS = [
   ...STORE_FAULTS.map((kind) => `store ${kind}`),
@@ -25,7 +24,7 @@ export function coverageProblems(counts: ReadonlyMap<string, number>, worlds: nu
   const count = (what: string) => counts.get(what) ?? 0
   const least = Math.floor(worlds / WORLDS_PER_FAULT)
   const known = new Set([...EDGES, ...RARE_EDGES, ...RAREST_EDGES].map((edge) => `edge ${edge}`))
-  const expected = [...EDGES, ...(worlds >= WORLDS_FOR_RARE ? RARE_EDGES : []), ...(worlds >= WORLDS_FOR_ALL ? RAREST_EDGES : [])]
+  const expected = [...EDGES, ...(worlds >= WORLDS_FOR_RARE ? RARE_EDGES : [])]
   return [
     ...FAULTS.filter((fault) => count(`fault ${fault}`) < least).map(
       (fault) => `the fault "${fault}" struck ${count(`fault ${fault}`)} times, fewer than ${least}`,
