@@ -1,5 +1,6 @@
+import { QUIET_MS } from './plan.ts'
 import { type SimulationOptions, type SimulationReport, simulate } from './simulate.ts'
-import { QUIET_MS, type Trouble } from './trouble.ts'
+import type { Trouble } from './trouble.ts'
 
 const HOUR_MS = 3_600_000
 

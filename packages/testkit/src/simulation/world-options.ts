@@ -1,5 +1,6 @@
+import { lastMomentOf } from './plan.ts'
 import type { SimulationOptions } from './simulate.ts'
-import { HOLDER_FAULTS, lastMomentOf, PROCESS_FAULTS, STORE_FAULTS, type Trouble, WIRE_FAULTS } from './trouble.ts'
+import { HOLDER_FAULTS, PROCESS_FAULTS, STORE_FAULTS, type Trouble, WIRE_FAULTS } from './trouble.ts'
 
 const OPTIONS = ['seed', 'store', 'scenario', 'nodes', 'hours', 'troubles', 'plan']
 const MOST_NODES = 100
