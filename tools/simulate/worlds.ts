@@ -9,7 +9,7 @@ export const HOURS = 6
 const TROUBLES = 40
 
 /** A token that is renewed every three or four minutes: there is always something going on. */
-const brief = () =>
+export const brief = () =>
   mintedToken({
     name: 'brief',
     lifeMs: 6 * MINUTE_MS,

@@ -1,27 +1,11 @@
 import { memoryStore } from '@tokenwell/store-memory'
-import { mintedToken, type Scenario, type SimulationOptions, shrink, simulate } from '@tokenwell/testkit'
+import { type Scenario, type SimulationOptions, shrink, simulate } from '@tokenwell/testkit'
 import { expect, test } from 'vitest'
+import { brief } from '../../../tools/simulate/worlds.ts'
 import { storeWith } from '../../store-memory/src/memory-store.ts'
-import * as rules from '../../store-memory/src/record.ts'
+import { careless } from './support/careless.ts'
 
-/** A store that does not mind how old a publication is. */
-const careless: typeof rules = {
-  ...rules,
-  publish: (record, attempt, fence, request, now) =>
-    rules.publish(
-      record.published === undefined ? record : { ...record, published: { ...record.published, version: 0 } },
-      attempt,
-      fence,
-      request,
-      now,
-    ),
-}
-
-const scenario = mintedToken({
-  lifeMs: 360_000,
-  sameAboveMs: 120_000,
-  policy: { renewWindowMs: 120_000, renewJitterMs: 30_000, floorMs: 30_000 },
-})
+const scenario = brief()
 
 async function firstWrong(): Promise<SimulationOptions> {
   for (let seed = 1; seed <= 60; seed += 1) {

@@ -10,21 +10,14 @@ import {
   together,
 } from '@tokenwell/testkit'
 import { describe, expect, test } from 'vitest'
+import { brief } from '../../../tools/simulate/worlds.ts'
 import { storeWith } from '../../store-memory/src/memory-store.ts'
 import * as rules from '../../store-memory/src/record.ts'
+import { careless } from './support/careless.ts'
 
 const MINUTE = 60_000
 
 const store = (clock: { wall(): number }): PlayableStore => memoryStore({ clock })
-
-/** A token that is renewed every three or four minutes: there is always something going on. */
-const brief = (): Scenario =>
-  mintedToken({
-    name: 'brief',
-    lifeMs: 6 * MINUTE,
-    sameAboveMs: 2 * MINUTE,
-    policy: { renewWindowMs: 2 * MINUTE, renewJitterMs: MINUTE / 2, floorMs: MINUTE / 2 },
-  })
 
 function play(given: Partial<SimulationOptions> = {}): Promise<SimulationReport> {
   return simulate({ seed: 1, store, scenario: brief(), hours: 2, ...given })
@@ -185,16 +178,7 @@ test('a token that the upstream refuses is found out at the end', async () => {
 
 describe('a store that breaks a rule is found out:', () => {
   const broken: Readonly<Record<string, Partial<typeof rules>>> = {
-    'it takes whatever is published': {
-      publish: (record, attempt, fence, request, now) =>
-        rules.publish(
-          record.published === undefined ? record : { ...record, published: { ...record.published, version: 0 } },
-          attempt,
-          fence,
-          request,
-          now,
-        ),
-    },
+    'it takes whatever is published': careless,
     'a publication that is sent again un-rejects what was rejected': {
       publish(record, attempt, fence, request, now) {
         const answered = rules.publish(record, attempt, fence, request, now)
