@@ -67,7 +67,7 @@ export interface ClaimRequest {
   readonly seen: Version
   /** The highest version this process knows to be rejected or ended; a value up to it is not fresh. */
   readonly rejected: Version
-  /** Digest of the caller's configuration, up to 100 ASCII characters. A backoff written under another does not hold this caller back. */
+  /** Digest of the caller's configuration, 1 to 100 ASCII characters. A backoff written under another does not hold this caller back. */
   readonly config?: string
 }
 
@@ -133,7 +133,7 @@ export type StoreChange = { readonly kind: 'changed'; readonly key: string; read
  * One whose signal is aborted already rejects with the signal's reason and does nothing. Core uses an attempt for one claim and what
  * follows from it, and never again.
  * Keys have up to 1,000 characters (UTF-16 code units, so up to 3,000 bytes of UTF-8), values up to 64 KiB (65,536 bytes) of UTF-8, attempts
- * up to 100 ASCII characters. All text is well-formed Unicode without U+0000, and otherwise anything. Two texts are the same if all
+ * 1 to 100 ASCII characters. All text is well-formed Unicode without U+0000, and otherwise anything. Two texts are the same if all
  * their code points are: case, accents and a space at the end count.
  *
  * A store may forget a record once its last write, whose moment it must keep for that, and its end both lie 30 days back, not sooner: a value

@@ -15,7 +15,7 @@ describe('operations', () => {
   let lease: Lease
 
   beforeEach(() => {
-    lease = { key: 'tokenwell/key', attempt: 'n0.a.1', fence: 7, grantedAt: 0, endsAt: 8_000, isInDoubt: false }
+    lease = { key: 'tokenwell/key', attempt: 'n0.a.1', fence: 7, grantedAt: 0, isTakeover: false, endsAt: 8_000, isInDoubt: false }
     audit = new OperationAudit({ timeline: world.timeline, violate: world.violate, rotates: () => false, nodes: 5 })
   })
 

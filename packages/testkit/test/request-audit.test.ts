@@ -105,17 +105,35 @@ describe('requests', () => {
     expect(world.violations).toEqual([])
   })
 
-  test('ten in a minute are too many, and one more for each process that stood still and each of unknown outcome', async () => {
+  test('ten in a minute are too many, and one more for each process that stood still and each that was inconclusive', async () => {
     for (let count = 0; count < 9; count += 1) void request(1)
     audit.stops(2)
     audit.stops(2)
     void request(1)
-    audit.unknown('key')
-    audit.unknown('another')
+    // One for the last of them, however often it is said, and none for another's.
+    for (let count = 0; count < 3; count += 1) audit.inconclusive(0, 'key')
+    audit.inconclusive(1, 'key')
+    audit.inconclusive(0, 'another')
     void request(1)
     expect(world.violations).toEqual([])
     void request(1)
     expect(world.violations).toEqual(['I10: key was fetched 12 times in a minute; at most 11'])
+  })
+
+  test('who takes over sends no sooner than after its delay, unless its grant was of another kind, or it needs none', async () => {
+    const from = (key: string, takeoverDelayMs?: number) =>
+      void audit.send({ key, node: 0, ...(takeoverDelayMs !== undefined && { takeoverDelayMs }) }, async () => {})
+    from('key', 3_000)
+    leases.grant('tokenwell/taken', 'n0.a.2', 8, 8_000, true)
+    leases.goesBy(0, 'tokenwell/taken', 8)
+    from('taken')
+    await world.pass(2_900)
+    expect(world.violations).toEqual([])
+    from('taken', 3_000)
+    expect(world.violations).toEqual(['n0 took taken over after 2900 ms'])
+    await world.pass(100)
+    from('taken', 3_000)
+    expect(world.violations).toHaveLength(1)
   })
 
   test('a process without the store has eight of its own, and the second request of a fetch is none', () => {

@@ -18,8 +18,9 @@ export interface FeishuAppOptions {
 
 const APP = { appId: 'cli_simulated', appSecret: 'simulated secret', verificationToken: 'simulated verification token' }
 
-/** Core's, milliseconds: a reply that uses something up is taken so much longer. */
+/** Core's, milliseconds: a reply that uses something up is taken so much longer, and whoever takes over waits so long. */
 const LAST_CALL_MS = 1_000
+const TAKEOVER_DELAY_MS = 3_000
 
 /** A store app of Feishu or Lark: app tickets pushed to one process at a time, and what is minted from them, over the platform's own endpoints. */
 export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Scenario {
@@ -40,7 +41,7 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
         start(process) {
           const { index, isUp, pausedAt, sleptAt } = process
           const spender: Spender = { name: `n${index}`, isUp, pausedAt, sleptAt, served: new Map() }
-          const tokens = openTokens(process, platform, surroundings, spender)
+          const tokens = openTokens(process, platform, surroundings, { spender, people })
           receivers[process.index] = { process, tokens }
           const isWithoutTicket = (code: TokenErrorCode) => code.startsWith('TICKET_') && !platform.hasTicket
           const minted = (name: string, handle: TokenHandle, ledger: TokenLedger): PlayedCredential => {
@@ -70,12 +71,18 @@ export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Sc
 }
 
 /** The tokens of one process, whose requests go to the platform over the wire of the process. */
-function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroundings: Surroundings, spender: Spender): FeishuTokens {
+function openTokens(
+  process: PlayedProcess,
+  platform: SimulatedPlatform,
+  surroundings: Surroundings,
+  { spender, people }: { readonly spender: Spender; readonly people: ReadonlyMap<string, Person> },
+): FeishuTokens {
   const { manager, wire, index: node } = process
   const { logins, loginAudit } = platform
   const usedUp = new Set<string>()
-  /** Tenants whose last request was refused for the app's token: it is made once more with the next one. */
+  /** Tenants whose last request, the first of a fetch, was refused for the app's token: it is made once more with the next one. */
   const refused = new Set<string>()
+  const seconds = new Set<string>()
   /** By the refresh token: the last request with it. */
   const spendings = new Map<string, Spending>()
   const dispatcher = simulatedDispatcher(
@@ -92,6 +99,8 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
         case 'tenant': {
           const { key } = tokens.tenant(asked.tenantKey)
           const isSecond = refused.delete(asked.tenantKey)
+          if (isSecond) seconds.add(asked.tenantKey)
+          else seconds.delete(asked.tenantKey)
           return surroundings.request({ key, node, signal, isSecond, patienceMs: REQUEST_TIMEOUT_MS }, send)
         }
         case 'refresh': {
@@ -100,7 +109,9 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
           const spending = loginAudit.sent(refreshToken, spender)
           spendings.set(refreshToken, spending)
           const { key } = tokens.user(logins.userOf(refreshToken))
-          const sent = { key, node, signal, patienceMs: REQUEST_TIMEOUT_MS, lastCallMs: LAST_CALL_MS }
+          const bounds = { patienceMs: REQUEST_TIMEOUT_MS, lastCallMs: LAST_CALL_MS, takeoverDelayMs: TAKEOVER_DELAY_MS }
+          const sent = { key, node, signal, ...bounds }
+          people.get(logins.userOf(refreshToken))?.isRefreshed()
           const spend = () => wire.request(() => platform.serve(request, spending))
           return surroundings.request(sent, spend).catch((error: unknown) => {
             if (error instanceof Error && Reflect.get(error, 'code') === 'ECONNREFUSED') loginAudit.refused(refreshToken)
@@ -111,7 +122,8 @@ function openTokens(process: PlayedProcess, platform: SimulatedPlatform, surroun
     },
     (request, { status, body }) => {
       const asked = askedBy(request)
-      if (asked.kind === 'tenant' && body.includes(`"code":${APP_TOKEN_INVALID}`)) refused.add(asked.tenantKey)
+      if (asked.kind === 'tenant' && body.includes(`"code":${APP_TOKEN_INVALID}`) && !seconds.has(asked.tenantKey))
+        refused.add(asked.tenantKey)
       if (asked.kind !== 'refresh') return
       const { refreshToken } = asked
       if (status === 400 || status === 429) loginAudit.refused(refreshToken)

@@ -8,6 +8,9 @@ import type { Receiver } from './ticket-pushes.ts'
 const PATIENCE_MS = 60_000
 /** Somebody who is logged in authorises once more so often, milliseconds. */
 const COMES_BACK_MS = { min: 10 * 60_000, max: 3 * 3_600_000 }
+/** Now and then somebody authorises just while what they had is refreshed: so often, and so long after the request, milliseconds. */
+const OVERTAKES = 0.05
+const OVERTAKES_MS = 300
 /** Somebody who was forgotten authorises again after so long, milliseconds. */
 const AWAY_MS = { min: 1_000, max: 5 * 60_000 }
 
@@ -68,6 +71,11 @@ export class Person {
   isServed(process: PlayedProcess, access: string): void {
     if (this.#forgotten.get(process)?.(access) !== true) return
     this.#surroundings.violate(`n${process.index} serves a login of ${this.#userId} that it has forgotten itself`)
+  }
+
+  /** A process asks for what follows the login. */
+  isRefreshed(): void {
+    if (this.#draws.chance(OVERTAKES)) this.#authorizeIn(this.#draws.between(0, OVERTAKES_MS))
   }
 
   #comeBack(): void {

@@ -56,7 +56,11 @@ export class TicketPushes {
     this.#app = app
     this.#receivers = receivers
     this.#everyHour()
-    surroundings.watchStore({ lost: () => this.#given.clear() })
+    surroundings.watchStore({
+      lost: (key) => {
+        if (key === undefined || key.endsWith('/app-ticket')) this.#given.clear()
+      },
+    })
   }
 
   /** Whether some process has taken in a ticket that is taken here, none from the future shuts it out, and the store has not lost data since. */

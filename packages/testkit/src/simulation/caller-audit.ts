@@ -309,7 +309,7 @@ export class CallerAudit {
     }
     const leftMs = this.#leftOf(caller)
     if (leftMs === undefined) return
-    const isPlenty = leftMs + waitedMs > Math.max(FLOOR_MS, minLifeMs)
+    const isPlenty = leftMs + waitedMs > Math.max(FLOOR_MS, credential.alwaysMs ?? 0, minLifeMs)
     if ((isPlenty && waitedMs > SLACK_MS) || (leftMs > minLifeMs && waitedMs > LINGER_MS + SLACK_MS)) {
       this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${caller.held?.version} at hand`)
     }

@@ -4,6 +4,8 @@ export interface Lease {
   readonly attempt: string
   readonly fence: number
   readonly grantedAt: number
+  /** The holder before has vanished with its own. */
+  readonly isTakeover: boolean
   endsAt: number
   /** The store has lost it, or its clock was set: when it ends nobody can say. */
   isInDoubt: boolean
@@ -24,7 +26,7 @@ export class LeaseLog {
   }
 
   /** The store grants it, or the same once more. */
-  grant(key: string, attempt: string, fence: number, leaseMs: number): Lease {
+  grant(key: string, attempt: string, fence: number, leaseMs: number, isTakeover = false): Lease {
     const name = `${key} ${fence}`
     const known = this.#granted.get(name)
     const endsAt = this.#now() + leaseMs
@@ -32,7 +34,7 @@ export class LeaseLog {
       known.endsAt = endsAt
       return known
     }
-    const lease: Lease = { key, attempt, fence, grantedAt: this.#now(), endsAt, isInDoubt: false }
+    const lease: Lease = { key, attempt, fence, grantedAt: this.#now(), isTakeover, endsAt, isInDoubt: false }
     this.#granted.set(name, lease)
     return lease
   }

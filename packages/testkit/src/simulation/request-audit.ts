@@ -12,6 +12,8 @@ export interface UpstreamRequest {
   readonly isUnleased?: boolean
   /** It is the second of a fetch, whose first was refused for something that has been renewed since. Default false */
   readonly isSecond?: boolean
+  /** Whoever takes over from a holder that vanished sends it no sooner after the grant, milliseconds. Default 0 */
+  readonly takeoverDelayMs?: number
   /** Says that its sender has given it up. */
   readonly signal?: AbortSignal
   /** The longest that it may be out, milliseconds. Default: unknown */
@@ -38,7 +40,7 @@ export const SLACK_MS = 5
 
 /**
  * Fetches of one credential in any minute: of a fleet with a store, and of each process without one. Whoever stands still may cost one more, and so does each
- * of which nobody knows what became.
+ * that was {@link RequestAudit.inconclusive}.
  */
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
@@ -75,8 +77,8 @@ export class RequestAudit {
   readonly #forgotten: { readonly at: number; readonly key: string | undefined }[] = []
   /** By process: when it stood still. */
   readonly #stopped = new Map<number, number[]>()
-  /** By the handle's key: when what became of a request stayed unknown. */
-  readonly #unknown = new Map<string, number[]>()
+  /** Those after which nobody waits as after a failure. */
+  readonly #inconclusive = new Set<Sent>()
   /** By the store's key. */
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
@@ -103,7 +105,7 @@ export class RequestAudit {
   }
 
   async send<T>(
-    { key, node, isUnleased = false, isSecond = false, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest,
+    { key, node, isUnleased = false, isSecond = false, takeoverDelayMs = 0, signal, patienceMs, lastCallMs = 0 }: UpstreamRequest,
     send: () => Promise<T>,
   ): Promise<T> {
     const process = this.#process(node)
@@ -124,6 +126,9 @@ export class RequestAudit {
       lease !== undefined && !lease.isInDoubt && this.#now() > lease.endsAt + graceMs && process.sleptAt <= lease.grantedAt
     if (lease !== undefined && isLeaseOver(SLACK_MS)) {
       this.#violate(`n${node} asked for ${key} ${(sent.at - lease.endsAt).toFixed(0)} ms after its lease had ended`)
+    }
+    if (lease?.isTakeover === true && this.#now() < lease.grantedAt + takeoverDelayMs) {
+      this.#violate(`n${node} took ${key} over after ${(sent.at - lease.grantedAt).toFixed(0)} ms`)
     }
     if (!isUnleased && !this.#leases.isGoverned(node, recordKey(key)))
       this.#violate(`n${node} asked for ${key} without ever having been granted a lease`)
@@ -158,9 +163,14 @@ export class RequestAudit {
     add(this.#stopped, node, this.#now())
   }
 
-  /** What became of a request nobody knows: it is no failure that others would wait after, its lease is let run out. */
-  unknown(key: string): void {
-    add(this.#unknown, key, this.#now())
+  /**
+   * The last request of a process for a key is no failure that others would wait after: what became of it nobody knows, and its lease is let run out;
+   * or it was refused for something else, which is waited for.
+   */
+  inconclusive(node: number, key: string): void {
+    const process = this.#process(node)
+    const last = this.#sent.get(key)?.findLast((sent) => sent.process === process)
+    if (last !== undefined) this.#inconclusive.add(last)
   }
 
   /** Another token than before is there for everybody. */
@@ -194,8 +204,9 @@ export class RequestAudit {
     const are = (moments: ReadonlyMap<number, readonly number[]>) => [...moments.values()].filter((each) => each.some(since)).length
     const record = recordKey(key)
     const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
-    const inIt = (moments: readonly number[] = []) => moments.filter((moment) => moment > now - MINUTE_MS).length
-    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * inIt(this.#succeeded.get(record)) + inIt(this.#unknown.get(key))
+    const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
+    const inconclusive = all.slice(-inAMinute).filter((each) => this.#inconclusive.has(each)).length
+    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes + inconclusive
     const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
   }

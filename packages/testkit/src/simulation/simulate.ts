@@ -280,12 +280,13 @@ class World {
         break
       case 'blocked':
         this.#operations.blocked(process, key)
+        this.#requests.inconclusive(index, event.key)
         break
       case 'detached':
         this.#operations.detached(process, key)
         break
       case 'outcome-unknown':
-        this.#requests.unknown(event.key)
+        this.#requests.inconclusive(index, event.key)
     }
   }
 

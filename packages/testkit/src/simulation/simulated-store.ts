@@ -45,7 +45,7 @@ export class SimulatedStore {
   readonly #waiting: Waiting[] = []
   readonly #asItBegan: (() => void) | undefined
   /** Keys that something was written to since all was lost. */
-  readonly #keys = new Set<string>()
+  #keys = new Set<string>()
   #clockMs = 0
   #isStalled = false
   #isDown = false
@@ -103,28 +103,31 @@ export class SimulatedStore {
   checkpoint(): () => boolean {
     const restore = this.#inner.checkpoint?.()
     const { changes } = this.audit
+    const keys = [...this.#keys]
     return () => {
       if (restore === undefined || this.audit.changes === changes) return false
       restore()
-      this.audit.forget()
+      this.#keys = new Set(keys)
+      this.audit.rolledBack(changes)
       return true
     }
   }
 
   /** Loses every record. @returns whether there was one */
   empty(): boolean {
-    this.#asItBegan?.()
-    const hadAny = this.#keys.size > 0
+    if (this.#asItBegan === undefined || this.#keys.size === 0) return false
+    this.#asItBegan()
     this.#keys.clear()
     this.audit.forget()
-    return this.#asItBegan !== undefined && hadAny
+    return true
   }
 
   /** Loses one record. @returns its key, if there is one */
   loseOne(draws: Draws): string | undefined {
-    if (this.#keys.size === 0) return undefined
+    const { lose } = this.#inner
+    if (lose === undefined || this.#keys.size === 0) return undefined
     const key = draws.pick([...this.#keys])
-    this.#inner.lose?.(key)
+    lose(key)
     this.#keys.delete(key)
     this.audit.forget(key)
     return key

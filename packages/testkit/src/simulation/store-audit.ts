@@ -13,6 +13,10 @@ import type { LeaseLog } from './lease-log.ts'
 interface Known {
   /** The attempt that was last granted the lease. */
   owner?: string
+  /** How that was answered: a claim that is sent again is answered the same. */
+  grant?: Pick<Extract<Claim, { kind: 'granted' }>, 'fence' | 'takeover'>
+  /** The attempt whose publication was last accepted. */
+  publishedBy?: string
   /** The value that is stored, where it is known. */
   value?: string
   /** The highest version that was accepted since the store last lost data. */
@@ -60,9 +64,15 @@ export class StoreAudit {
     this.#leases = leases
   }
 
-  /** How often a record was changed. */
+  /** How often a record was changed; less once that was rolled back. */
   get changes(): number {
     return this.#changes
+  }
+
+  /** The store is as it was when there were so many changes. */
+  rolledBack(changes: number): void {
+    this.#changes = changes
+    this.forget()
   }
 
   /** The store has lost data, of one key or of all: what it had acknowledged it need not know any more. */
@@ -78,10 +88,11 @@ export class StoreAudit {
       this.#news.took(branch, key, attempt)
       if (answer.kind !== 'granted') return
       if (branch !== 'claim/own-lease') this.#changes += 1
-      else if (known.owner === undefined || known.owner === attempt) this.#same(`claim by ${attempt}`, key, change)
+      else if (known.owner === undefined || known.owner === attempt) this.#repeats(attempt, key, answer, known, change)
       else this.#news.violate(`I6: ${attempt} was granted the lease on ${key} while ${known.owner} held it`)
       known.owner = attempt
-      const lease = this.#leases.grant(key, attempt, answer.fence, answer.snapshot.lease?.expiresInMs ?? 0)
+      known.grant = { fence: answer.fence, takeover: answer.takeover }
+      const lease = this.#leases.grant(key, attempt, answer.fence, answer.snapshot.lease?.expiresInMs ?? 0, answer.takeover)
       const grantedAt = this.#grantedAt.get(key) ?? new Map<string, number>()
       this.#grantedAt.set(key, grantedAt.set(attempt, lease.grantedAt))
       this.#news.granted(attempt)
@@ -109,7 +120,12 @@ export class StoreAudit {
       if (branch === 'publish/repeated' || known.done.has(name)) this.#same(`publication of ${fence} by ${attempt}`, key, change)
       else if (fence <= known.accepted) this.#news.violate(`I3: ${key} took version ${fence} after ${known.accepted}`)
       known.done.add(name)
-      if (branch === 'publish/repeated') return
+      if (branch === 'publish/repeated') {
+        if (known.publishedBy !== undefined && known.publishedBy !== attempt)
+          this.#news.violate(`${attempt} was told that its publication on ${key} was accepted, and it is not stored`)
+        return
+      }
+      known.publishedBy = attempt
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
       this.#news.published(key, fence, request, grantedAt ?? Number.NEGATIVE_INFINITY, change.before)
@@ -172,6 +188,12 @@ export class StoreAudit {
     if (!isChanged(change)) return
     this.#changes += 1
     this.#news.stirred(key)
+  }
+
+  #repeats(attempt: string, key: string, { fence, takeover }: Extract<Claim, { kind: 'granted' }>, { grant }: Known, change: Change): void {
+    this.#same(`claim by ${attempt}`, key, change)
+    if (grant !== undefined && (grant.fence !== fence || grant.takeover !== takeover))
+      this.#news.violate(`I7: a repeated claim by ${attempt} on ${key} was answered otherwise`)
   }
 
   #same(what: string, key: string, change: Change): void {

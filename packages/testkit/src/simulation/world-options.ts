@@ -3,6 +3,7 @@ import type { SimulationOptions } from './simulate.ts'
 import { HOLDER_FAULTS, PROCESS_FAULTS, STORE_FAULTS, type Trouble, WIRE_FAULTS } from './trouble.ts'
 
 const OPTIONS = ['seed', 'store', 'scenario', 'nodes', 'hours', 'troubles', 'plan']
+const PARTS = ['at', 'forMs', 'on', 'kind', 'byMs', 'node', 'to', 'probability']
 const MOST_NODES = 100
 const MOST_HOURS = 1_000
 const MOST_TROUBLES = 100_000
@@ -49,7 +50,14 @@ function checkTrouble(name: string, trouble: Trouble, { nodes, last, upstream }:
   expectThat(isWithin(at, 0, last), `${name}.at`, `milliseconds from 0 to ${last}, as the rest is quiet`, at)
   expectThat(isWithin(forMs, 0, last - at), `${name}.forMs`, `milliseconds from 0 to ${last - at}, as the rest is quiet`, forMs)
   if ('node' in trouble && trouble.node !== undefined) expectWhole(`${name}.node`, trouble.node, 0, nodes - 1)
-  if ('byMs' in trouble) expectThat(Number.isFinite(trouble.byMs), `${name}.byMs`, 'a finite number of milliseconds', trouble.byMs)
+  for (const key of Object.keys(trouble)) {
+    if (!PARTS.includes(key)) throw new TypeError(`${name}: there is no "${key}"; it takes ${PARTS.join(', ')}`)
+  }
+  if (on === 'process') expectThat(Number.isFinite(trouble.byMs), `${name}.byMs`, 'a finite number of milliseconds', trouble.byMs)
+  if (on === 'store' || on === 'holder') {
+    const most = kind === 'rollback' ? at : Number.MAX_SAFE_INTEGER
+    expectThat(isWithin(trouble.byMs, 0, most), `${name}.byMs`, `milliseconds from 0 to ${most}`, trouble.byMs)
+  }
   if (on === 'wire') {
     expectThat(trouble.to === 'store' || trouble.to === 'upstream', `${name}.to`, '"store" or "upstream"', trouble.to)
   }
