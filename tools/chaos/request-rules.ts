@@ -43,13 +43,21 @@ function allowed({ entries, strikes, requests }: Account, key: string, from: num
     if (entry.type === 'rejected' && entry.version !== undefined) rejected.add(entry.version)
   }
   // A store that forgets forgets what is to be waited for as well.
-  const lost = losses(entries).filter((at) => at >= from && at < to).length
+  const isThen = (at: number) => at >= from && at < to
+  const lost = losses(entries, key).filter(isThen).length
   // What it is minted from may be refused: each dead ticket, and each dead token of the app, may cost a request.
   const tickets = strikes.filter(({ on, at }) => on === 'tickets' && at >= from - MINUTE_MS / 2 && at < to).length
   const refused = key.includes('/user-')
     ? 0
     : requests.filter((each) => each.key === key && each.at >= from && each.at < to && each.isRefused()).length
-  return FLEET_BOUND + DUE + rejected.size + detached.size * PROCESS_BOUND + lost + Math.min(refused, tickets + lost)
+  return (
+    FLEET_BOUND +
+    DUE +
+    rejected.size +
+    detached.size * PROCESS_BOUND +
+    lost +
+    Math.min(refused, tickets + losses(entries).filter(isThen).length)
+  )
 }
 
 /** A refresh token is sent again only by a process that has waited whether its successor comes. */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { sqliteRecords } from '@tokenwell/fleet/records/sqlite'
 import { guard } from '@tokenwell/test-servers'
 import { inFile } from '../../packages/store-sqlite/test/support/records.ts'
-import type { Pause } from './pause.ts'
+import { attempted, type Pause } from './pause.ts'
 import { type Loses, losing, oneOf, type Place } from './place.ts'
 import type { Planned } from './plan.ts'
 
@@ -51,17 +52,20 @@ export async function openSqlite(): Promise<Place> {
     address: () => address,
     wires: [],
     async strike({ kind, forMs, draw }: Planned, pause: Pause, loses: Loses) {
-      if (kind === 'table emptied') return losing(loses, async () => inFile(path, (database) => database.exec('delete from records')))
+      // A frozen process may have the file.
+      const done = <T>(work: (database: DatabaseSync) => T): Promise<T> => attempted((async () => inFile(path, work))())
+      if (kind === 'table emptied') return losing(loses, () => done((database) => database.exec('delete from records')))
       if (kind === 'record lost') {
-        const keys = inFile(path, (database) =>
-          database
-            .prepare('select key from records')
-            .all()
-            .map(({ key }) => String(key)),
+        const records = await done((database) => database.prepare('select key from records').all())
+        const key = oneOf(
+          records.map((record) => String(record.key)),
+          draw,
         )
-        const key = oneOf(keys, draw)
-        const remove = async () => void inFile(path, (database) => database.prepare('delete from records where key = ?').run(key))
-        return losing(loses, remove, key)
+        return losing(
+          loses,
+          async () => void (await done((database) => database.prepare('delete from records where key = ?').run(key))),
+          key,
+        )
       }
       const how = LOCKS[kind]
       if (how === undefined) throw new Error(`no such fault of a file: ${kind}`)
