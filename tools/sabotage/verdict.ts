@@ -21,11 +21,11 @@ const FAILED_TEST =
 const WRONG_WORLD = /^(seed \d+: .*)$/m
 
 /**
- * An exception instead, by the same rule: the broken program is to be told from the broken rule. What core rejects and nobody awaits would
+ * An exception instead, wherever it came out, by the same rule: the broken program is to be told from the broken rule. What core rejects and nobody awaits would
  * have ended a process, and a world in which time stands still would never have been over.
  */
 const BROKEN_WORLD =
-  /^seed \d+: .*?(?:the world could not be played|thrown, and caught by nobody: (?!TokenError\b|RangeError: time stands still\b))/
+  /^seed \d+: .*?(?:the world could not be played|thrown, and caught by nobody: (?!TokenError\b|RangeError: time stands still\b)|(?:a caller got|rejected with) (?:Type|Reference|Syntax|Range)Error\b)/
 
 /** Of what vitest printed, without colours. */
 export function testVerdict(ended: Ended): Verdict {

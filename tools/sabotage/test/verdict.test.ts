@@ -53,6 +53,7 @@ test('a run that ends well has missed what was broken', () => {
 test.each([
   '3.000 s: I5: n0 served an older version',
   '3.000 s: thrown, and caught by nobody: TokenError: nobody answered',
+  '3.000 s: n0: a caller got Error: the upstream is down',
   '3.000 s: thrown, and caught by nobody: RangeError: time stands still: more than 100000 things happened at once',
 ])('worlds have caught what was broken when a seed is told with %s', (violation) => {
   const output = `seed 12: ${violation}\n`
@@ -63,6 +64,8 @@ test.each([
   '3.000 s: thrown, and caught by nobody: TypeError: undefined is not a function',
   'thrown, and caught by nobody: ReferenceError: sentAt is not defined',
   '3.000 s: thrown, and caught by nobody: RangeError: Maximum call stack size exceeded',
+  '3.000 s: n0: a caller got TypeError: x is not a function',
+  '3.000 s: authorize() rejected with ReferenceError: x is not defined',
   'the world could not be played: Error: no store',
   'the world could not be played: TokenError: no store',
 ])('worlds have broken, and caught nothing, when the first that is told of a seed is %s', (violation) => {
