@@ -34,7 +34,8 @@ export default defineConfig({
   test: {
     globalSetup: ['tools/leak-search/global-setup.ts'],
     setupFiles: ['tools/leak-search/setup.ts'],
-    testTimeout: 60_000,
+    // Of a hang, on a machine that has little time for the tests: the longest take half a minute where they have it for themselves.
+    testTimeout: 180_000,
     // Each of those that run together has processes and a server of its own.
     maxConcurrency: 4,
     hookTimeout: 30_000,
