@@ -16,7 +16,7 @@ const ALIKE = 0.5
 const WAITS_MS = 15_000
 /** A report takes so long at most until it is noted, milliseconds: what was refused may have a newer version meanwhile, which is reported, too. */
 const REPORTING_MS = 4_500
-/** Callers ask for so much life at most where no other is always to be had, milliseconds: core's default. */
+/** Callers ask for so much life at most, or for what is always to be had if that is more, milliseconds. */
 const MOST_LIFE_MS = 60_000
 /** The upstream answers a call with a token within so long, milliseconds. */
 const CALL_MS = { min: 10, max: 300 }
@@ -190,7 +190,8 @@ export class SimulatedNode {
     const kind = draws.fraction()
     if (kind < 0.05) this.#look(credential)
     else if (kind < 0.15) void this.get(credential, draws.whole(0, 5_000))
-    else if (kind < 0.2) void this.get(credential, WAITS_MS, { minLifeMs: draws.whole(0, credential.alwaysMs ?? MOST_LIFE_MS) })
+    else if (kind < 0.2)
+      void this.get(credential, WAITS_MS, { minLifeMs: draws.whole(0, Math.max(MOST_LIFE_MS, credential.alwaysMs ?? 0)) })
     else if (kind < 0.25) this.#burst(credential)
     else if (kind < 0.29) void this.get(credential, WAITS_MS, { leavesAfterMs: draws.spread(1, WAITS_MS) })
     else if (kind < 0.36) void this.#use(credential)
