@@ -141,7 +141,7 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
       ? [
           onStore(
             'rollback',
-            (draws) => draws.spread(1_000, 20 * MINUTE_MS),
+            (draws) => draws.spread(5 * MINUTE_MS, 40 * MINUTE_MS),
             (draws) => draws.spread(10, 5 * MINUTE_MS),
           ),
           onStore('emptied', atOnce),
