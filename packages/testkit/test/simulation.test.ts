@@ -144,6 +144,20 @@ test('one record is lost, and the others stay; of a store that can lose none, no
   // What was lost is there again only when it is asked for: nobody is in need of it before it is due.
   expect(counts.get('requests')).toBe(kept.get('requests'))
 
+  const ofMethods = (clock: { wall(): number }): PlayableStore => {
+    const memory = memoryStore({ clock })
+    const counting = {
+      ...memory,
+      losses: 0,
+      lose(key: string) {
+        this.losses += 1
+        memory.lose(key)
+      },
+    }
+    return counting
+  }
+  expect((await play({ plan, scenario, store: ofMethods })).violations).toEqual([])
+
   const lossless = (clock: { wall(): number }): PlayableStore => {
     const { lose: _, ...others } = memoryStore({ clock })
     return others

@@ -3,7 +3,7 @@ import { createFeishuTokens, type FeishuTokens } from '@tokenwell/core/feishu'
 import { REQUEST_TIMEOUT_MS } from '../simulation/request-audit.ts'
 import type { PlayedCredential, PlayedProcess, Scenario, Surroundings } from '../simulation/scenario.ts'
 import type { TokenLedger } from '../simulation/token-ledger.ts'
-import type { Spender, Spending } from './login-audit.ts'
+import { type Spender, type Spending, TAKEOVER_DELAY_MS } from './login-audit.ts'
 import { FORGOTTEN, Person } from './person.ts'
 import { simulatedDispatcher } from './simulated-dispatcher.ts'
 import { APP_TOKEN_INVALID, askedBy, PLATFORM_FAULTS, type PlatformFault, SimulatedPlatform } from './simulated-platform.ts'
@@ -18,9 +18,8 @@ export interface FeishuAppOptions {
 
 const APP = { appId: 'cli_simulated', appSecret: 'simulated secret', verificationToken: 'simulated verification token' }
 
-/** Core's, milliseconds: a reply that uses something up is taken so much longer, and whoever takes over waits so long. */
+/** Core's, milliseconds: a reply that uses something up is taken so much longer. */
 const LAST_CALL_MS = 1_000
-const TAKEOVER_DELAY_MS = 3_000
 
 /** A store app of Feishu or Lark: app tickets pushed to one process at a time, and what is minted from them, over the platform's own endpoints. */
 export function feishuApp({ tenants = 2, users = 1 }: FeishuAppOptions = {}): Scenario {

@@ -2,7 +2,7 @@ import type { Surroundings } from '../simulation/scenario.ts'
 import { type Family, type Granted, type LoginLedger, type RefreshToken, USED_BEFORE } from './login-ledger.ts'
 
 /** A process that takes over waits at least so long before it uses a refresh token again, milliseconds. */
-const TAKEOVER_DELAY_MS = 3_000
+export const TAKEOVER_DELAY_MS = 3_000
 /** Whoever has looked at the store longer ago than this should have seen what was published by then, milliseconds; whoever stood still, later. */
 const IN_FLIGHT_MS = 2_000
 const PAUSED_MS = 20_000

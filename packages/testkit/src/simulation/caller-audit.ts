@@ -7,7 +7,8 @@ import type { PlayedCredential } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 
 /**
- * With more life left than this in a token that is at hand, nobody waits for a newer one, milliseconds. With less a caller may, and may learn
+ * With more life left than this in a token that is at hand, nobody waits for a newer one, and so much is always to be had, milliseconds: core's default.
+ * With less a caller may, and may learn
  * meanwhile that it is rejected.
  */
 const FLOOR_MS = 60_000
@@ -21,8 +22,6 @@ const HEARD_MS = 25
 const VOUCHED_MS = 4 * 60_000
 /** Whoever waits so long is served while nothing is wrong, milliseconds. */
 const PATIENT_MS = 15_000
-/** A life of so much is always to be had, milliseconds: core's default. */
-const ALWAYS_MS = 60_000
 /** So many waits in a row without a fraction are no accident. */
 const WAITS = 6
 const WHOLE_MS = 500
@@ -178,7 +177,7 @@ export class CallerAudit {
       this.#violate(`a caller of ${name} was told after ${(now() - askedAt).toFixed(0)} ms that its bound of ${patienceMs} ms had passed`)
     }
     const isImpatient = code === 'TIMEOUT' && patienceMs < PATIENT_MS
-    const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > (credential.alwaysMs ?? ALWAYS_MS)
+    const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > (credential.alwaysMs ?? FLOOR_MS)
     if (isWell() && !isImpatient && !asksForMore && credential.isOut?.(code) !== true)
       this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
   }

@@ -124,10 +124,9 @@ export class SimulatedStore {
 
   /** Loses one record. @returns its key, if there is one */
   loseOne(draws: Draws): string | undefined {
-    const { lose } = this.#inner
-    if (lose === undefined || this.#keys.size === 0) return undefined
+    if (this.#inner.lose === undefined || this.#keys.size === 0) return undefined
     const key = draws.pick([...this.#keys])
-    lose(key)
+    this.#inner.lose(key)
     this.#keys.delete(key)
     this.audit.forget(key)
     return key
