@@ -21,7 +21,7 @@ const BUDGETS = new Map([
   ['@tokenwell/store-postgres', '9.4 kB'],
   ['@tokenwell/store-redis', '6.1 kB'],
   ['@tokenwell/store-sqlite', '6.1 kB'],
-  ['@tokenwell/testkit', '25 kB'],
+  ['@tokenwell/testkit', '27.7 kB'],
   ['@tokenwell/testkit/feishu', '9.5 kB'],
 ])
 
