@@ -143,9 +143,8 @@ function counted(state: State, { snapshot }: Claim): State {
 
 /** A lease is for those who can fetch. What another process has published is as good here as anywhere: the record is read. */
 export function claimBlocked(state: State, event: Of<'claim-blocked'>): Step {
-  if (state.closing) return step({ ...state, activity: { kind: 'closed' } })
   const waiting = blocked(state, event, event.failure)
-  return prepend(waiting.effects, startRead(waiting.state))
+  return state.closing ? waiting : prepend(waiting.effects, startRead(waiting.state))
 }
 
 /** The store does not answer. What is at hand is served on; with nothing at hand this process fetches for itself. */

@@ -97,8 +97,9 @@ export function shareFailure(state: State, event: Moment, policy: Policy, { atte
   return prepend(settle(attempt, grant, { backoffMs: waitMs, failure }), cooled)
 }
 
-/** Something else has to be there first. It is waited for without a lease. */
+/** Something else has to be there first. It is waited for without a lease, and not at all by a machine that is to end: that might be for ever. */
 export function blocked(state: State, event: Moment, failure: TokenError): Step {
+  if (state.closing) return step({ ...state, activity: { kind: 'closed' } })
   return step(
     { ...withTrouble(state, { failure }), activity: { kind: 'blocked', giveUpAt: event.now + DEPENDENCY_MS, failure } },
     notice({ type: 'blocked', failure }),

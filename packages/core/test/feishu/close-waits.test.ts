@@ -84,6 +84,24 @@ test.each(Object.entries(questions))('close() waits for a store that is being as
   await eventually(() => asking.outcome !== 'pending')
 })
 
+test('close() with a grace ends with a fetch that finds no ticket, and nothing goes on asking for one', async () => {
+  const world = await createWorld({ ticket: false })
+  world.simulator.setEventUrl(world.appId, 'http://127.0.0.1:1/nowhere')
+  const way = wayTo(world.store)
+  const node = world.node({ store: way.store })
+  way.hold('read', 'app-ticket')
+  const asking = errorOf(node.tokens.app.get())
+  await eventually(() => way.log.includes('asked'))
+  const closing = watched(node.manager.close({ graceMs: 60_000 }))
+  await quiet()
+  expect(closing.outcome).toBe('pending')
+  way.release()
+  expect(await asking).toMatchObject({ code: 'CLOSED' })
+  await eventually(() => closing.outcome === 'resolved')
+  expect(world.resends()).toBe(0)
+  expect(world.clock.pending).toBe(0)
+})
+
 test('close() lets nobody go on asking the store: a long list ends with the questions under way', async () => {
   const world = await createWorld()
   const way = wayTo(world.store)

@@ -78,6 +78,14 @@ describe('a fetch that is under way', () => {
   })
 })
 
+test('a fetch that cannot go on without something else ends a process that was to finish it: that is not waited for', () => {
+  const bench = fetching()
+  bench.send({ type: 'close', finish: true })
+  bench.send({ type: 'fetch-failed', attempt: bench.must('fetch').attempt, failure, outcome: 'blocked' })
+  expect(bench.outstanding).toEqual([{ type: 'settle', attempt: 1, fence: 10, backoffMs: 0 }])
+  expect(bench.state).toMatchObject(closed)
+})
+
 describe('a publication', () => {
   test.each([
     ['of any token', policy],

@@ -70,6 +70,15 @@ export const knowledge: readonly Mutation[] = [
     simulation: true,
   },
   {
+    name: 'dependency-awaited-at-close',
+    file: `${MACHINE}/starts.ts`,
+    find: "if (state.closing) return step({ ...state, activity: { kind: 'closed' } })",
+    replace: '',
+    breaks: 'A process that closes while it finds no ticket waits for one, for ever, and goes on asking for it.',
+    unit: machine,
+    simulation: true,
+  },
+  {
     name: 'questions-not-waited-for',
     file: 'packages/core/src/store-calls.ts',
     find: 'await this.#track(this.#reads.read(keys).catch(() => this.#readAgain(keys)))',
