@@ -169,5 +169,6 @@ export const RAREST_EDGES: readonly string[] = [
   'rereading invalidate-failed rereading',
   'subscribing close closed',
   'subscribing doubted subscribing',
+  'subscribing read-failed subscribing',
   'subscribing wanted subscribing',
 ]

@@ -120,6 +120,22 @@ describe('requests', () => {
     expect(world.violations).toEqual(['I10: key was fetched 12 times in a minute; at most 11'])
   })
 
+  test('so is one for each whose sender ends before it has told what became of it', () => {
+    for (let count = 0; count < 9; count += 1) void request(1)
+    audit.ends(1)
+    audit.told(0, 'another')
+    audit.ends(0)
+    world.processOf(0).kill()
+    // What was sent before that life is no part of its end.
+    audit.ends(0)
+    void request(1)
+    audit.told(0, 'key')
+    audit.ends(0)
+    expect(world.violations).toEqual([])
+    void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
+  })
+
   test('who takes over sends no sooner than after its delay, unless its grant was of another kind, or it needs none', async () => {
     const from = (key: string, takeoverDelayMs?: number) =>
       void audit.send({ key, node: 0, ...(takeoverDelayMs !== undefined && { takeoverDelayMs }) }, async () => {})

@@ -82,7 +82,7 @@ test('whatever goes wrong, nothing is that must not be', async () => {
   for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled']) {
     expect(counts.get(`fault process ${kind}`), kind).toBeGreaterThan(8)
   }
-  for (const kind of ['freeze', 'sleep', 'overrun']) expect(counts.get(`fault holder ${kind}`), kind).toBeGreaterThan(8)
+  for (const kind of ['crash', 'restart', 'freeze', 'sleep', 'overrun']) expect(counts.get(`fault holder ${kind}`), kind).toBeGreaterThan(8)
   for (const kind of ['lost-request', 'lost-reply', 'duplicate', 'late', 'slow', 'refused', 'lost-hint']) {
     expect(counts.get(`fault wire store ${kind}`), kind).toBeGreaterThan(15)
   }
@@ -130,7 +130,43 @@ test('the clock of the store is set over a lease, and another is granted it whil
   const { violations, counts, history } = await play({ plan })
   expect(violations).toEqual([])
   expect(counts.get('fault holder overrun')).toBeGreaterThan(5)
-  expect(history.filter((line) => line.includes("the store's clock is set by 10000 ms over the lease of")).length).toBeGreaterThan(5)
+  expect(history.filter((line) => /holder overrun of n\d by 10000 ms/.test(line)).length).toBeGreaterThan(5)
+})
+
+test.each([
+  ['crash', 'crashes'],
+  ['restart', 'closes within'],
+] as const)('whoever has just been granted a lease, or publishes, is struck by a %s, and begins again', async (kind, said) => {
+  const plan = [{ at: 10 * MINUTE, forMs: 300 * MINUTE, on: 'holder', kind, byMs: 3_000, probability: 0.8 }] as const
+  const { violations, counts, history } = await play({ plan, hours: 6 })
+  expect(violations).toEqual([])
+  expect(counts.get(`fault holder ${kind}`)).toBeGreaterThan(5)
+  const struck = history.flatMap((line, index) => (line.includes(`holder ${kind} of`) ? [index] : []))
+  const before = (at: number, what: string) => history.slice(Math.max(0, at - 20), at).some((line) => line.includes(what))
+  expect(struck.some((at) => before(at, 'claim/granted') && !before(at, ' renewed '))).toBe(true)
+  expect(struck.some((at) => before(at, ' renewed '))).toBe(true)
+  expect(history.filter((line) => line.includes(` ${said}`)).length).toBeGreaterThan(5)
+})
+
+test('a close() that does not come to an end is found out', async () => {
+  const plan = [{ at: 20 * MINUTE, forMs: 1_000, on: 'process', kind: 'restart', node: 3, byMs: 2_000 }] as const
+  const honest = mintedToken()
+  const staying: Scenario = {
+    ...honest,
+    begin(surroundings) {
+      const begun = honest.begin(surroundings)
+      return {
+        ...begun,
+        start(process) {
+          if (process.index === 3) Object.assign(process.manager, { close: () => new Promise(() => {}) })
+          return begun.start(process)
+        },
+      }
+    },
+  }
+  expect((await play({ plan })).violations).toEqual([])
+  const { violations } = await play({ plan, scenario: staying })
+  expect(violations[0]).toBe('1217.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
 })
 
 test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {

@@ -4,6 +4,7 @@ import {
   detached,
   due,
   fetching,
+  idle,
   publishing,
   rereading,
   subscribing,
@@ -76,6 +77,14 @@ const ways: Readonly<Record<string, () => readonly [Bench, Happening]>> = {
   },
   'subscribing close closed': () => [subscribing(), { type: 'close', finish: true }],
   'subscribing doubted subscribing': () => [subscribing(due()), { type: 'doubted' }],
+  'subscribing read-failed subscribing'() {
+    const bench = idle()
+    bench.send({ type: 'changed', version: 20 })
+    bench.send({ type: 'wanted' })
+    bench.now = bench.state.token?.renewAt ?? Number.NaN
+    bench.send({ type: 'woke' })
+    return [subscribing(bench), { type: 'read-failed' }]
+  },
   'subscribing wanted subscribing': () => [subscribing(), { type: 'wanted' }],
 }
 

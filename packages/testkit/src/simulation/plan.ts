@@ -135,6 +135,8 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     onProcess('freeze', (draws) => draws.spread(10, 2 * MINUTE_MS)),
     misled,
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
+    onHolder('crash', (draws) => draws.spread(10, 10 * MINUTE_MS)),
+    onHolder('restart', (draws) => draws.spread(10, MINUTE_MS)),
     onStore('stall', (draws) => draws.spread(100, 30_000)),
     onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
     ...(canRollBack

@@ -28,6 +28,10 @@ interface Sent {
   readonly process: SimulatedProcess
   /** In which of its lives it was sent. */
   readonly life: number
+  /** Whoever asks next has been told what became of it. */
+  isTold: boolean
+  /** Nobody waits after it as after a failure. */
+  isInconclusive: boolean
 }
 
 const MINUTE_MS = 60_000
@@ -40,7 +44,7 @@ export const SLACK_MS = 5
 
 /**
  * Fetches of one credential in any minute: of a fleet with a store, and of each process without one. Whoever stands still may cost one more, and so does each
- * that was {@link RequestAudit.inconclusive}.
+ * that was {@link RequestAudit.inconclusive}, or whose sender {@link RequestAudit.ends}.
  */
 const PER_MINUTE = 9
 const PER_MINUTE_ALONE = 8
@@ -77,8 +81,6 @@ export class RequestAudit {
   readonly #forgotten: { readonly at: number; readonly key: string | undefined }[] = []
   /** By process: when it stood still. */
   readonly #stopped = new Map<number, number[]>()
-  /** Those after which nobody waits as after a failure. */
-  readonly #inconclusive = new Set<Sent>()
   /** By the store's key. */
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
@@ -110,7 +112,7 @@ export class RequestAudit {
   ): Promise<T> {
     const process = this.#process(node)
     const { life } = process
-    const sent: Sent = { at: this.#now(), process, life }
+    const sent: Sent = { at: this.#now(), process, life, isTold: false, isInconclusive: false }
     this.#count += 1
     this.#note(`n${node} asks for ${key}`)
     if (!isSecond) this.#fetches(key, sent)
@@ -168,9 +170,23 @@ export class RequestAudit {
    * or it was refused for something else, which is waited for.
    */
   inconclusive(node: number, key: string): void {
-    const process = this.#process(node)
-    const last = this.#sent.get(key)?.findLast((sent) => sent.process === process)
-    if (last !== undefined) this.#inconclusive.add(last)
+    const last = this.#last(node, key)
+    if (last !== undefined) last.isInconclusive = true
+  }
+
+  /** What became of the last request of a process is known to the store, or nobody needs to know it any more. @param key the handle's */
+  told(node: number, key: string): void {
+    const last = this.#last(node, key)
+    if (last !== undefined) last.isTold = true
+  }
+
+  /** A process ends: what became of its last requests, unless it has told, nobody will know. */
+  ends(node: number): void {
+    const { life } = this.#process(node)
+    for (const key of this.#sent.keys()) {
+      const last = this.#last(node, key)
+      if (last?.life === life && !last.isTold) last.isInconclusive = true
+    }
   }
 
   /** Another token than before is there for everybody. */
@@ -193,6 +209,11 @@ export class RequestAudit {
     this.#forgotten.push({ at: this.#now(), key })
   }
 
+  #last(node: number, key: string): Sent | undefined {
+    const process = this.#process(node)
+    return this.#sent.get(key)?.findLast((sent) => sent.process === process)
+  }
+
   #fetches(key: string, sent: Sent): void {
     const all = this.#sent.get(key) ?? []
     this.#sent.set(key, all)
@@ -205,7 +226,7 @@ export class RequestAudit {
     const record = recordKey(key)
     const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
     const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const inconclusive = all.slice(-inAMinute).filter((each) => this.#inconclusive.has(each)).length
+    const inconclusive = all.slice(-inAMinute).filter(({ isInconclusive }) => isInconclusive).length
     const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes + inconclusive
     const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)

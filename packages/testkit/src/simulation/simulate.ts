@@ -1,12 +1,13 @@
 import type { Snapshot, TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
+import type { ContractBranch } from './contract-branch.ts'
 import { Ending } from './ending.ts'
 import { LeaseLog } from './lease-log.ts'
 import { LifeLog } from './life-log.ts'
 import { OperationAudit } from './operation-audit.ts'
 import { drawPlan, lastMomentOf, QUIET_MS } from './plan.ts'
 import { drawsOf } from './random.ts'
-import { recordKey } from './record-key.ts'
+import { handleKey, recordKey } from './record-key.ts'
 import { RequestAudit } from './request-audit.ts'
 import type { Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode } from './simulated-node.ts'
@@ -67,6 +68,16 @@ const IN_FLIGHT_MS = 10_000
 
 /** A token that lives so long is a success, milliseconds: core's default. */
 const SHAREABLE_MS = 30_000
+
+/** By these whoever asks next comes to know what has become of the last request. */
+const TELLING = new Set<ContractBranch>([
+  'publish/accepted',
+  'publish/repeated',
+  'publish/superseded',
+  'publish/superseded-by-base',
+  'publish/refused',
+  'settle/backed-off',
+])
 
 /** A loopback, and a platform somewhere. */
 const STORE_LATENCY = { min: 0.2, max: 3 }
@@ -255,6 +266,7 @@ class World {
           this.#requests.alone(index)
         },
         noted: (event) => this.#noted(index, process, event),
+        ends: () => this.#requests.ends(index),
         left: () => this.#operations.left(process),
       },
       after(ms) {
@@ -296,8 +308,14 @@ class World {
       took: (branch, key, by) => {
         this.#count(`branch ${branch}`)
         this.#note(`the store: ${branch} ${key} ${by}`)
+        if (TELLING.has(branch))
+          this.#requests.told(
+            this.#nodes.findIndex(({ process }) => by.startsWith(`${process.name}.`)),
+            handleKey(key),
+          )
       },
-      sent: (key, request) => {
+      sent: (key, request, by) => {
+        this.#strikes.publishes(by)
         for (const watcher of this.#watchers) watcher.sent?.(key, request)
       },
       published: (key, version, request, grantedAt, before) => {

@@ -18,6 +18,11 @@ const WAITS_MS = 15_000
 const REPORTING_MS = 4_500
 /** Callers ask for so much life at most, or for what is always to be had if that is more, milliseconds. */
 const MOST_LIFE_MS = 60_000
+/**
+ * After its grace a process has ended within so long, milliseconds: a request that uses up a secret takes eight seconds, and what is asked of the store after
+ * that, its publication and its lease, two each.
+ */
+const CLOSED_WITHIN_MS = 15_000
 /** The upstream answers a call with a token within so long, milliseconds. */
 const CALL_MS = { min: 10, max: 300 }
 
@@ -31,7 +36,9 @@ export interface Telling {
   /** The store does not answer it about a key of the store's. */
   unreachable(key: string): void
   noted(event: TokenEvent): void
-  /** This process has ended as it should. */
+  /** This process is about to end: what it has not told others by now they may never know. */
+  ends(): void
+  /** It has ended as it should. */
   left(): void
 }
 
@@ -96,6 +103,11 @@ export class SimulatedNode {
     return this.#manager !== undefined
   }
 
+  /** Nothing of it runs: it is not about to end, either. */
+  get isDown(): boolean {
+    return !this.isUp && this.#whenClosed === undefined
+  }
+
   get credentials(): readonly PlayedCredential[] {
     return this.#credentials
   }
@@ -135,6 +147,7 @@ export class SimulatedNode {
 
   /** Dies without a word. */
   crash(): void {
+    this.#telling.ends()
     this.#manager = undefined
     this.#whenClosed = undefined
     this.#lives += 1
@@ -157,7 +170,12 @@ export class SimulatedNode {
     const life = this.#lives
     this.#manager = undefined
     this.#callers.closes()
+    this.#telling.ends()
     this.#telling.note(`${this.process.name} closes within ${graceMs} ms`)
+    const since = this.#circumstances.now()
+    void this.#after(graceMs + CLOSED_WITHIN_MS).then(() => {
+      if (life === this.#lives && this.process.pausedAt < since) this.#violate(`I9: close({ graceMs: ${graceMs} }) has not come to an end`)
+    })
     manager.close({ graceMs }).then(
       () => {
         if (life !== this.#lives) return

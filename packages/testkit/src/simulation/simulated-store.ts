@@ -202,7 +202,7 @@ export class SimulatedStore {
       },
       publish: (key, attempt, fence, request, operation) => {
         const ask = () => {
-          this.#news.sent(key, request)
+          this.#news.sent(key, request, process.name)
           const carryOut = () => writing(key).publish(key, attempt, fence, request, unattended)
           return operations.publish(process, key, attempt, request, operation, () =>
             send(() => this.audit.publish(key, attempt, fence, request, carryOut)),

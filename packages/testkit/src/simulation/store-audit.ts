@@ -31,7 +31,7 @@ export interface StoreNews {
   /** An operation of an attempt, or a rejection of a version, went this way through the contract. */
   took(branch: ContractBranch, key: string, by: string): void
   /** A process sends a value, to be published. */
-  sent(key: string, request: PublishRequest): void
+  sent(key: string, request: PublishRequest, by: string): void
   /** A value has replaced what the snapshot tells of; `grantedAt` is when the right to fetch it was granted, true time. */
   published(key: string, version: Version, request: PublishRequest, grantedAt: number, before: Snapshot): void
   /** The value that is stored is called rejected from now on. */

@@ -3,7 +3,7 @@ import type { RequestAudit } from './request-audit.ts'
 import type { SimulatedNode } from './simulated-node.ts'
 import type { SimulatedStore } from './simulated-store.ts'
 import type { Timeline } from './timeline.ts'
-import type { HolderFault, Trouble } from './trouble.ts'
+import type { Trouble } from './trouble.ts'
 
 type On<Place extends Trouble['on']> = Extract<Trouble, { on: Place }>
 
@@ -24,8 +24,15 @@ export interface StrikesOptions {
   readonly note: (line: string) => void
 }
 
-/** What befalls the holder of a lease does so at once, while it asks, or when it should have its answer: so long after its grant, milliseconds. */
-const AFTER_GRANT_MS = [0, 30, 300]
+/**
+ * What befalls the holder of a lease does so at once, before it asks, while it does, or when it should have its answer: so long after its grant, milliseconds;
+ * and so long after it has sent what it publishes.
+ */
+const AFTER_GRANT_MS = [0, 5, 30, 300]
+const WHILE_PUBLISHING_MS = [1, 5]
+
+/** What a holder that is restarted leaves to what is under way, milliseconds. */
+const GRACES_MS = [0, 10, 5_000]
 
 /** Has the troubles of a plan befall a world, each at its moment. */
 export class Strikes {
@@ -39,17 +46,6 @@ export class Strikes {
   #overAt = Number.NEGATIVE_INFINITY
   /** What may befall whoever is granted a lease. */
   readonly #ofHolders = new Set<On<'holder'>>()
-  readonly #holderFaults: Readonly<Record<HolderFault, (holder: SimulatedNode, ms: number) => void>> = {
-    freeze: (holder, ms) => this.#stopHolder(holder, 'freeze', ms),
-    sleep: (holder, ms) => this.#stopHolder(holder, 'sleep', ms),
-    // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
-    overrun: (holder, ms) => {
-      const { note, stepStoreClock, timeline } = this.#world
-      note(`the store's clock is set by ${ms} ms over the lease of ${holder.process.name}`)
-      stepStoreClock(ms)
-      this.#lasts(timeline.now)
-    },
-  }
 
   constructor(world: StrikesOptions) {
     this.#world = world
@@ -79,26 +75,43 @@ export class Strikes {
 
   /** Whoever is granted a lease may be struck at the worst moment, and so may the store. */
   granted(attempt: string): void {
-    const { timeline, nodes, draws, quietFrom, struck } = this.#world
+    const { timeline, nodes, draws } = this.#world
     const { now } = timeline
     for (const trouble of this.#rollbacks) timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => this.#rollBack(trouble))
-    const node = nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
-    if (node === undefined) return
-    for (const { kind, byMs, probability } of this.#ofHolders) {
-      if (now + byMs > quietFrom || !draws.chance(probability)) continue
-      timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => {
-        struck(`holder ${kind}`)
-        this.#holderFaults[kind](node, byMs)
-      })
+    const holder = nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
+    if (holder !== undefined) this.#befall(holder, AFTER_GRANT_MS)
+  }
+
+  /** So may whoever publishes. */
+  publishes(name: string): void {
+    const holder = this.#world.nodes.find(({ process }) => process.name === name)
+    if (holder !== undefined) this.#befall(holder, WHILE_PUBLISHING_MS)
+  }
+
+  #befall(holder: SimulatedNode, within: readonly number[]): void {
+    const { timeline, draws, quietFrom } = this.#world
+    const { now } = timeline
+    for (const trouble of this.#ofHolders) {
+      if (now + trouble.byMs > quietFrom || !draws.chance(trouble.probability)) continue
+      timeline.at(now + draws.between(0, draws.pick(within)), () => this.#strikeHolder(holder, trouble))
     }
   }
 
-  #stopHolder(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
-    const { timeline, note } = this.#world
-    note(`${node.process.name} ${kind}s for ${ms} ms`)
-    this.#stop(node, kind, ms)
-    this.#lasts(timeline.now + ms)
-    timeline.at(timeline.now + ms, () => node.disturb())
+  #strikeHolder(holder: SimulatedNode, { kind, byMs }: On<'holder'>): void {
+    const { timeline, draws, stepStoreClock, struck, note } = this.#world
+    const strikes = () => struck(`holder ${kind}`)
+    note(`holder ${kind} of ${holder.process.name} by ${byMs} ms`)
+    if (kind === 'overrun') {
+      // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
+      strikes()
+      stepStoreClock(byMs)
+      this.#lasts(timeline.now)
+      return
+    }
+    const graceMs = kind === 'restart' ? draws.pick(GRACES_MS) : 0
+    const end = this.#strikeProcess(holder, { kind, forMs: byMs, byMs: graceMs }, strikes)
+    this.#lasts(timeline.now + byMs)
+    timeline.at(timeline.now + byMs, end)
   }
 
   #lasts(until: number): void {
@@ -143,38 +156,36 @@ export class Strikes {
     const { nodes } = this.#world
     const { node: index } = trouble
     const struck = index === undefined ? nodes : nodes.slice(index, index + 1)
-    const ends = struck.map((node) => this.#strikeProcess(node, trouble))
+    const ends = struck.map((node) => this.#strikeProcess(node, trouble, () => this.#world.struck(`process ${trouble.kind}`)))
     return () => {
       for (const end of ends) end()
     }
   }
 
-  #strikeProcess(node: SimulatedNode, { kind, forMs, byMs }: On<'process'>): () => void {
+  /** @param strikes to be called if it does */
+  #strikeProcess(
+    node: SimulatedNode,
+    { kind, forMs, byMs }: Pick<On<'process'>, 'kind' | 'forMs' | 'byMs'>,
+    strikes: () => void,
+  ): () => void {
     const { begin, timeline } = this.#world
-    const strikes = () => this.#world.struck(`process ${kind}`)
     node.disturb()
     switch (kind) {
       case 'crash':
-        if (!node.isUp) return () => {}
+        if (node.isDown) return () => {}
         strikes()
         node.crash()
         return () => {
-          if (!node.isUp) begin(node)
+          if (node.isDown) begin(node)
         }
       case 'restart': {
-        let isClosed = !node.isUp
         if (node.isUp) strikes()
         let isDue = false
         const again = () => {
-          if (isClosed && isDue && !node.isUp) begin(node)
+          if (isDue && node.isDown) begin(node)
         }
         // One that stands still is told when it goes on.
-        node.process.receiver()(() =>
-          node.close(byMs, () => {
-            isClosed = true
-            again()
-          }),
-        )
+        node.process.receiver()(() => node.close(byMs, again))
         return () => {
           isDue = true
           again()

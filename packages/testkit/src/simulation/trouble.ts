@@ -6,8 +6,11 @@ export type WireFault = (typeof WIRE_FAULTS)[number]
 export const PROCESS_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled'] as const
 export type ProcessFault = (typeof PROCESS_FAULTS)[number]
 
-/** What can happen to whoever is granted a lease, right after that. `overrun`: the store's clock is set forward, and the lease is over there. */
-export const HOLDER_FAULTS = ['freeze', 'sleep', 'overrun'] as const
+/**
+ * What can happen to whoever is granted a lease, right after that or while it publishes. `overrun`: the store's clock is set forward, and the lease is over
+ * there.
+ */
+export const HOLDER_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'overrun'] as const
 export type HolderFault = (typeof HOLDER_FAULTS)[number]
 
 /**
