@@ -1,4 +1,4 @@
-import type { Snapshot, TokenEvent } from '@tokenwell/core'
+import type { TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
 import type { ContractBranch } from './contract-branch.ts'
 import { Ending } from './ending.ts'
@@ -8,6 +8,7 @@ import { OperationAudit } from './operation-audit.ts'
 import { drawPlan, lastMomentOf, QUIET_MS } from './plan.ts'
 import { drawsOf } from './random.ts'
 import { handleKey, recordKey } from './record-key.ts'
+import { RecordLog } from './record-log.ts'
 import { RequestAudit } from './request-audit.ts'
 import type { Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode } from './simulated-node.ts'
@@ -63,9 +64,6 @@ const FIRST_CALLS_MS = 300
 /** So long after the last trouble nothing of it is left, milliseconds. */
 const RECOVERY_MS = 3 * 60_000
 
-/** A report takes so long at most to have its effect, milliseconds. */
-const IN_FLIGHT_MS = 10_000
-
 /** A token that lives so long is a success, milliseconds: core's default. */
 const SHAREABLE_MS = 30_000
 
@@ -110,21 +108,11 @@ class World {
   readonly #plan: readonly Trouble[]
   readonly #watchers: StoreWatcher[] = []
   readonly #run: ReturnType<Scenario['begin']>
-  /** What was last published, by the store's key, and until when it is vouched for. */
-  readonly #stored = new Map<string, string>()
-  readonly #quietUntil = new Map<string, number>()
-  /** When the store last lost what it knew, by its key; of all of them without one. */
-  readonly #lostAt = new Map<string | undefined, number>()
-  /** By the store's key and version: what a process fetched while it did not reach the store. */
-  readonly #succeededAlone = new Set<string>()
-  /** The store's keys of what was last published with the upstream's word for it. */
-  readonly #vouched = new Set<string>()
-  /** Keys and values that the store was told are rejected. */
-  readonly #rejected = new Set<string>()
   readonly #strikes: Strikes
   /** Until then nothing has gone wrong that could have two processes ask at once. */
   readonly #orderlyUntil: number
   readonly #lives = new LifeLog(() => this.#timeline.now)
+  readonly #records: RecordLog
 
   constructor({ seed, store, scenario, nodes = 5, hours = 6, troubles = 20, plan }: SimulationOptions) {
     const timeline = this.#timeline
@@ -139,6 +127,7 @@ class World {
       process: (node) => (this.#nodes[node] as SimulatedNode).process, // It has sent a request.
       isOrderly: () => timeline.now < this.#orderlyUntil || timeline.now > this.#endsAt - QUIET_MS / 2,
     })
+    this.#records = new RecordLog({ now: () => timeline.now, lives: this.#lives, requests: this.#requests })
     this.#operations = new OperationAudit({
       timeline,
       violate,
@@ -243,9 +232,9 @@ class World {
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
       isWell: () => this.#strikes.wellForMs > RECOVERY_MS,
-      isRejected: (key, value) => this.#rejected.has(`${key} ${value}`),
-      isQuiet: (key) => this.#isQuiet(key),
-      isForgotten: (key, version) => this.#isForgotten(key, version),
+      isRejected: (key, value) => this.#records.isRejected(key, value),
+      isQuiet: (key) => this.#records.isQuiet(key),
+      isForgotten: (key, version) => this.#records.isForgotten(key, version),
       publishedSince: (key, since) => this.#requests.publishedSince(key, since),
     }
     return new SimulatedNode(index, {
@@ -284,11 +273,7 @@ class World {
         this.#leases.goesBy(index, key, event.fence)
         break
       case 'renewed':
-        // Without a lease the store does not tell.
-        if (this.#leases.of(index, key) === undefined && event.lifeMs >= SHAREABLE_MS) {
-          this.#succeededAlone.add(`${key} ${event.version}`)
-          this.#requests.succeeded(key)
-        }
+        if (this.#leases.of(index, key) === undefined && event.lifeMs >= SHAREABLE_MS) this.#records.renewedAlone(key, event.version)
         break
       case 'blocked':
         this.#operations.blocked(process, key)
@@ -320,25 +305,17 @@ class World {
       },
       published: (key, version, request, grantedAt, before) => {
         this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
-        if (this.#stored.get(key) !== request.value) this.#requests.published(key)
-        // One that had its lease and lost the store is stored after all.
-        if (isOver(before) && !this.#succeededAlone.delete(`${key} ${version}`)) this.#requests.succeeded(key)
-        this.#stored.set(key, request.value)
-        if (request.quietMs === undefined) this.#vouched.delete(key)
-        else {
-          this.#vouched.add(key)
-          this.#quietUntil.set(key, this.#timeline.now + request.quietMs + IN_FLIGHT_MS)
-        }
+        this.#records.published(key, version, request, before)
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
       },
       rejected: (key, value) => {
-        this.#rejected.add(`${key} ${value}`)
+        this.#records.rejected(key, value)
         for (const watcher of this.#watchers) watcher.rejected?.(key, value)
       },
       granted: (attempt) => this.#strikes.granted(attempt),
       stirred: (key) => this.#operations.stirred(key),
       lost: (key) => {
-        this.#lostAt.set(key, this.#timeline.now)
+        this.#records.lost(key)
         this.#leases.doubt(key)
         this.#requests.forgot(key)
         for (const watcher of this.#watchers) watcher.lost?.(key)
@@ -363,18 +340,6 @@ class World {
       })
     }
     next()
-  }
-
-  #isQuiet(key: string): boolean {
-    // Of a store whose clock was set back the quiet is over at first, and begins once more when the clock comes to where it was.
-    if (this.#vouched.has(key) && this.#lives.isMoved(key)) return true
-    return this.#timeline.now < (this.#quietUntil.get(key) ?? Number.NEGATIVE_INFINITY)
-  }
-
-  #isForgotten(key: string, version: number): boolean {
-    const life = this.#lives.drift(key, version)
-    if (life === undefined) return false
-    return [key, undefined].some((lost) => (this.#lostAt.get(lost) ?? Number.NEGATIVE_INFINITY) >= life.since)
   }
 
   #stepStoreClock(ms: number): void {
@@ -402,9 +367,4 @@ class World {
 
 function firstOf(troubles: readonly Trouble[], otherwise: number): number {
   return Math.min(otherwise, ...troubles.map(({ at }) => at))
-}
-
-/** Whether there was a reason to replace what a record held: nothing, or what was due or rejected. */
-function isOver({ version, renewInMs, rejectedUpTo }: Snapshot): boolean {
-  return renewInMs <= 0 || version <= rejectedUpTo
 }
