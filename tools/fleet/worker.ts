@@ -41,9 +41,11 @@ const API_MS = 2_000
 const clock = new TravellingClock()
 let service: Service | undefined
 
-function say(message: Message): void {
+/** @param then is called when it has left the process, or cannot */
+function say(message: Message, then = (): void => {}): void {
   // A parent that is gone hears nothing; see `disconnect` below.
-  if (process.connected) process.send?.(message)
+  if (process.connected) process.send?.(message, undefined, undefined, then)
+  else then()
 }
 
 const tell = (entry: Entry) => say({ entry })
@@ -189,14 +191,16 @@ const orders: { readonly [Each in Name]: (argument: Parameters<Orders[Each]>[0])
 }
 
 async function obey({ id, name, argument }: OrderMessage): Promise<void> {
+  // Whatever still keeps the process alive then is a leak. What a busy parent has not read by then would be lost.
+  const then = () => {
+    if (name === 'close' && process.connected) process.disconnect()
+  }
   try {
     const value: unknown = await (orders[name] as (argument: unknown) => Promise<unknown>)(argument)
-    say({ reply: id, value })
+    say({ reply: id, value }, then)
   } catch (error) {
-    say({ reply: id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    say({ reply: id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, then)
   }
-  // Whatever still keeps the process alive now is a leak.
-  if (name === 'close') process.disconnect()
 }
 
 process.on('message', (message: OrderMessage) => void obey(message))
