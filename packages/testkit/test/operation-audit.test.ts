@@ -119,6 +119,25 @@ describe('operations', () => {
     expect(world.violations).toEqual(['n0 has left with the lease on tokenwell/key'])
   })
 
+  test('so is one under which it has published without an answer, unless it has given it back since', async () => {
+    const unanswered = () =>
+      audit
+        .publish(world.processOf(0), 'tokenwell/key', 'n0.a.1', life(60_000), { signal: new AbortController().signal }, async () => {
+          throw new Error('lost')
+        })
+        .catch(() => {})
+    await claim('n0.a.1', granted)
+    await unanswered()
+    await settle('n0.a.1')
+    audit.left(world.processOf(0))
+    await publish('n0.a.1', 60_000)
+    audit.left(world.processOf(0))
+    expect(world.violations).toEqual([])
+    await unanswered()
+    audit.left(world.processOf(0))
+    expect(world.violations).toEqual(['n0 has left with the lease on tokenwell/key'])
+  })
+
   test('four processes that come for the next token at once are found out, unless they may have been told', async () => {
     const all = async (number: number, answer: Claim) => {
       for (const index of [0, 1, 2, 3]) await claim(`n${index}.a.${number}`, answer, index)

@@ -38,6 +38,8 @@ interface Claimant {
   readonly idlyClaimedAt: number[]
   /** Attempts that were published under or settled. */
   readonly ended: Set<string>
+  /** Those of them whose publication nobody has answered, and that were not given back since. */
+  readonly unpublished: Set<string>
 }
 
 /** One process came for the next token of itself. */
@@ -141,14 +143,19 @@ export class OperationAudit {
       this.#violate(`${process.name} shares ${key} with ${expiresInMs.toFixed(0)} ms to live`)
     }
     claimant.ended.add(attempt)
+    claimant.unpublished.add(attempt)
     if (isClaimed) this.#tries(claimant, attempt)
     const answer = await send()
-    if (!signal.aborted) claimant.tries = 0
+    if (signal.aborted) return answer
+    claimant.tries = 0
+    claimant.unpublished.delete(attempt)
     return answer
   }
 
   async settle(process: SimulatedProcess, key: string, attempt: string, send: () => Promise<Snapshot>): Promise<Snapshot> {
-    this.#claimant(process, key, attempt).ended.add(attempt)
+    const { ended, unpublished } = this.#claimant(process, key, attempt)
+    ended.add(attempt)
+    unpublished.delete(attempt)
     return send()
   }
 
@@ -179,7 +186,10 @@ export class OperationAudit {
   /** A process has ended as it should. */
   left(process: SimulatedProcess): void {
     for (const held of this.#held) {
-      if (held.process === process && this.#isKept(held)) this.#violate(`${process.name} has left with the lease on ${held.lease.key}`)
+      const { claimant, attempt } = held
+      if (held.process !== process || !this.#isGood(held)) continue
+      if (!claimant.ended.has(attempt) || claimant.unpublished.has(attempt))
+        this.#violate(`${process.name} has left with the lease on ${held.lease.key}`)
     }
   }
 
@@ -198,6 +208,7 @@ export class OperationAudit {
       claimedAt: [],
       idlyClaimedAt: [],
       ended: new Set(),
+      unpublished: new Set(),
     }
     this.#claimants.set(name, claimant)
     if (series !== undefined) this.#latest.set(`${process.name} ${key}`, claimant)
@@ -263,13 +274,14 @@ export class OperationAudit {
     this.#held.add(held)
     this.#timeline.at(Math.max(lease.endsAt, knownAt + LATE_GRANT_MS), () => {
       this.#held.delete(held)
-      if (this.#isKept(held)) this.#violate(`${process.name} neither published ${key} under its lease nor gave it back`)
+      if (!claimant.ended.has(attempt) && this.#isGood(held))
+        this.#violate(`${process.name} neither published ${key} under its lease nor gave it back`)
     })
   }
 
-  /** Its process could have ended it, and has not. */
-  #isKept({ process, life, claimant, attempt, knownAt, lease }: HeldLease): boolean {
-    if (claimant.ended.has(attempt) || lease.isInDoubt || process.life !== life || process.pausedAt >= knownAt) return false
+  /** Its process could end it. */
+  #isGood({ process, life, knownAt, lease }: HeldLease): boolean {
+    if (lease.isInDoubt || process.life !== life || process.pausedAt >= knownAt) return false
     // A short sleep is not noticed.
     return process.sleptAt < lease.grantedAt
   }

@@ -26,10 +26,10 @@ export interface StrikesOptions {
 
 /**
  * What befalls the holder of a lease does so at once, before it asks, while it does, or when it should have its answer: so long after its grant, milliseconds;
- * and so long after it has sent what it publishes.
+ * and so long after it has sent what it publishes, the last while it waits to send that once more.
  */
 const AFTER_GRANT_MS = [0, 5, 30, 300]
-const WHILE_PUBLISHING_MS = [1, 5]
+const WHILE_PUBLISHING_MS = [1, 5, 3_000]
 
 /** What a holder that is restarted leaves to what is under way, milliseconds. */
 const GRACES_MS = [0, 10, 5_000]
