@@ -12,7 +12,7 @@ const USAGE = `usage: npm run sabotage [-- options]
 
   --only NAME       only those mutations that have this in their names or files; may be given again
   --checks A,B      only these checks: ${CHECKS.join(', ')}
-  --seeds N         how many worlds the simulation plays at most (default 300)
+  --seeds N         how many worlds the simulation plays at most (default 1000)
   --first F         the first seed (default 1)
   --list            says what there is, and changes nothing`
 
@@ -23,7 +23,7 @@ async function main(): Promise<number> {
     options: {
       only: { type: 'string', multiple: true, default: [] },
       checks: { type: 'string', default: CHECKS.join(',') },
-      seeds: { type: 'string', default: '300' },
+      seeds: { type: 'string', default: '1000' },
       first: { type: 'string', default: '1' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },

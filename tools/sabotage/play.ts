@@ -1,13 +1,11 @@
 /** Plays the worlds of some seeds and stops at the first in which something is wrong: `play.ts <seeds> <first>`. @module */
-import { tally } from '../simulate/tally.ts'
+import { availableParallelism } from 'node:os'
+import { playAll } from '../simulate/play-all.ts'
 
 Error.stackTraceLimit = 0
 
 const [seeds, first] = process.argv.slice(2).map(Number)
 if (seeds === undefined || first === undefined) throw new TypeError('usage: play.ts <seeds> <first>')
-const { wrong } = await tally(
-  Array.from({ length: seeds }, (_, index) => first + index),
-  { bail: true },
-)
+const { wrong } = await playAll({ first, seeds, workers: availableParallelism(), bail: true })
 for (const { seed, violations } of wrong) console.log(`seed ${seed}: ${violations[0]}`)
 process.exit(wrong.length > 0 ? 1 : 0)

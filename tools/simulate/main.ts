@@ -1,12 +1,10 @@
-import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { shrink, simulate } from '@tokenwell/testkit'
 import { coverageProblems, getsProblems } from './coverage.ts'
 import { digest, play } from './play.ts'
+import { playAll } from './play-all.ts'
 import { withStrays } from './strays.ts'
-import type { Tally } from './tally.ts'
 import { HOURS, NODES, worldOf } from './worlds.ts'
 
 const USAGE = `usage: npm run simulate [-- options]
@@ -20,13 +18,6 @@ const USAGE = `usage: npm run simulate [-- options]
   --within T     also fails if it took longer than so many seconds
   --counts       prints all that was counted
   --workers W    threads (default: one for each core)`
-
-/** Worlds handed to a thread at a time, and how long they may take at most, milliseconds: a hundred times what they do. */
-const BATCH = 10
-const BATCH_MS = 300_000
-
-/** A run of so many worlds says after each tenth of them how far it has come. */
-const LONG = 10_000
 
 const number = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
@@ -57,7 +48,7 @@ async function main(): Promise<number> {
   const workers = whole('workers', values.workers ?? `${availableParallelism()}`)
   const within = values.within === undefined ? Number.POSITIVE_INFINITY : whole('within', values.within)
   const started = performance.now()
-  const { wrong, counts, played } = await playAll({ first, seeds, workers, bail: values.bail })
+  const { wrong, counts, played } = await playAll({ first, seeds, workers, bail: values.bail, say: console.log })
   const seconds = (performance.now() - started) / 1_000
 
   if (values.counts) for (const [what, count] of [...counts].sort()) console.log(`${what}: ${count}`)
@@ -78,52 +69,6 @@ async function main(): Promise<number> {
   const [worst] = wrong
   if (worst !== undefined) await explain(worst.seed)
   return wrong.length > 0 || problems.length > 0 ? 1 : 0
-}
-
-interface Order {
-  readonly first: number
-  readonly seeds: number
-  readonly workers: number
-  readonly bail: boolean
-}
-
-/** Hands the seeds out in batches to as many threads. */
-async function playAll({ first, seeds, workers, bail }: Order): Promise<Pick<Tally, 'counts' | 'wrong'> & { played: number }> {
-  const counts = new Map<string, number>()
-  const wrong: Tally['wrong'][number][] = []
-  let next = first
-  let played = 0
-  const end = first + seeds
-  const thread = async () => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url))
-    try {
-      while (next < end && !(bail && wrong.length > 0)) {
-        const batch = Array.from({ length: Math.min(BATCH, end - next) }, (_, index) => next + index)
-        next += batch.length
-        worker.postMessage(batch)
-        const [answer] = (await answerOf(worker, batch)) as [Tally]
-        const tenths = Math.floor((10 * played) / seeds)
-        played += answer.seeds.length
-        wrong.push(...answer.wrong)
-        if (seeds >= LONG && Math.floor((10 * played) / seeds) > tenths) console.log(`${played} worlds, ${wrong.length} with violations`)
-        for (const [what, count] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + count)
-      }
-    } finally {
-      // Where one thread has failed, the others go on no longer than their batches.
-      next = end
-      await worker.terminate()
-    }
-  }
-  await Promise.all(Array.from({ length: workers }, thread))
-  return { counts, wrong: wrong.sort((one, other) => one.seed - other.seed), played }
-}
-
-/** @throws when the thread dies, or never comes back, which it cannot say itself; with the seeds that it had */
-function answerOf(worker: Worker, batch: readonly number[]): Promise<unknown[]> {
-  return once(worker, 'message', { signal: AbortSignal.timeout(BATCH_MS) }).catch((error: unknown) => {
-    const why = error instanceof Error && error.name === 'AbortError' ? `no end after ${BATCH_MS / 1_000} s` : String(error)
-    throw new Error(`a thread with the seeds ${batch[0]} to ${batch.at(-1)}: ${why}`, { cause: error })
-  })
 }
 
 async function replay(seed: number): Promise<number> {

@@ -44,7 +44,7 @@ test('what is thrown in a world is told with its seed, and the others are played
       if (seed === 3) throw new RangeError('out of range')
       return undefined
     })
-  const { wrong } = await tally([2, 3, 4], { world })
+  const { wrong } = await tally([2, 3, 4], world)
   expect(wrong).toEqual([{ seed: 3, violations: ['300.000 s: thrown, and caught by nobody: RangeError: out of range'] }])
 })
 
@@ -65,14 +65,14 @@ test('a hundredth of the seeds is played twice, and must be the same; what is co
       plays += 1
       return `played ${plays}`
     })
-  const { wrong, counts } = await tally([200, 201, 202], { world })
+  const { wrong, counts } = await tally([200, 201, 202], world)
   expect(plays).toBe(5)
   expect(wrong).toEqual([
     { seed: 200, violations: ['it is not the same twice'] },
     { seed: 201, violations: ['it is not the same twice'] },
   ])
   expect(counts.get('played twice')).toBe(2)
-  const alone = await tally([202, 203, 204], { world: (seed) => worldWith(seed - 2, () => undefined) })
+  const alone = await tally([202, 203, 204], (seed) => worldWith(seed - 2, () => undefined))
   expect(counts.get('gets')).toBe(alone.counts.get('gets'))
   expect(counts.get('edge claiming claimed fetching')).toBe(alone.counts.get('edge claiming claimed fetching'))
 })
