@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { TokenHandle } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import {
   mintedToken,
@@ -148,6 +149,40 @@ test.each([
   expect(history.filter((line) => line.includes(` ${said}`)).length).toBeGreaterThan(5)
 })
 
+test('a rollback waits until something would be lost by it, as long as it may', async () => {
+  const rollback = { at: 20 * MINUTE, on: 'store', kind: 'rollback', byMs: 1_000 } as const
+  const { counts, history } = await play({ plan: [{ ...rollback, forMs: 100 * MINUTE }], hours: 6 })
+  expect(counts.get('fault store rollback')).toBe(1)
+  // Nothing is written before the token of a fleet is due.
+  const at = Number(history.find((line) => line.endsWith(' the store is rolled back'))?.split(' ')[0])
+  expect(at).toBeGreaterThan(21 * MINUTE)
+  const short = await play({ plan: [{ ...rollback, forMs: 30_000 }], hours: 6 })
+  expect(short.counts.get('fault store rollback')).toBeUndefined()
+})
+
+test('a use() that calls a third time is found out', async () => {
+  const honest = mintedToken()
+  const calling: Scenario = {
+    ...honest,
+    begin(surroundings) {
+      const begun = honest.begin(surroundings)
+      return {
+        ...begun,
+        start: (process) =>
+          begun.start(process).map((credential) => {
+            const use: TokenHandle['use'] = async (call) => {
+              const token = await credential.handle.get()
+              return [await call(token), await call(token), await call(token)].at(-1) as Awaited<ReturnType<typeof call>>
+            }
+            Object.assign(credential.handle, { use })
+            return credential
+          }),
+      }
+    },
+  }
+  expect((await play({ scenario: calling, troubles: 0 })).violations.join()).toContain('use() of token called 3 times')
+})
+
 test('a close() that does not come to an end is found out', async () => {
   const plan = [{ at: 20 * MINUTE, forMs: 1_000, on: 'process', kind: 'restart', node: 3, byMs: 2_000 }] as const
   const honest = mintedToken()
@@ -271,5 +306,17 @@ describe('a store that breaks a rule is found out:', () => {
       wrong.push(...violations)
     }
     expect(wrong.length).toBeGreaterThan(0)
+  })
+
+  test('it says that it has taken what it has not, and that is what is told of it', async () => {
+    const forgetful: typeof rules = {
+      ...rules,
+      publish(record, ...others) {
+        const answered = rules.publish(record, ...others)
+        return answered.kind === 'accepted' ? { ...answered, record } : answered
+      },
+    }
+    const { violations } = await play({ troubles: 0, store: (clock) => storeWith(forgetful, { clock }) })
+    expect(violations[0]).toMatch(/n\d\.\w+\.\d+\.\d+ was told that its publication on tokenwell\/brief was accepted, and it is not stored/)
   })
 })

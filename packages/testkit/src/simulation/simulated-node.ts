@@ -266,7 +266,7 @@ export class SimulatedNode {
       // The process has died since: whatever it does now, nobody is there.
       if (callers !== this.#callers) return 'valid'
       calls += 1
-      if (calls > 2) this.#violate(`use() of ${credential.name} called for the ${calls}th time`)
+      if (calls > 2) this.#violate(`use() of ${credential.name} called ${calls} times`)
       if (caller !== undefined) this.#notes(credential, token, callers.given(caller, token))
       caller = undefined
       if (refused !== undefined) reported.resolve()

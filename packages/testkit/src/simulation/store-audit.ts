@@ -117,14 +117,13 @@ export class StoreAudit {
         this.#news.violate(`${key} was published by ${attempt}, which was never granted it`)
       // An event that is pushed again may carry a new time: then it is another publication, of the same attempt.
       const name = `publish ${attempt} ${fence}`
-      if (branch === 'publish/repeated' || known.done.has(name)) this.#same(`publication of ${fence} by ${attempt}`, key, change)
+      const isRepeated = branch === 'publish/repeated'
+      if (isRepeated || known.done.has(name)) this.#same(`publication of ${fence} by ${attempt}`, key, change)
       else if (fence <= known.accepted) this.#news.violate(`I3: ${key} took version ${fence} after ${known.accepted}`)
       known.done.add(name)
-      if (branch === 'publish/repeated') {
-        if (known.publishedBy !== undefined && known.publishedBy !== attempt)
-          this.#news.violate(`${attempt} was told that its publication on ${key} was accepted, and it is not stored`)
-        return
-      }
+      const isStored = isRepeated ? known.publishedBy === undefined || known.publishedBy === attempt : change.after.version === fence
+      if (!isStored) this.#news.violate(`${attempt} was told that its publication on ${key} was accepted, and it is not stored`)
+      if (isRepeated) return
       known.publishedBy = attempt
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
