@@ -56,7 +56,13 @@ const LONGEST_MESSAGE = 500
 /** A failure as the text that other processes read. The cause stays behind: it belongs to the process that has it. */
 export function encodeFailure(error: TokenError): string {
   const { code, retryable, upstream } = error
-  return JSON.stringify({ code, message: error.message.slice(0, LONGEST_MESSAGE), retryable, upstream })
+  const message = error.message.slice(0, LONGEST_MESSAGE)
+  try {
+    return JSON.stringify({ code, message, retryable, upstream })
+  } catch {
+    // Whoever writes a fetch of their own may put anything there.
+    return JSON.stringify({ code, message, retryable })
+  }
 }
 
 /** The failure another process left in a record; undefined when it is not readable. `retryInMs` is how long the record says to wait. */

@@ -16,6 +16,8 @@ export interface Inside extends Kernel {
   readonly maxEntries: number
   /** Whether the manager takes no more work. */
   readonly closed: boolean
+  /** Until when what must not be lost is tried again, by the monotonic clock; Infinity while the manager is open. */
+  readonly graceEndsAt: number
   /** Work that the manager must not close before. Returns it. */
   track<T>(work: Promise<T>): Promise<T>
   /** Runs `end` when the manager has closed. */

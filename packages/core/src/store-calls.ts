@@ -32,6 +32,7 @@ export class StoreCalls {
   readonly #called: (call: StoreCall) => void
   readonly #track: Track
   #hasEnded = false
+  #takesClaims = true
   readonly #claims = new Gate(AT_ONCE)
   readonly #reads = new Reads((keys) => this.#readOnce(keys))
   readonly #secondReads = new Gate(AT_ONCE)
@@ -131,6 +132,12 @@ export class StoreCalls {
     }
   }
 
+  /** From now on nothing is claimed any more, and who waits for that is told so: a lease would only be given back. */
+  endClaims(): void {
+    this.#takesClaims = false
+    this.#claims.open()
+  }
+
   /** From now on nothing is asked of the store any more: whoever tries is told that the manager was closed. */
   end(): void {
     this.#hasEnded = true
@@ -164,6 +171,7 @@ export class StoreCalls {
   /** A claim waits its turn. What ends what it began does not: others wait for that. */
   #claim(key: string, call: (operation: Operation) => Promise<Claim>): Promise<Answer<Claim>> {
     const passed = this.#claims.pass(async () => {
+      if (!this.#takesClaims) throw managerClosed()
       try {
         return await this.#twice('claim', key, call)
       } catch (error) {

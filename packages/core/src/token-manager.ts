@@ -51,7 +51,8 @@ export interface TokenOptions {
 export interface CloseOptions {
   /**
    * How long a fetch in flight may take to end and be shared, milliseconds, 0 to 60,000. Default 0: it is aborted and its lease given up.
-   * The refresh of a user's token is never aborted: it ends within 8 s, and its publication is tried again within the grace.
+   * The refresh of a user's token is never aborted, and neither is the exchange of a code: they end within 11 s, and their publication is tried
+   * again within the grace. Of several calls the first decides.
    */
   readonly graceMs?: number
 }
@@ -137,6 +138,7 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   const hints = new Hints(calls, clock, store.capabilities.push && store.subscribe !== undefined)
   const ends: (() => Promise<void>)[] = []
   let closing: Promise<void> | undefined
+  let graceEndsAt = Number.POSITIVE_INFINITY
   const inside: Inside = {
     clock,
     apart: clock.wall() - clock.monotonic(),
@@ -154,6 +156,9 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     get closed() {
       return closing !== undefined
     },
+    get graceEndsAt() {
+      return graceEndsAt
+    },
     track,
     onClose: (end) => ends.push(end),
   }
@@ -166,6 +171,8 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
   }
 
   async function close(graceMs: number): Promise<void> {
+    graceEndsAt = clock.monotonic() + graceMs
+    calls.endClaims()
     await runners.close(graceMs)
     await idle()
     await hints.stop()
@@ -186,7 +193,12 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
     },
     async close(given = {}) {
       const graceMs = checkClose(given)
-      closing ??= close(graceMs)
+      if (closing === undefined) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        // Whoever is told of what is aborted may close, too.
+        closing = promise
+        resolve(close(graceMs))
+      }
       await closing
     },
     [Symbol.asyncDispose]: () => manager.close(),

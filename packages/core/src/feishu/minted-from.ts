@@ -35,7 +35,7 @@ export class MintedFrom {
 
   /** What is missing to mint; undefined when the source is at hand. */
   missing(): MissingDependency | undefined {
-    return this.#source.peek() === undefined ? this.#absent() : undefined
+    return this.#atHand() === undefined ? this.#absent() : undefined
   }
 
   /**
@@ -44,7 +44,7 @@ export class MintedFrom {
    * @throws TokenError `TOKEN_REJECTED` when a second source was refused as well
    */
   async mint<T>(assertInTime: () => void, mint: (source: Token) => Promise<T>): Promise<T> {
-    const token = this.#source.peek()
+    const token = this.#atHand()
     if (token === undefined) throw this.#absent()
     try {
       return await this.#tryWith(token, mint)
@@ -58,12 +58,21 @@ export class MintedFrom {
       }
       this.#refusedAt = now
       await this.#source.reject(token)
-      const next = this.#source.peek()
+      const next = this.#atHand()
       if (next === undefined) throw this.#absent()
       // The upstream vouches for it, or others are served with it: another one would be no better.
       if (next.value === token.value) throw error
       assertInTime()
       return await this.#tryWith(next, mint)
+    }
+  }
+
+  /** One that cannot be read is not: whoever waits for it is told why. */
+  #atHand(): Token | undefined {
+    try {
+      return this.#source.peek()
+    } catch {
+      return undefined
     }
   }
 

@@ -50,7 +50,7 @@ export async function replaceRecord<Made extends Replacement>(
   const { value, expiresInMs, renewInMs } = made
   const until = clock.monotonic() + PUBLISHING_MS
   // What was made so long ago, as by a machine that slept, does not replace what has come since.
-  const isLate = () => clock.monotonic() >= Math.min(until, sentAt() + leaseMs(policy) + PUBLISHING_MS)
+  const isLate = () => clock.monotonic() >= Math.min(until, inside.graceEndsAt, sentAt() + leaseMs(policy) + PUBLISHING_MS)
   const done = (version: Version) => ({ made, version, ageMs: clock.monotonic() - sentAt() })
   for (;;) {
     let cause: unknown
@@ -80,7 +80,8 @@ export async function replaceRecord<Made extends Replacement>(
           grant = undefined
       }
     }
-    if (isLate()) {
+    // Another lease is not to be had any more.
+    if (isLate() || (inside.closed && grant === undefined)) {
       if (grant !== undefined) void inside.track(release(inside, credential, grant))
       throw cause === undefined ? overtaken(key) : notStored(key, cause)
     }
@@ -175,6 +176,7 @@ async function underLease<T>(
   const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
   const cancel = clock.schedule(() => controller.abort(late), Math.max(0, grant.deadline - clock.monotonic()))
   try {
+    if (inside.closed) throw managerClosed()
     return await work(controller.signal)
   } catch (error) {
     // A lease that says that its last holder vanished is let run out, so that the next one says it too.
@@ -200,7 +202,7 @@ function overtaken(key: string): TokenError {
 }
 
 function notStored(key: string, cause: unknown): TokenError {
-  const message = `What was to replace "${key}" could not be stored within ${PUBLISHING_MS} ms and is lost. Begin again when the store is back.`
+  const message = `What was to replace "${key}" could not be stored within ${PUBLISHING_MS} ms, or before the manager was closed, and is lost. Begin again when the store is back.`
   return new TokenError('STORE_UNAVAILABLE', message, { retryable: false, cause })
 }
 
