@@ -25,7 +25,7 @@ export async function test(files: readonly string[], { folder, signal }: CheckOp
   return testVerdict(ended)
 }
 
-/** Plays worlds one after the other until something is wrong in one. */
+/** Plays worlds until something is wrong in one. Which that is depends on the threads, too. */
 export async function simulate({ folder, seeds, first, signal }: CheckOptions): Promise<Verdict> {
   const args = ['--import', './tools/sources.mjs', join('tools', 'sabotage', 'play.ts'), `${seeds}`, `${first}`]
   const ended = await run(process.execPath, args, { cwd: folder, patienceMs: PATIENCE_MS, signal })

@@ -1,4 +1,4 @@
-/** Plays the worlds of some seeds and stops at the first in which something is wrong: `play.ts <seeds> <first>`. @module */
+/** Plays the worlds of some seeds, and begins no more once something was wrong in one: `play.ts <seeds> <first>`. @module */
 import { availableParallelism } from 'node:os'
 import { playAll } from '../simulate/play-all.ts'
 

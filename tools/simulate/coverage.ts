@@ -19,6 +19,25 @@ const FAULTS = [
   ...new Set([...mintedToken().faults, ...feishuApp().faults].map((kind) => `upstream ${kind}`)),
 ]
 
+/** What the fleets tell of: what is never told of was not played, whatever was ordered. */
+const EVENTS = [
+  ...[
+    'adopted',
+    'backoff',
+    'blocked',
+    'detached',
+    'doubted',
+    'event-refused',
+    'fetch-ended',
+    'granted',
+    'held',
+    'outcome-unknown',
+    'published',
+  ],
+  ...['rejected', 'renewed', 'superseded', 'vouched', 'waited'],
+  ...['ticket-accepted', 'ticket-ignored', 'ticket-refused', 'ticket-rejected', 'ticket-requested'],
+]
+
 /** What was played too little: kinds of fault that were rare, ways through the machine and the contract that nobody took or nobody knows. */
 export function coverageProblems(counts: ReadonlyMap<string, number>, worlds: number): string[] {
   const count = (what: string) => counts.get(what) ?? 0
@@ -29,6 +48,7 @@ export function coverageProblems(counts: ReadonlyMap<string, number>, worlds: nu
     ...FAULTS.filter((fault) => count(`fault ${fault}`) < least).map(
       (fault) => `the fault "${fault}" struck ${count(`fault ${fault}`)} times, fewer than ${least}`,
     ),
+    ...EVENTS.filter((event) => count(`event ${event}`) === 0).map((event) => `nobody told of "${event}"`),
     ...CONTRACT_BRANCHES.filter((branch) => count(`branch ${branch}`) === 0).map((branch) => `nothing took the branch ${branch}`),
     ...expected.filter((edge) => count(`edge ${edge}`) === 0).map((edge) => `nothing took the edge ${edge}`),
     ...[...counts.keys()].filter((what) => what.startsWith('edge ') && !known.has(what)).map((edge) => `unknown: ${edge}`),

@@ -123,17 +123,24 @@ describe('requests', () => {
   test('so is one for each whose sender ends before it has told what became of it', () => {
     for (let count = 0; count < 9; count += 1) void request(1)
     audit.ends(1)
-    audit.told(0, 'another')
+    audit.told('another', 'n0.a.1')
+    audit.told('key', 'n0.a.2')
     audit.ends(0)
     world.processOf(0).kill()
     // What was sent before that life is no part of its end.
     audit.ends(0)
     void request(1)
-    audit.told(0, 'key')
-    audit.ends(0)
     expect(world.violations).toEqual([])
     void request(1)
     expect(world.violations).toEqual(['I10: key was fetched 11 times in a minute; at most 10'])
+  })
+
+  test('and none any more once it has told after all', () => {
+    for (let count = 0; count < 9; count += 1) void request(1)
+    audit.ends(0)
+    audit.told('key', 'n0.a.1')
+    void request(1)
+    expect(world.violations).toEqual(['I10: key was fetched 10 times in a minute; at most 9'])
   })
 
   test('who takes over sends no sooner than after its delay, unless its grant was of another kind, or it needs none', async () => {

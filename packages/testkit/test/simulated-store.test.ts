@@ -11,11 +11,13 @@ describe('a store of a world', () => {
   let world: Audited
   let store: SimulatedStore
   let wire: Wire
+  let took: () => void
 
   beforeEach(() => {
     world = new Audited()
     const { timeline, violate } = world
-    const news = { violate, took() {}, sent() {}, published() {}, rejected() {}, granted() {}, stirred() {}, lost() {} }
+    took = () => {}
+    const news = { violate, took: () => took(), sent() {}, published() {}, rejected() {}, granted() {}, stirred() {}, lost() {} }
     const operations = new OperationAudit({ timeline, violate, rotates: () => false, nodes: 5 })
     store = new SimulatedStore(timeline, (clock) => memoryStore({ clock }), {
       news,
@@ -41,6 +43,19 @@ describe('a store of a world', () => {
     ask(2_000)
     await world.pass(10_000)
     expect(world.violations).toEqual(['n0 waits for longer than 1000 ms for what the store says of key'])
+  })
+
+  test('answers as it does when a check of it breaks, which is a violation', async () => {
+    took = () => {
+      throw new TypeError('no such process')
+    }
+    const operation = { signal: new AbortController().signal }
+    const asked = store
+      .over(wire, world.processOf(0), { told() {}, unreachable() {} })
+      .claim('key', 'n0.a.1', { leaseMs: 5_000, seen: 0, rejected: 0 }, operation)
+    await world.pass(10)
+    expect((await asked).kind).toBe('granted')
+    expect(world.violations).toEqual(['a check of the store broke: TypeError: no such process'])
   })
 
   test('excuses who has an answer, has stood still or is dead', async () => {

@@ -28,7 +28,11 @@ interface Sent {
   readonly process: SimulatedProcess
   /** In which of its lives it was sent. */
   readonly life: number
-  /** Whoever asks next has been told what became of it. */
+  /** Under whose lease. */
+  readonly attempt: string | undefined
+  /** Its sender has ended, or is about to. */
+  isLeft: boolean
+  /** The store knows what became of it. */
   isTold: boolean
   /** Nobody waits after it as after a failure. */
   isInconclusive: boolean
@@ -112,7 +116,9 @@ export class RequestAudit {
   ): Promise<T> {
     const process = this.#process(node)
     const { life } = process
-    const sent: Sent = { at: this.#now(), process, life, isTold: false, isInconclusive: false }
+    const lease = this.#leases.of(node, recordKey(key))
+    const outcome = { isLeft: false, isTold: false, isInconclusive: false }
+    const sent: Sent = { at: this.#now(), process, life, attempt: lease?.attempt, ...outcome }
     this.#count += 1
     this.#note(`n${node} asks for ${key}`)
     if (!isSecond) this.#fetches(key, sent)
@@ -122,7 +128,6 @@ export class RequestAudit {
     for (const other of open) if (other.process.life !== other.life) open.delete(other)
     if (open.size > 0 && this.#isOrderly()) this.#violate(`I1: ${key} was asked for twice at once, with nothing wrong`)
     open.add(sent)
-    const lease = this.#leases.of(node, recordKey(key))
     // A process that slept takes a lease for longer than it is, unless it slept long enough to notice.
     const isLeaseOver = (graceMs: number) =>
       lease !== undefined && !lease.isInDoubt && this.#now() > lease.endsAt + graceMs && process.sleptAt <= lease.grantedAt
@@ -174,18 +179,18 @@ export class RequestAudit {
     if (last !== undefined) last.isInconclusive = true
   }
 
-  /** What became of the last request of a process is known to the store, or nobody needs to know it any more. @param key the handle's */
-  told(node: number, key: string): void {
-    const last = this.#last(node, key)
-    if (last !== undefined) last.isTold = true
+  /** The store knows what became of the request that was sent under a lease. @param key the handle's */
+  told(key: string, attempt: string): void {
+    const sent = this.#sent.get(key)?.findLast((each) => each.attempt === attempt)
+    if (sent !== undefined) sent.isTold = true
   }
 
-  /** A process ends: what became of its last requests, unless it has told, nobody will know. */
+  /** A process ends: what became of its last requests nobody will know, unless it tells. */
   ends(node: number): void {
     const { life } = this.#process(node)
     for (const key of this.#sent.keys()) {
       const last = this.#last(node, key)
-      if (last?.life === life && !last.isTold) last.isInconclusive = true
+      if (last?.life === life) last.isLeft = true
     }
   }
 
@@ -226,7 +231,7 @@ export class RequestAudit {
     const record = recordKey(key)
     const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
     const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
-    const inconclusive = all.slice(-inAMinute).filter(({ isInconclusive }) => isInconclusive).length
+    const inconclusive = all.slice(-inAMinute).filter(({ isLeft, isTold, isInconclusive }) => isInconclusive || (isLeft && !isTold)).length
     const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes + inconclusive
     const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)

@@ -293,11 +293,7 @@ class World {
       took: (branch, key, by) => {
         this.#count(`branch ${branch}`)
         this.#note(`the store: ${branch} ${key} ${by}`)
-        if (TELLING.has(branch))
-          this.#requests.told(
-            this.#nodes.findIndex(({ process }) => by.startsWith(`${process.name}.`)),
-            handleKey(key),
-          )
+        if (TELLING.has(branch)) this.#requests.told(handleKey(key), by)
       },
       sent: (key, request, by) => {
         this.#strikes.publishes(by)

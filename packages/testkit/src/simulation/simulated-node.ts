@@ -19,8 +19,8 @@ const REPORTING_MS = 4_500
 /** Callers ask for so much life at most, or for what is always to be had if that is more, milliseconds. */
 const MOST_LIFE_MS = 60_000
 /**
- * After its grace a process has ended within so long, milliseconds: a request that uses up a secret takes eight seconds, and what is asked of the store after
- * that, its publication and its lease, two each.
+ * After its grace a process has ended within so long, milliseconds: the exchange of a code takes eleven seconds, and what is asked of the store after that, its
+ * publication and its lease, two each.
  */
 const CLOSED_WITHIN_MS = 15_000
 /** The upstream answers a call with a token within so long, milliseconds. */
@@ -172,10 +172,7 @@ export class SimulatedNode {
     this.#callers.closes()
     this.#telling.ends()
     this.#telling.note(`${this.process.name} closes within ${graceMs} ms`)
-    const since = this.#circumstances.now()
-    void this.#after(graceMs + CLOSED_WITHIN_MS).then(() => {
-      if (life === this.#lives && this.process.pausedAt < since) this.#violate(`I9: close({ graceMs: ${graceMs} }) has not come to an end`)
-    })
+    this.#expectEnd(graceMs)
     manager.close({ graceMs }).then(
       () => {
         if (life !== this.#lives) return
@@ -188,6 +185,17 @@ export class SimulatedNode {
       },
       (error: unknown) => this.#violate(`I9: close() failed: ${String(error)}`),
     )
+  }
+
+  /** It has closed in time, counted from when it last stood still. */
+  #expectEnd(graceMs: number): void {
+    const life = this.#lives
+    const since = this.#circumstances.now()
+    void this.#after(graceMs + CLOSED_WITHIN_MS).then(() => {
+      if (life !== this.#lives) return
+      if (this.process.pausedAt >= since) this.#expectEnd(graceMs)
+      else this.#violate(`I9: close({ graceMs: ${graceMs} }) has not come to an end`)
+    })
   }
 
   /** What was asked before may be answered late: the process was frozen, or its clocks were set. */

@@ -99,30 +99,23 @@ export class Strikes {
 
   #strikeHolder(holder: SimulatedNode, { kind, byMs }: On<'holder'>): void {
     const { timeline, draws, stepStoreClock, struck, note } = this.#world
-    const strikes = () => struck(`holder ${kind}`)
-    note(`holder ${kind} of ${holder.process.name} by ${byMs} ms`)
+    const strikes = () => {
+      struck(`holder ${kind}`)
+      note(`holder ${kind} of ${holder.process.name} by ${byMs} ms`)
+      this.#lasts(timeline.now + (kind === 'overrun' ? 0 : byMs))
+    }
     if (kind === 'overrun') {
       // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
       strikes()
       stepStoreClock(byMs)
-      this.#lasts(timeline.now)
       return
     }
     const graceMs = kind === 'restart' ? draws.pick(GRACES_MS) : 0
-    const end = this.#strikeProcess(holder, { kind, forMs: byMs, byMs: graceMs }, strikes)
-    this.#lasts(timeline.now + byMs)
-    timeline.at(timeline.now + byMs, end)
+    timeline.at(timeline.now + byMs, this.#strikeProcess(holder, { kind, forMs: byMs, byMs: graceMs }, strikes))
   }
 
   #lasts(until: number): void {
     this.#overAt = Math.max(this.#overAt, until)
-  }
-
-  #stop(node: SimulatedNode, kind: 'freeze' | 'sleep', ms: number): void {
-    const { requests, nodes } = this.#world
-    node.disturb()
-    requests.stops(nodes.indexOf(node))
-    node.process[kind](ms)
   }
 
   /** Begins a trouble. @returns what ends it */
@@ -168,11 +161,19 @@ export class Strikes {
     { kind, forMs, byMs }: Pick<On<'process'>, 'kind' | 'forMs' | 'byMs'>,
     strikes: () => void,
   ): () => void {
-    const { begin, timeline } = this.#world
+    const { begin, timeline, requests, nodes } = this.#world
+    if (kind === 'misled') {
+      // Whoever comes up meanwhile has the wrong address as well.
+      if (!node.isDown) strikes()
+      node.isMisled = true
+      return () => {
+        node.isMisled = false
+      }
+    }
+    if (node.isDown) return () => {}
     node.disturb()
     switch (kind) {
       case 'crash':
-        if (node.isDown) return () => {}
         strikes()
         node.crash()
         return () => {
@@ -194,14 +195,9 @@ export class Strikes {
       case 'freeze':
       case 'sleep':
         strikes()
-        this.#stop(node, kind, forMs)
+        node.process[kind](forMs)
+        requests.stops(nodes.indexOf(node))
         return () => node.disturb()
-      case 'misled':
-        strikes()
-        node.isMisled = true
-        return () => {
-          node.isMisled = false
-        }
       case 'wall-step':
         // Of a machine that sleeps nobody sets the clock; it could not tell the one from the other.
         if (node.process.sleptAt >= timeline.now) return () => {}
