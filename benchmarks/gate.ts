@@ -2,14 +2,9 @@ import type { Benchmark } from './benchmark.ts'
 import { times } from './report/figure.ts'
 import { recorded } from './report/records.ts'
 import { holds, type Limit } from './report/report.ts'
+import { ATTEMPTS, BEYOND, ROOM, ROOM_OF_AMOUNTS } from './report/room.ts'
 
 const ROUNDS = 3
-/** A busy machine makes a ratio greater now and then, a change that costs something makes it greater each time. */
-const ATTEMPTS = 3
-/** A ratio this much greater than the recorded one is no noise, but for the loose ones, which need only hold. */
-const ROOM = 1.6
-/** And no noise is so great that a ratio may be this much above the most that it may be, unless the limit has a room of its own. */
-const BEYOND = 1.1
 /**
  * What only a whole run measures, as its limits are named: ratios to another library, and of many tenants those of more than one process or of
  * a named store; and of keys that rest, which takes minutes. Whatever is named otherwise must come up again, so a library that is missing here does not pass.
@@ -69,8 +64,13 @@ function isMuchGreater(limit: Limit, before: number | undefined): boolean {
   if (before === undefined) return true
   if (limit.isLoose || limit.isExact) return !holds(limit)
   // Written so that what is no number does not pass: it is neither greater nor less.
+  return !(limit.ratio <= mostOf(limit, before))
+}
+
+function mostOf({ most, room, isAmount }: Limit, before: number): number {
   // A limit with a room of its own depends on the moment: what was recorded is of another.
-  return !(limit.ratio <= (limit.room === undefined ? Math.min(before * ROOM, limit.most * BEYOND) : limit.most * limit.room))
+  if (room !== undefined) return most * room
+  return isAmount ? Math.min(before * ROOM_OF_AMOUNTS, most) : Math.min(before * ROOM, most * BEYOND)
 }
 
 function timesIfAny(ratio: number | undefined): string {

@@ -1,5 +1,6 @@
 import { times } from './figure.ts'
 import { holds, type Recorded, type Table } from './report.ts'
+import { ATTEMPTS, BEYOND, ROOM, ROOM_OF_AMOUNTS } from './room.ts'
 
 const HEAD = `# What it costs
 
@@ -7,9 +8,10 @@ Written by \`npm run bench\`; \`npm run bench -- <name>\` measures one of the pa
 turn, each library in a process of its own and set up as its documentation recommends. Ratios are of what was measured in the same
 round; read those, the times are of one machine. Lower is better, but for what is a second.
 
-\`npm run bench -- --gate\` measures ours again, writes nothing, and fails where a ratio is more than 1.6 times the one recorded here or 1.1 times what it may be at most (one operation of a store: 1.6 times, whatever is recorded),
-in each of three attempts. Where ratios differ much from machine to machine or from run to run only what must hold counts, a count in one attempt. What must hold in fixed
-milliseconds is of the machine as much as of the code: that is measured here, and not by the gate.
+\`npm run bench -- --gate\` measures ours again, writes nothing, and fails where in each of ${ATTEMPTS} attempts a ratio of times is more than ${ROOM} times the one
+recorded here or ${BEYOND} times what it may be at most, or one of bytes or requests more than ${ROOM_OF_AMOUNTS} times the one recorded or anything above its most. One operation
+of a store has a room of its own, whatever is recorded. Where ratios differ much from machine to machine or from run to run only what must hold counts, a count in one attempt.
+What must hold in fixed milliseconds is of the machine as much as of the code: that is measured here, and not by the gate.
 `
 
 /** All that was recorded, as one page. */

@@ -24,9 +24,15 @@ export function record(name: string, report: Recorded, names: readonly string[])
   mkdirSync(RECORDS, { recursive: true })
   writeFileSync(new URL(`${name}.json`, RECORDS), `${JSON.stringify(report, undefined, 2)}\n`)
   for (const chart of report.charts) writeFileSync(new URL(`${chart.name}.svg`, RECORDS), svg(chart))
-  const all = names.flatMap((each) => {
-    const known = recorded(each)
-    return known === undefined ? [] : [[each, known] as const]
-  })
-  writeFileSync(fileURLToPath(new URL('BENCHMARKS.md', DOCS)), page(new Map(all)))
+  writeFileSync(fileURLToPath(new URL('BENCHMARKS.md', DOCS)), page(recordedAll(names)))
+}
+
+/** What was recorded last of each of these, but of those of which nothing was. */
+export function recordedAll(names: readonly string[]): ReadonlyMap<string, Recorded> {
+  return new Map(
+    names.flatMap((name) => {
+      const known = recorded(name)
+      return known === undefined ? [] : [[name, known] as const]
+    }),
+  )
 }

@@ -46,10 +46,12 @@ export interface Limit {
   /** Of those of the rounds. */
   readonly greatest?: number
   readonly most: number
-  /** Of the slowest among millions, or of a few bytes: too different from run to run to be compared with what was recorded. */
+  /** Of the slowest among millions, or of memory that is far away: too different from run to run to be compared with what was recorded. */
   readonly isLoose?: true
   /** To fixed milliseconds: a record is of one machine, and others need not hold it. */
   readonly isOfTime?: true
+  /** Of bytes or requests, not of times: no machine is so busy that it is greater for that, so it has less room. */
+  readonly isAmount?: true
   /** A count: no machine is so busy that it may be greater, even once. */
   readonly isExact?: true
   /** How many times `most` another machine, or another moment of this one, may take it to, whatever was recorded; absent for the little that is common. */

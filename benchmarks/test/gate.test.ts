@@ -62,6 +62,13 @@ test('what is above the most that it may be does not pass, little as it is great
   expect(await pass([12.9], 1, { room: 1.3 })).toMatchObject({ isHeld: true, attempts: 1 })
 })
 
+test('what is no time has less room, and none above its most', async () => {
+  expect(await pass([1.09], 1, { isAmount: true })).toMatchObject({ isHeld: true, attempts: 1 })
+  expect(await pass([1.11, 1.2, 1.11], 1, { isAmount: true })).toMatchObject({ isHeld: false })
+  expect(await pass([9.9], 9.5, { isAmount: true })).toMatchObject({ isHeld: true, attempts: 1 })
+  expect(await pass([10.1, 10.1, 10.1], 9.5, { isAmount: true })).toMatchObject({ isHeld: false })
+})
+
 test('a count that was greater once does not pass', async () => {
   expect(await pass([11, 10, 10], 10, { isExact: true })).toMatchObject({ isHeld: false, attempts: 1 })
   expect(await pass([10], 9, { isExact: true })).toMatchObject({ isHeld: true })

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { BENCHMARKS } from '../benchmarks.ts'
 import { quantile, ratio } from '../measure/statistics.ts'
 import { svg } from '../report/chart.ts'
 import { figure } from '../report/figure.ts'
 import { page } from '../report/markdown.ts'
-import { recorded } from '../report/records.ts'
+import { recorded, recordedAll } from '../report/records.ts'
 import { holds, type Recorded } from '../report/report.ts'
 
 test('a quantile lies between its neighbours', () => {
@@ -41,6 +43,13 @@ test('a page tells which limits are missed', () => {
   expect(text).toContain('rounds: 7; 2026-01-01, abc, Node 24.0.0')
   expect(text).toContain('| a to b | 1.2 × | 1.5 × | holds |')
   expect(text).toContain('| c to d | 1.6 × | 1.5 × | MISSED |')
+})
+
+test('the page is what the records say, and so are its charts', () => {
+  const written = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const all = recordedAll(BENCHMARKS.map(({ name }) => name))
+  expect(written('BENCHMARKS.md')).toBe(page(all))
+  for (const { charts } of all.values()) for (const chart of charts) expect(written(`benchmarks/${chart.name}.svg`)).toBe(svg(chart))
 })
 
 test('a chart names what it shows, whatever is in the names, and a longer bar is a greater value', () => {
