@@ -7,6 +7,8 @@ export interface Benchmark {
   readonly title: string
   /** What is measured and how, in a few sentences of Markdown. */
   readonly how: string
+  /** The modules that measure, and start what does: see `programsHash`. What it is compared with and held to may be elsewhere. */
+  readonly programs: readonly URL[]
   /** Measured once, however many rounds are wanted. */
   readonly isOnce?: true
   measure(setting: Setting): Promise<Measurement>

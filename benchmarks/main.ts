@@ -4,6 +4,7 @@ import { BENCHMARKS } from './benchmarks.ts'
 import { gate } from './gate.ts'
 import { thisCode } from './measure/code.ts'
 import { thisMachine } from './measure/machine.ts'
+import { programsHash } from './measure/programs.ts'
 import { times } from './report/figure.ts'
 import { record } from './report/records.ts'
 import { holds } from './report/report.ts'
@@ -28,14 +29,15 @@ async function main(): Promise<number> {
   const progress = (what: string) => console.log(`  ${what}`)
   if (values.gate) return (await gate(chosen, progress)) ? 0 : 1
   let isMissed = false
-  for (const { name, title, how, isOnce, measure } of chosen) {
+  for (const { name, title, how, programs, isOnce, measure } of chosen) {
     console.log(name)
-    const code = thisCode()
+    // Both as they are before hours pass.
+    const measured = { code: thisCode(), programs: programsHash(programs) }
     const measurement = await measure({ rounds, ownOnly: false, progress })
     const date = new Date().toISOString().slice(0, 10)
     record(
       name,
-      { title, how, ...measurement, machine: thisMachine(), date, code, rounds: isOnce ? 1 : rounds },
+      { title, how, ...measurement, machine: thisMachine(), date, ...measured, rounds: isOnce ? 1 : rounds },
       BENCHMARKS.map((each) => each.name),
     )
     for (const limit of measurement.limits) {

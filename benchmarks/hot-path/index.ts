@@ -29,6 +29,7 @@ export const hotPath: Benchmark = {
   name: 'hot-path',
   title: 'A fresh token',
   how: HOW,
+  programs: [new URL('worker.ts', import.meta.url)],
   async measure({ rounds, ownOnly, progress }) {
     const subjects = ownOnly ? OURS : [...OURS, ...OTHERS]
     const redis = ownOnly ? undefined : await startRedis()

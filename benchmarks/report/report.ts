@@ -6,6 +6,15 @@ export interface Measurement {
   readonly tables: readonly Table[]
   readonly charts: readonly Chart[]
   readonly limits: readonly Limit[]
+  /** What tables and limits are made from; absent where the record is older than this. */
+  readonly figures?: readonly Figures[]
+}
+
+/** What was measured of one thing, round by round. */
+export interface Figures {
+  readonly what: string
+  readonly unit: string
+  readonly each: readonly number[]
 }
 
 /** That, with what was measured, how, when and where: kept as JSON, and shown in docs/BENCHMARKS.md. */
@@ -18,6 +27,8 @@ export interface Recorded extends Measurement {
   readonly date: string
   /** The commit that was measured. */
   readonly code: string
+  /** A hash of the programs that measured; absent where the record is older than this. */
+  readonly programs?: string
   /** How often each contender was measured. */
   readonly rounds: number
 }

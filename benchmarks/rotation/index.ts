@@ -58,6 +58,7 @@ export const rotation: Benchmark = {
   name: 'rotation',
   title: 'Renewals under load',
   how: HOW,
+  programs: [new URL('run.ts', import.meta.url)],
   async measure({ rounds, ownOnly, progress }) {
     const rotations = ownOnly ? FEW_ROTATIONS : ROTATIONS
     const others = ownOnly ? [] : OTHERS

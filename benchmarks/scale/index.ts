@@ -89,6 +89,7 @@ export const scale: Benchmark = {
   name: 'scale',
   title: 'Many tenants',
   how: HOW,
+  programs: [new URL('fleet.ts', import.meta.url)],
   isOnce: true,
   async measure({ ownOnly, progress }) {
     const all = ownOnly

@@ -31,6 +31,7 @@ export const coldStampede: Benchmark = {
   name: 'stampede',
   title: 'A cold stampede',
   how: HOW,
+  programs: [new URL('stampede.ts', import.meta.url)],
   async measure({ rounds, ownOnly, progress }) {
     const contenders = [BARE, ...OURS, ...(ownOnly ? [] : OTHERS)]
     const redis = await startRedis()

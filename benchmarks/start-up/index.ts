@@ -19,6 +19,7 @@ export const startUp: Benchmark = {
   name: 'start-up',
   title: 'Start-up',
   how: HOW,
+  programs: [new URL('measured.ts', import.meta.url)],
   async measure({ rounds, ownOnly, progress }) {
     const own = [...NEEDS.keys(), ...NEEDS.values()]
     const subjects = ownOnly ? [BARE, ...own] : [BARE, ...ENTRIES, ...own, ...OTHERS]

@@ -43,6 +43,7 @@ export const storeOperations: Benchmark = {
   name: 'store-operations',
   title: 'Stores',
   how: HOW,
+  programs: [new URL('worker.ts', import.meta.url)],
   async measure({ rounds, ownOnly, progress }) {
     const tables: Table[] = []
     const limits: Limit[] = []

@@ -4,7 +4,7 @@ import { gate } from '../gate.ts'
 import { record, recorded } from '../report/records.ts'
 import { holds, type Limit } from '../report/report.ts'
 
-const NAMED = { name: 'a benchmark', title: 'Many', how: 'So.' }
+const NAMED = { name: 'a benchmark', title: 'Many', how: 'So.', programs: [] }
 
 /** A benchmark of one ratio, measured as these in turn. */
 function measuring(ratios: readonly number[], limit: Partial<Limit> = {}): { benchmark: Benchmark; attempts: () => number } {
@@ -157,10 +157,12 @@ test('a benchmark that measures nothing does not pass', async () => {
   expect(await passOf([], [])).toEqual({ isHeld: false, said: ['✗ a benchmark: nothing was measured'] })
 })
 
-test('a ratio that is no number is not recorded', () => {
+test('a ratio or a figure that is no number is not recorded', () => {
   const machine = { processor: '', cores: 1, memoryGiB: 1, system: '', node: '' }
   const limits: Limit[] = [{ what: 'one to another', ratio: Number.NaN, most: 10 }]
   const report = { title: '', how: '', tables: [], charts: [], limits, machine, date: '', code: '', rounds: 1 }
   expect(() => record('no-benchmark', report, [])).toThrow('no-benchmark: one to another: NaN is no ratio to record')
+  const figures = [{ what: 'one', unit: 'ms', each: [1, Number.NaN] }]
+  expect(() => record('no-benchmark', { ...report, limits: [], figures }, [])).toThrow('no-benchmark: one: 1, NaN is nothing to record')
   expect(recorded('no-benchmark')).toBeUndefined()
 })

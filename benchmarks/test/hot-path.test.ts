@@ -1,10 +1,18 @@
 import { expect, test } from 'vitest'
+import { hotPath } from '../hot-path/index.ts'
 import { Results } from '../hot-path/results.ts'
 import { CACHES, OTHERS, OURS, type Subject } from '../hot-path/subjects.ts'
 import type { Measured, Order } from '../hot-path/worker.ts'
 import { inProcess } from '../measure/in-process.ts'
 import { recorded } from '../report/records.ts'
 import { holds } from '../report/report.ts'
+import { testRecord } from './record.ts'
+
+testRecord(
+  hotPath,
+  [/^peek\(\) to a bare lookup/, /^get\(\) to a bare async lookup/, /^get\(\) to keyv/, /^get\(\) to the official SDK/, /^bytes/],
+  { isOld: true },
+)
 
 const NANOSECONDS: Readonly<Record<string, number>> = { 'tenantAccessToken(key)': 200, 'getOrSet(key)': 1_000, 'get(key)': 2_000 }
 const BYTES: Readonly<Record<string, number>> = { lookup: 16, 'peek()': 16, 'get()': 16, 'get(), observed': 16 }

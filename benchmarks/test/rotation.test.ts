@@ -2,11 +2,15 @@ import { setTimeout as passed, setImmediate as turned } from 'node:timers/promis
 import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { holds } from '../report/report.ts'
+import { rotation } from '../rotation/index.ts'
 import { limits, noticedMs, noticedOnceMs } from '../rotation/limits.ts'
 import { CALLERS_A_TICK, Load, TICK_MS } from '../rotation/load.ts'
 import type { Run } from '../rotation/run.ts'
 import { durationMs, FETCH_MS, freshMs, KEYS, lifeMs, SPACING_MS } from '../rotation/schedule.ts'
 import { ratios } from '../rotation/tables.ts'
+import { testRecord } from './record.ts'
+
+testRecord(rotation, [/^blocked callers/, /^longest get\(\)/], { isOld: true })
 
 const STOPPED_MS = 100
 

@@ -6,11 +6,14 @@ import { RESOLUTION_MS, watchLoop } from '../measure/loop-delay.ts'
 import { holds } from '../report/report.ts'
 import { evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
-import { limits } from '../scale/index.ts'
+import { limits, scale } from '../scale/index.ts'
 import { at, coresOfOne, costOf, deviation, fit, fitCost, needs, rangeOf, renewalsPerSecond, shards } from '../scale/model.ts'
 import { type Place, type Server, startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
 import { check, coefficients, type Measured, plan, rotations } from '../scale/tables.ts'
+import { testRecord } from './record.ts'
+
+testRecord(scale, [/^memory of a token/, /^event loop late/, /^busiest minute/], { isOld: true })
 
 const MINUTE = 60_000
 

@@ -3,8 +3,11 @@ import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { requestToken, startUpstream } from '../measure/upstream-client.ts'
 import { holds } from '../report/report.ts'
-import { charts, limits } from '../stampede/index.ts'
+import { charts, coldStampede, limits } from '../stampede/index.ts'
 import { type Outcome, stampede } from '../stampede/stampede.ts'
+import { testRecord } from './record.ts'
+
+testRecord(coldStampede, [/^upstream requests to one/, /^time until all are served/], { isOld: true })
 
 test('the upstream counts the requests of each client, in its own form or as Feishu does it, and gives each another token', async () => {
   const upstream = await startUpstream({ latencyMs: 0 })

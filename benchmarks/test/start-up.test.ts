@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest'
 import { holds } from '../report/report.ts'
+import { startUp } from '../start-up/index.ts'
 import { importing, type Measured } from '../start-up/measured.ts'
 import { Results } from '../start-up/results.ts'
 import { BARE, CORE, NEEDS, type Subject } from '../start-up/subjects.ts'
+import { testRecord } from './record.ts'
+
+testRecord(startUp, [/^imports, core to/, /^heap to that of node/], { isOld: true })
 
 test('a process that imports something is slower and larger than one that imports nothing', async () => {
   const [bare, loaded] = [await importing([]), await importing(['ioredis'])]

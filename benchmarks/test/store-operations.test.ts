@@ -5,11 +5,14 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { expect, test } from 'vitest'
 import { processorMs } from '../measure/processor-time.ts'
 import { holds } from '../report/report.ts'
-import { limitsOf, tablesOf } from '../store-operations/index.ts'
+import { limitsOf, storeOperations, tablesOf } from '../store-operations/index.ts'
 import { CALLS, DISTANT_CALLS, type Measured, OPERATIONS, type Operation, type Rounds, WIRE_MS } from '../store-operations/measured.ts'
 import { places } from '../store-operations/places.ts'
 import { Records } from '../store-operations/records.ts'
 import { ORDERS, orderOf, sequence } from '../store-operations/sequence.ts'
+import { testRecord } from './record.ts'
+
+testRecord(storeOperations, [/^claim to the bare round trip, Redis/, /^publish to the bare round trip, PostgreSQL/], { isOld: true })
 
 test('one way to a server is a wire longer than the other', async () => {
   const place = await places.redis?.()
