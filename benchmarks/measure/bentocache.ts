@@ -1,9 +1,9 @@
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import { redisBusDriver, redisDriver } from 'bentocache/drivers/redis'
+import { library } from './library.ts'
 
-/** With its version. */
-export const BENTOCACHE = 'bentocache 1.6'
+export const BENTOCACHE = library('bentocache')
 
 /** Two levels and a bus, as its documentation recommends for several processes. */
 export function openBentocache(redisUrl: string) {

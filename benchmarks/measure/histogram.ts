@@ -16,9 +16,10 @@ export class Histogram {
   readonly #counts = new Float64Array(BUCKETS)
   #greatest = 0
 
-  record(nanoseconds: number): void {
+  /** @param weight as if there were so many of it */
+  record(nanoseconds: number, weight = 1): void {
     const bucket = Math.min(BUCKETS - 1, Math.max(0, Math.floor(Math.log2(nanoseconds) * PER_DOUBLING)))
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + weight
     if (nanoseconds > this.#greatest) this.#greatest = nanoseconds
   }
 

@@ -1,4 +1,8 @@
 import { BENTOCACHE } from '../measure/bentocache.ts'
+import { library, MSAL, NODE_SDK } from '../measure/library.ts'
+
+const IOREDIS = library('ioredis')
+const KEYV_REDIS = library('@keyv/redis')
 
 /** What a program imports before it does anything. */
 export interface Subject {
@@ -19,13 +23,13 @@ export const FEISHU: Subject = {
 
 /** A fleet that shares a token of any kind, with the client of Redis that it needs. */
 export const FLEET: Subject = {
-  name: 'core, store-redis, ioredis 5.11',
+  name: `core, store-redis, ${IOREDIS}`,
   modules: ['@tokenwell/core', '@tokenwell/store-redis', 'ioredis'],
 }
 
 /** A Feishu app whose processes share its tokens. */
 export const FEISHU_FLEET: Subject = {
-  name: 'core/feishu, store-redis, ioredis 5.11',
+  name: `core/feishu, store-redis, ${IOREDIS}`,
   modules: ['@tokenwell/core/feishu', '@tokenwell/store-redis', 'ioredis'],
 }
 
@@ -35,8 +39,8 @@ const OF_NODE = ['node:crypto', 'node:diagnostics_channel', 'node:util']
 export const NEEDS: ReadonlyMap<Subject, Subject> = new Map([
   [CORE, { name: "node's crypto, diagnostics_channel and util", modules: OF_NODE }],
   [FEISHU, { name: 'these, zlib and undici 8', modules: [...OF_NODE, 'node:zlib', 'undici'] }],
-  [FLEET, { name: 'these and ioredis 5.11', modules: [...OF_NODE, 'ioredis'] }],
-  [FEISHU_FLEET, { name: 'these, zlib, undici 8 and ioredis 5.11', modules: [...OF_NODE, 'node:zlib', 'undici', 'ioredis'] }],
+  [FLEET, { name: `these and ${IOREDIS}`, modules: [...OF_NODE, 'ioredis'] }],
+  [FEISHU_FLEET, { name: `these, zlib, undici 8 and ${IOREDIS}`, modules: [...OF_NODE, 'node:zlib', 'undici', 'ioredis'] }],
 ])
 
 /** The other entries of the packages, one by one. */
@@ -53,18 +57,18 @@ export const ENTRIES: readonly Subject[] = [
   'feishu-simulator',
 ].map((entry) => ({ name: entry, modules: [`@tokenwell/${entry}`] }))
 
-export const SDK: Subject = { name: 'the official node-sdk 1.74', modules: ['@larksuiteoapi/node-sdk'] }
+export const SDK: Subject = { name: NODE_SDK, modules: ['@larksuiteoapi/node-sdk'] }
 
 /** With the client of Redis that each of them needs. */
 export const CACHES: readonly Subject[] = [
-  { name: `${BENTOCACHE}, its drivers, ioredis 5.11`, modules: ['bentocache', 'bentocache/drivers/memory', 'bentocache/drivers/redis'] },
-  { name: 'cacheable 2.5, @keyv/redis 5.1', modules: ['cacheable', '@keyv/redis'] },
-  { name: 'keyv 6.1, @keyv/redis 5.1', modules: ['keyv', '@keyv/redis'] },
+  { name: `${BENTOCACHE}, its drivers, ${IOREDIS}`, modules: ['bentocache', 'bentocache/drivers/memory', 'bentocache/drivers/redis'] },
+  { name: `${library('cacheable')}, ${KEYV_REDIS}`, modules: ['cacheable', '@keyv/redis'] },
+  { name: `${library('keyv')}, ${KEYV_REDIS}`, modules: ['keyv', '@keyv/redis'] },
 ]
 
 export const OTHERS: readonly Subject[] = [
   SDK,
   ...CACHES,
-  { name: 'msal-node 7.2', modules: ['@azure/msal-node'] },
-  { name: 'google-auth-library 11.3', modules: ['google-auth-library'] },
+  { name: MSAL, modules: ['@azure/msal-node'] },
+  { name: library('google-auth-library'), modules: ['google-auth-library'] },
 ]

@@ -30,6 +30,15 @@ test('what several processes counted is added up', () => {
   expect(both.greatest).toBe(9_000)
 })
 
+test('what has a weight counts as often', () => {
+  const histogram = new Histogram()
+  histogram.record(100, 989)
+  histogram.record(9_000, 11)
+  expect(howMany(histogram.counted)).toBe(1_000)
+  expect(countedQuantile(histogram.counted, 0.98)).toBeLessThan(103)
+  expect(countedQuantile(histogram.counted, 0.99)).toBe(9_000)
+})
+
 test('what is too short to measure, and what is longer than anything, is counted', () => {
   const strange = counted([0, 0.5, 1e15])
   expect(howMany(strange)).toBe(3)

@@ -1,11 +1,12 @@
 import { memoize } from '@smithy/property-provider'
+import { library } from '../../measure/library.ts'
 import { type Contender, keyName, LIFE_MS, tokenValue } from '../contender.ts'
 
 const SOON_MS = 5 * 60_000
 
 /** As the AWS SDK keeps credentials; it keeps one, so each key has a provider, found in a `Map`. */
 export const contender: Contender = {
-  name: 'AWS memoize 4.5',
+  name: library('@smithy/property-provider', 'AWS memoize'),
   async open(keys) {
     const names = Array.from({ length: keys }, (_, index) => keyName(index))
     const providers = new Map(names.map((name, index) => [name, provider(index)]))

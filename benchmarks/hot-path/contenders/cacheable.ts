@@ -1,10 +1,11 @@
 import KeyvRedis from '@keyv/redis'
 import { Cacheable } from 'cacheable'
+import { library } from '../../measure/library.ts'
 import { type Contender, keyName, LIFE_MS, tokenValue } from '../contender.ts'
 
 /** Two levels. */
 export const contender: Contender = {
-  name: 'cacheable 2.5',
+  name: library('cacheable'),
   async open(keys, redisUrl) {
     const cache = new Cacheable({ secondary: new KeyvRedis(redisUrl), ttl: LIFE_MS })
     const names = Array.from({ length: keys }, (_, index) => keyName(index))

@@ -1,9 +1,10 @@
 import { OAuth2Client } from 'google-auth-library'
+import { library } from '../../measure/library.ts'
 import { type Contender, keyName, LIFE_MS, tokenValue } from '../contender.ts'
 
 /** A client has one token, so each key has a client, found in a `Map`. */
 export const contender: Contender = {
-  name: 'google-auth-library 11.3',
+  name: library('google-auth-library'),
   async open(keys) {
     const names = Array.from({ length: keys }, (_, index) => keyName(index))
     const clients = new Map(names.map((name, index) => [name, client(index)]))

@@ -1,8 +1,9 @@
 import Keyv from 'keyv'
+import { library } from '../../measure/library.ts'
 import { type Contender, keyName, LIFE_MS, tokenValue } from '../contender.ts'
 
 export const contender: Contender = {
-  name: 'keyv 6.1',
+  name: library('keyv'),
   async open(keys) {
     const keyv = new Keyv({ ttl: LIFE_MS })
     const names = Array.from({ length: keys }, (_, index) => keyName(index))

@@ -1,4 +1,5 @@
 import { ConfidentialClientApplication, type INetworkModule } from '@azure/msal-node'
+import { MSAL } from '../../measure/library.ts'
 import { type Contender, keyName, LIFE_MS, tokenValue } from '../contender.ts'
 
 const HOST = 'https://login.microsoftonline.com'
@@ -9,7 +10,7 @@ const REQUEST = { scopes: ['api/.default'] }
  * a call takes 0.8 ms of the processor, and to get 10,000, each of which is looked for first, takes minutes.
  */
 export const contender: Contender = {
-  name: 'msal-node 7.2',
+  name: MSAL,
   async open(keys) {
     const names = Array.from({ length: keys }, (_, index) => keyName(index))
     const clients = new Map(names.map((name, index) => [name, client(name, index)]))

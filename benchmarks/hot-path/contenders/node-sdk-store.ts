@@ -1,5 +1,6 @@
 import { AppType, CAppTicket, Client, DefaultCache, LoggerLevel, withTenantKey } from '@larksuiteoapi/node-sdk'
 import { startFeishuSimulator } from '@tokenwell/feishu-simulator'
+import { NODE_SDK } from '../../measure/library.ts'
 import { type Contender, keyName } from '../contender.ts'
 
 const APP = { appId: 'cli_bench', appSecret: 'secret', verificationToken: 'token' }
@@ -8,7 +9,7 @@ const AT_ONCE = 50
 
 /** An app of many tenants, with the cache that it brings, in memory. */
 export const contender: Contender = {
-  name: 'the official node-sdk 1.74, a store app',
+  name: `${NODE_SDK}, a store app`,
   async open(keys) {
     const platform = await startFeishuSimulator({ apps: [APP], pushTickets: 'manual' })
     const { appId, appSecret } = APP

@@ -1,5 +1,6 @@
 import { ConfidentialClientApplication, DistributedCachePlugin, type INetworkModule, type NetworkRequestOptions } from '@azure/msal-node'
 import { Redis } from 'ioredis'
+import { MSAL } from '../../measure/library.ts'
 import { type Contender, SECRET } from '../contender.ts'
 
 /** It takes https alone, so its requests for a token are led to the upstream; what they carry is its own. */
@@ -14,7 +15,7 @@ const METADATA = {
 }
 
 export const contender: Contender = {
-  name: 'msal-node 7.2',
+  name: MSAL,
   open({ redisUrl, upstreamUrl }) {
     const redis = new Redis(redisUrl)
     const cacheClient = {

@@ -1,9 +1,10 @@
+import { library } from '../../measure/library.ts'
 import type { Contender } from '../contender.ts'
 import { openMutex } from '../mutex.ts'
 
 /** The callers of a process share one promise, which is what somebody would write who has measured the plain one. */
 export const contender: Contender = {
-  name: 'redis-semaphore 5.8, per process',
+  name: `${library('redis-semaphore')}, per process`,
   open(places) {
     const opened = openMutex(places)
     return (clientId) => {

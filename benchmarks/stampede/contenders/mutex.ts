@@ -1,4 +1,5 @@
+import { library } from '../../measure/library.ts'
 import type { Contender } from '../contender.ts'
 import { openMutex } from '../mutex.ts'
 
-export const contender: Contender = { name: 'redis-semaphore 5.8, per caller', open: openMutex }
+export const contender: Contender = { name: `${library('redis-semaphore')}, per caller`, open: openMutex }

@@ -1,12 +1,13 @@
 import { AppType, Client, LoggerLevel } from '@larksuiteoapi/node-sdk'
 import { Redis } from 'ioredis'
+import { NODE_SDK } from '../../measure/library.ts'
 import { type Contender, SECRET } from '../contender.ts'
 
 type Cache = NonNullable<ConstructorParameters<typeof Client>[0]['cache']>
 
 /** With a cache that is shared in place of the one in memory. */
 export const contender: Contender = {
-  name: 'the official node-sdk 1.74',
+  name: NODE_SDK,
   open({ redisUrl, upstreamUrl }) {
     const redis = new Redis(redisUrl)
     const nameOf = (key: unknown, namespace = '') => `node-sdk:${namespace}:${String(key)}`
