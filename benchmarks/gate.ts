@@ -9,7 +9,7 @@ const ROUNDS = 3
  * What only a whole run measures, as its limits are named: ratios to another library, and of many tenants those of more than one process or of
  * a named store; and of keys that rest, which takes minutes. Whatever is named otherwise must come up again, so a library that is missing here does not pass.
  */
-const OF_WHOLE_RUNS = [/ to (keyv|bentocache|cacheable|the official)\b/, /, processes: (?!1$)\d+$/, / tenants of /, / that rest$/]
+const OF_WHOLE_RUNS = [/ to (keyv|bentocache|cacheable|msal-node|the official)\b/, /, processes: (?!1$)\d+$/, / tenants of /, / that rest$/]
 
 /**
  * Measures the ratios of our own again, quickly: but for those to fixed milliseconds, which say as much of the machine.

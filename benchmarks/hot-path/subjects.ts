@@ -23,9 +23,15 @@ export const OURS: readonly Subject[] = [
 /** Caches that are asked by key. */
 export const CACHES: readonly Subject[] = [
   { contender: 'keyv', way: 'get(key)', base: 'async lookup', rests: true },
-  { contender: 'bentocache', way: 'getOrSet(key)', base: 'async lookup' },
-  { contender: 'cacheable', way: 'getOrSet(key)', base: 'async lookup' },
+  { contender: 'bentocache', way: 'getOrSet(key)', base: 'async lookup', rests: true },
+  { contender: 'cacheable', way: 'getOrSet(key)', base: 'async lookup', rests: true },
 ]
+
+/** Keeps tokens by what they are for, as a cache does, and not one that is known already. */
+export const CLIENTS: Readonly<Record<'one' | 'many', readonly Subject[]>> = {
+  one: [{ contender: 'msal-node', way: 'acquireTokenByClientCredential()', base: 'async lookup', only: 'one' }],
+  many: [{ contender: 'msal-node', way: 'acquireTokenByClientCredential() of a key', base: 'async lookup', only: 'many' }],
+}
 
 export const OTHERS: readonly Subject[] = [
   { contender: 'aws-memoize', way: 'provider()', base: 'async lookup', only: 'one' },
@@ -33,8 +39,8 @@ export const OTHERS: readonly Subject[] = [
   { contender: 'google-auth', way: 'getAccessToken()', base: 'async lookup', only: 'one' },
   { contender: 'google-auth', way: 'getAccessToken() of a key', base: 'async lookup', only: 'many' },
   ...CACHES,
-  { contender: 'msal-node', way: 'acquireTokenByClientCredential()', base: 'async lookup', only: 'one' },
-  { contender: 'msal-node', way: 'acquireTokenByClientCredential() of a key', base: 'async lookup', only: 'many' },
+  ...CLIENTS.one,
+  ...CLIENTS.many,
   { contender: 'node-sdk', way: 'getTenantAccessToken()', base: 'async lookup', only: 'one' },
   { contender: 'node-sdk-store', way: 'getTenantAccessToken(key)', base: 'async lookup' },
 ]

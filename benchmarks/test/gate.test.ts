@@ -144,6 +144,8 @@ test('what only a whole run measures need not be measured again', async () => {
   const ofWholeRuns = [
     'get() to keyv, one key',
     'get() to the official SDK',
+    'get() to the official SDK, a store app, one key',
+    'get() to msal-node, one key',
     'imports, core to bentocache 1.6, its drivers',
     'requests to renewals, 100000 tenants, processes: 8',
     'memory of a token to 1 KB, 100000 tenants of PostgreSQL',

@@ -52,6 +52,39 @@ test('a token asked for by key is held against each cache that is asked by key',
   )
 })
 
+test('a handle is held against each cache, MSAL and both apps of the official SDK', () => {
+  const others = ['keyv', 'bentocache', 'cacheable', 'msal-node', 'the official SDK, a store app']
+  const toOthers = (only: 'one' | 'many', nanoseconds: object) =>
+    missed({ only, nanoseconds }).filter((what) => /^get\(\) to (?!a bare)/.test(what))
+  expect(toOthers('one', { 'get()': 2_000, 'get(), observed': 2_000 })).toEqual([
+    ...others.map((other) => `get() to ${other}, one key`),
+    'get() to the official SDK',
+  ])
+  expect(toOthers('many', { 'get()': 2_000 })).toEqual(others.map((other) => `get() to ${other}, 10000 keys`))
+})
+
+test('where keys rest ours is held against each cache that rests as long', () => {
+  const missed = (nanoseconds: object) =>
+    results({ only: 'many', nanoseconds: { 'tenantAccessToken(key)': 500, 'get()': 500, ...nanoseconds } })
+      .restedLimits(10_000)
+      .filter((limit) => !holds(limit))
+      .map(({ what }) => what)
+  expect(missed({})).toEqual([])
+  expect(missed({ 'getOrSet(key)': 450 })).toEqual(['bentocache', 'cacheable'].map((other) => `get() to ${other}, 10000 keys that rest`))
+  expect(missed({ 'get(key)': 390 })).toEqual(['get()', 'tenantAccessToken(key)'].map((way) => `${way} to keyv, 10000 keys that rest`))
+  expect(CACHES.filter(({ rests }) => !rests)).toEqual([])
+})
+
+test('the medians, p99 and bytes of each round are kept', () => {
+  const subject: Subject = { contender: 'bare', way: 'lookup', base: 'lookup' }
+  const round = (nanoseconds: number): Measured => ({ name: 'a Map', nanoseconds: [10, nanoseconds, nanoseconds], bytes: 16 })
+  expect(new Results(new Map([[subject, [round(20), round(80)]]])).figures('one key')).toEqual([
+    { what: 'a Map: lookup, one key, median', unit: 'ns', each: [20, 80] },
+    { what: 'a Map: lookup, one key, p99', unit: 'ns', each: [20, 80] },
+    { what: 'a Map: lookup, one key', unit: 'bytes', each: [16, 16] },
+  ])
+})
+
 test.each(['peek()', 'get()'])('a call of %s that leaves twice as much is noticed', (way) => {
   const base = way === 'peek()' ? 'lookup' : 'async lookup'
   expect(missed({ only: 'one', nanoseconds: { 'tenantAccessToken(key)': 100 } })).toEqual([])
@@ -64,8 +97,9 @@ test('p99 is that of a round, with the least and the greatest of the rounds', ()
   const subject: Subject = { contender: 'bare', way: 'lookup', base: 'lookup' }
   const round = (nanoseconds: number): Measured => ({ name: 'a Map', nanoseconds: [10, nanoseconds, nanoseconds], bytes: 16 })
   const { columns, rows } = new Results(new Map([[subject, [round(20), round(80), round(30)]]])).table('')
-  expect(rows[0]?.[columns.indexOf('p99')]).toBe('30 (20 to 80)')
+  expect(rows[0]?.[columns.indexOf('p99 ns')]).toBe('30 (20 to 80)')
   expect(rows[0]?.[columns.indexOf('ns a call')]).toBe('30 (20 to 80)')
+  expect(rows[0]?.[columns.indexOf('bytes a call')]).toBe('16')
 })
 
 const worker = (order: Pick<Order, 'contender' | 'way' | 'keys' | 'restMs'>) =>
