@@ -43,8 +43,18 @@ async function main(): Promise<void> {
   const { ways } = await contender.open(keys, redisUrl)
   const way = ways[name]
   if (way === undefined) throw new Error(`${file} has no ${name}`)
+  await assertGiven(way, keys)
   const measured = restMs === 0 ? await measureBusy(way, keys) : await measureRested(way, keys, restMs)
+  await assertGiven(way, keys)
   answer({ name: contender.name, ...measured } satisfies Measured)
+}
+
+/** @throws Error when a call gives nothing, which it would do quickly */
+async function assertGiven(way: Way, keys: number): Promise<void> {
+  for (const index of [0, keys - 1]) {
+    const given = 'sync' in way ? way.sync(index) : await way.async(index)
+    if (given === undefined || given === null) throw new Error(`a call for key ${index} gave nothing`)
+  }
 }
 
 async function measureBusy(way: Way, keys: number): Promise<Omit<Measured, 'name'>> {

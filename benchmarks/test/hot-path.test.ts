@@ -114,6 +114,11 @@ test.each(OTHERS.filter(({ only, contender }) => only === 'many' || contender ==
   },
 )
 
+test.each(['sync', 'async'])('a call that gives nothing is an error, not a figure: %s', async (way) => {
+  const order = { contender: '../../test/contenders/nothing', way, restMs: 0 }
+  await expect(worker({ ...order, keys: 2 })).rejects.toThrow('a call for key 1 gave nothing')
+})
+
 test('calls that leave much are weighed before anything is collected, whether keys rest or not', async () => {
   const keyv = { contender: 'keyv', way: 'get(key)', keys: 2_000 }
   const [busy, rested] = [await worker({ ...keyv, restMs: 0 }), await worker({ ...keyv, restMs: 10 })]
