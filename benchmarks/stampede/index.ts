@@ -3,7 +3,7 @@ import type { Benchmark } from '../benchmark.ts'
 import { countedQuantile } from '../measure/histogram.ts'
 import { median, ratio } from '../measure/statistics.ts'
 import { figure, spreadOf, timesOf } from '../report/figure.ts'
-import { type Chart, type Limit, limit, type Table } from '../report/report.ts'
+import { type Chart, type Figures, type Limit, limit, type Table } from '../report/report.ts'
 import { type Outcome, type Size, stampede } from './stampede.ts'
 
 /** What the others are compared with. */
@@ -19,8 +19,8 @@ const TIMES = 2.5
 
 const HOW = `${SIZE.processes} processes with ${SIZE.callers.toLocaleString('en-US')} callers each want, in the same moment, a token that nobody has. The upstream is an HTTP server in a
 process of its own that takes ${SIZE.latencyMs} ms, the same for all. The processes are up and have rehearsed with other tokens, so everything is loaded, compiled
-and connected. Counted are the requests for the token; the time is from that moment to the last caller who has a token or an error in any process, and what a caller
-waits from that moment, too. All share
+and connected. Counted are the requests for the token, until half a second after all have been served; the time is from that moment to the last caller who has a token or an error in any process, and what a caller
+waits from that moment, too; it is to be short enough in each round. All share
 one Redis, or PostgreSQL: it is the second level and the bus of bentocache, the cache that the official SDK and MSAL are given, and holds the lock
 of redis-semaphore, which is taken between two looks for the token, by every caller or once for each process; who waits for that lock
 gives up after 10 s. They are compared with a request of each process and nothing shared, in the same round. The processes are started anew for each round; figures are
@@ -51,6 +51,7 @@ export const coldStampede: Benchmark = {
           tables: [table(outcomes)],
           charts: ownOnly ? [] : charts(outcomes),
           limits: OURS.flatMap((contender) => limits(of(contender), of(BARE), SIZE.latencyMs)),
+          figures: [...outcomes.values()].flatMap(figures),
         }
       } finally {
         await postgres.stop()
@@ -66,18 +67,36 @@ function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): Table {
   const bare = settledMs(outcomes.get(BARE) ?? [])
   const rows = [...outcomes.values()].map((rounds) => {
     const settled = settledMs(rounds)
-    const waitsMs = (share: number) => rounds.map(({ waits }) => countedQuantile(waits, share) / 1e6)
     return [
       nameOf(rounds),
       timesOf(ratio(settled, bare)),
       spreadOf(rounds.map(({ requests }) => requests)),
       spreadOf(settled),
-      spreadOf(waitsMs(0.5)),
-      spreadOf(waitsMs(0.99)),
+      spreadOf(waitsMs(rounds, 0.5)),
+      spreadOf(waitsMs(rounds, 0.99)),
       spreadOf(rounds.map(({ failures }) => failures.length)),
     ]
   })
   return { title: '', columns, rows }
+}
+
+export function figures(rounds: readonly Outcome[]): Figures[] {
+  const of = (what: string, unit: string, each: readonly number[]): Figures => ({ what: `${nameOf(rounds)}, ${what}`, unit, each })
+  return [
+    of(
+      'requests',
+      'requests',
+      rounds.map(({ requests }) => requests),
+    ),
+    of('until all are settled', 'ms', settledMs(rounds)),
+    of('a caller, p50', 'ms', waitsMs(rounds, 0.5)),
+    of('a caller, p99', 'ms', waitsMs(rounds, 0.99)),
+    of(
+      'callers without a token',
+      'callers',
+      rounds.map(({ failures }) => failures.length),
+    ),
+  ]
 }
 
 export function charts(outcomes: ReadonlyMap<string, readonly Outcome[]>): Chart[] {
@@ -98,7 +117,7 @@ export function charts(outcomes: ReadonlyMap<string, readonly Outcome[]>): Chart
   ]
 }
 
-/** What must hold of every round, and of the time in the median. @throws Error when a caller of ours has no token */
+/** What must hold of every round, and next to nothing shared in the median. @throws Error when a caller of ours has no token */
 export function limits(rounds: readonly Outcome[], bare: readonly Outcome[], latencyMs: number): Limit[] {
   const name = nameOf(rounds)
   const [failure] = rounds.flatMap(({ failures }) => failures)
@@ -108,12 +127,17 @@ export function limits(rounds: readonly Outcome[], bare: readonly Outcome[], lat
     { what: `upstream requests to one, ${name}`, ratio: Math.max(...rounds.map(({ requests }) => requests)), most: 1, isExact: true },
     limit(`time until all are served to that with nothing shared, ${name}`, ratio(served, settledMs(bare)), TIMES),
     {
-      what: `time until all are served to ${latencyMs} + ${BEYOND_MS} ms, ${name}`,
-      ratio: median(served) / (latencyMs + BEYOND_MS),
+      what: `time until all are served to ${latencyMs} + ${BEYOND_MS} ms, in any round, ${name}`,
+      // A word that is lost now and then costs its callers a second, and is in no median.
+      ratio: Math.max(...served) / (latencyMs + BEYOND_MS),
       most: 1,
       isOfTime: true,
     },
   ]
+}
+
+function waitsMs(rounds: readonly Outcome[], share: number): number[] {
+  return rounds.map(({ waits }) => countedQuantile(waits, share) / 1e6)
 }
 
 function settledMs(rounds: readonly Outcome[]): number[] {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as passed } from 'node:timers/promises'
 import { type Counted, together } from '../measure/histogram.ts'
 import { sharedNow } from '../measure/moment.ts'
 import { type Served, startFleet } from '../measure/served.ts'
@@ -17,7 +18,7 @@ export interface Size {
 export interface Outcome {
   /** The contender. */
   readonly name: string
-  /** For a token. */
+  /** For a token, those included that were made when all had been served. */
   readonly requests: number
   /** From the moment for which all were told to start to the last caller who had a token or an error, in whichever process. */
   readonly settledMs: number
@@ -32,6 +33,8 @@ const REHEARSING = 200
 const REHEARSALS = 10
 /** Until then every process has been told when. */
 const NOTICE_MS = 300
+/** Whoever asks again though everybody has been served has done so by then. */
+const AFTERMATH_MS = 500
 
 /** Plays it once, in processes of its own that have rehearsed with other clients. */
 export async function stampede(contender: string, servers: Servers, { processes, callers, latencyMs }: Size): Promise<Outcome> {
@@ -40,10 +43,11 @@ export async function stampede(contender: string, servers: Servers, { processes,
   try {
     const order: Order = { contender, ...servers, upstreamUrl: upstream.about.url }
     fleet = await startFleet(new URL('worker.ts', import.meta.url), order, processes)
-    const play = async (callersEach: number) => {
+    const play = async (callersEach: number, aftermathMs: number) => {
       const clientId = `cli_${randomUUID()}`
       const at = sharedNow() + NOTICE_MS
       const settled = await Promise.all(fleet.map((worker) => worker.ask({ clientId, callers: callersEach, at })))
+      await passed(aftermathMs)
       return {
         requests: await upstream.ask(clientId),
         settledMs: Math.max(...settled.map((each) => each.at)) - at,
@@ -52,8 +56,8 @@ export async function stampede(contender: string, servers: Servers, { processes,
         failures: settled.flatMap(({ failures }) => failures),
       }
     }
-    for (let rehearsal = 0; rehearsal < REHEARSALS; rehearsal++) await play(Math.min(REHEARSING, callers))
-    return { name: fleet[0]?.about.name ?? contender, ...(await play(callers)) }
+    for (let rehearsal = 0; rehearsal < REHEARSALS; rehearsal++) await play(Math.min(REHEARSING, callers), 0)
+    return { name: fleet[0]?.about.name ?? contender, ...(await play(callers, AFTERMATH_MS)) }
   } finally {
     await Promise.all([...fleet, upstream].map((each) => each.end()))
   }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { requestToken, startUpstream } from '../measure/upstream-client.ts'
 import { holds } from '../report/report.ts'
-import { charts, coldStampede, limits } from '../stampede/index.ts'
+import { charts, coldStampede, figures, limits } from '../stampede/index.ts'
 import { type Outcome, stampede } from '../stampede/stampede.ts'
 import { testRecord } from './record.ts'
 
@@ -46,15 +46,34 @@ test('the callers of a small fleet share one request, and those of the official 
   }
 })
 
-test('one request too many in any round breaks the limit, and so does a median that is too slow', () => {
+test('a request that is made when everybody has been served counts, too', async () => {
+  const size = { processes: 2, callers: 1, latencyMs: 20 }
+  expect(await stampede('../../test/contenders/again', { redisUrl: '', postgresUrl: '' }, size)).toMatchObject({ requests: 4 })
+})
+
+test('one request too many in any round breaks the limit, and so does a round that is too slow, or a median next to nothing shared', () => {
   const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
   const bare = { ...outcome, settledMs: 80 }
   const held = (rounds: readonly Outcome[], base = bare) => limits(rounds, [base, base, base], 50).map(holds)
   expect(held([outcome, outcome, outcome])).toEqual([true, true, true])
   expect(held([outcome, { ...outcome, requests: 2 }, outcome])).toEqual([false, true, true])
-  expect(held([outcome, { ...outcome, settledMs: 900 }, outcome])).toEqual([true, true, true])
+  expect(held([outcome, { ...outcome, settledMs: 900 }, outcome])).toEqual([true, true, false])
   expect(held([{ ...outcome, settledMs: 201 }], { ...bare, settledMs: 100 })).toEqual([true, true, false])
   expect(held([outcome, outcome, outcome], { ...bare, settledMs: 39 })).toEqual([true, false, true])
+})
+
+test('what came of each round is kept', () => {
+  const waits = new Histogram()
+  waits.record(80e6)
+  const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: [], waits: waits.counted }
+  const kept = figures([outcome, { ...outcome, requests: 2, settledMs: 90, failures: ['gave up'] }])
+  expect(kept.map(({ what, each }) => [what, ...each])).toEqual([
+    ['one, requests', 1, 2],
+    ['one, until all are settled', 100, 90],
+    ['one, a caller, p50', 80, 80],
+    ['one, a caller, p99', 80, 80],
+    ['one, callers without a token', 0, 1],
+  ])
 })
 
 test('a caller without a token is an error, not a figure', () => {
