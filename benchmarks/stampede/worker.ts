@@ -39,7 +39,7 @@ serve<Start, Settled>({ name: contender.name } satisfies About, async ({ clientI
   await moment(startAt)
   const waits = new Histogram()
   const settled = () => waits.record((sharedNow() - startAt) * 1e6)
-  const outcomes = await Promise.allSettled(Array.from({ length: callers }, () => get().finally(settled)))
+  const outcomes = await Promise.allSettled(Array.from({ length: callers }, () => get().then(tokenOf).finally(settled)))
   const at = sharedNow()
   return {
     at,
@@ -48,3 +48,9 @@ serve<Start, Settled>({ name: contender.name } satisfies About, async ({ clientI
     failures: outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason)] : [])),
   }
 })
+
+/** @throws Error when it is none */
+function tokenOf(value: unknown): string {
+  if (typeof value !== 'string') throw new Error(`${value} is no token`)
+  return value
+}

@@ -51,6 +51,12 @@ test('a request that is made when everybody has been served counts, too', async 
   expect(await stampede('../../test/contenders/again', { redisUrl: '', postgresUrl: '' }, size)).toMatchObject({ requests: 4 })
 })
 
+test('whoever is given anything but a token has none', async () => {
+  const size = { processes: 1, callers: 2, latencyMs: 0 }
+  const outcome = await stampede('../../test/contenders/empty-handed', { redisUrl: '', postgresUrl: '' }, size)
+  expect(outcome.failures).toEqual(Array(2).fill('Error: undefined is no token'))
+})
+
 test('one request too many in any round breaks the limit, and so does a round that is too slow, or a median next to nothing shared', () => {
   const outcome: Outcome = { name: 'one', requests: 1, settledMs: 100, tokens: 1, failures: [], waits: new Histogram().counted }
   const bare = { ...outcome, settledMs: 80 }
