@@ -7,7 +7,7 @@ import { CALLERS_A_TICK, TICK_MS } from './load.ts'
 import { microseconds, QUANTILES } from './quantiles.ts'
 import { type Run, run } from './run.ts'
 import { durationMs, FETCH_MS } from './schedule.ts'
-import { counts, type Named, noticed, type Other, ratios, times } from './tables.ts'
+import { counts, figures, type Named, noticed, type Other, ratios, times } from './tables.ts'
 
 interface Subject {
   readonly contender: string
@@ -93,6 +93,7 @@ export const rotation: Benchmark = {
       ],
       charts: ownOnly ? [] : [chart(runs)],
       limits: limits(own),
+      figures: figures(all),
     }
   },
 }

@@ -1,7 +1,7 @@
 import { howMany } from '../measure/histogram.ts'
 import { ratio, type Spread } from '../measure/statistics.ts'
 import { figure, spreadOf, timesOf } from '../report/figure.ts'
-import type { Table } from '../report/report.ts'
+import type { Figures, Table } from '../report/report.ts'
 import { noticedMs, noticedOnceMs, type Own, toStill } from './limits.ts'
 import { type Measure, microseconds, QUANTILES } from './quantiles.ts'
 import type { Run } from './run.ts'
@@ -52,6 +52,23 @@ export function counts(all: Named): Table {
     spreadOf(rounds.map(({ requests }) => requests)),
   ])
   return { title: 'A round', columns: ['', 'callers', 'blocked callers', 'of all', 'new tokens', 'requests'], rows }
+}
+
+/** What the tables and the limits are made from. */
+export function figures(all: Named): Figures[] {
+  return Array.from(all, ([name, rounds]) => [
+    { what: `${name}, callers`, unit: 'callers', each: rounds.map(({ latencies }) => howMany(latencies)) },
+    { what: `${name}, blocked callers`, unit: 'callers', each: rounds.map(({ blocked }) => blocked) },
+    { what: `${name}, new tokens`, unit: 'tokens', each: rounds.map(({ rotations }) => rotations) },
+    { what: `${name}, requests`, unit: 'requests', each: rounds.map(({ requests }) => requests) },
+    ...(['latencies', 'waits'] as const).flatMap((measure) =>
+      QUANTILES.map((quantile) => ({
+        what: `${name}, ${MEASURES[measure].toLowerCase()}, ${quantile.name}`,
+        unit: 'µs',
+        each: microseconds(rounds, measure, quantile.share),
+      })),
+    ),
+  ]).flat()
 }
 
 export function noticed(own: Own): Table {

@@ -1,13 +1,14 @@
 import { setTimeout as passed, setImmediate as turned } from 'node:timers/promises'
+import { startRedis } from '@tokenwell/test-servers'
 import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
 import { holds } from '../report/report.ts'
 import { rotation } from '../rotation/index.ts'
 import { limits, noticedMs, noticedOnceMs } from '../rotation/limits.ts'
 import { CALLERS_A_TICK, Load, TICK_MS } from '../rotation/load.ts'
-import type { Run } from '../rotation/run.ts'
+import { type Run, run } from '../rotation/run.ts'
 import { durationMs, FETCH_MS, freshMs, KEYS, lifeMs, SPACING_MS } from '../rotation/schedule.ts'
-import { ratios } from '../rotation/tables.ts'
+import { figures, ratios } from '../rotation/tables.ts'
 import { testRecord } from './record.ts'
 
 testRecord(rotation, [/^blocked callers/, /^longest get\(\)/], { isOld: true })
@@ -126,6 +127,34 @@ test('the table and the limits have one ratio: of what was measured in the same 
     ['one', '1.2 × (1.1 to 1.5)'],
   ])
   expect(noticedMs(own, 'latencies')).toBeCloseTo(40)
+})
+
+test('what was measured of each round is kept', () => {
+  const kept = figures(new Map([['one', rounds({ longestMs: 15 }, { blocked: 3, waitMs: 24 })]]))
+  const of = (name: string) => kept.find(({ what }) => what === `one, ${name}`)?.each
+  expect(of('callers')).toEqual([10_001, 10_001])
+  expect(of('blocked callers')).toEqual([0, 3])
+  expect(of('from the call to what comes of it, max')).toEqual([15_000, 10_000])
+  expect(of('from the moment at which a caller was due, max')).toEqual([10_000, 24_000])
+  expect(kept).toHaveLength(12)
+})
+
+test('each library renews its tokens under load, and ours blocks nobody', async () => {
+  const redis = await startRedis()
+  try {
+    const fleet = { isStill: false, processes: 2, redisUrl: redis.url, rotations: 1 }
+    const [ours, bentocache] = await Promise.all(['tokenwell', 'bentocache'].map((contender) => run({ ...fleet, contender })))
+    for (const each of [ours, bentocache]) {
+      expect(each?.rotations).toBeGreaterThanOrEqual(1)
+      expect(each?.requests).toBeGreaterThanOrEqual(1)
+      // All who were due came, from every process.
+      const due = (fleet.processes * CALLERS_A_TICK * durationMs(fleet.rotations)) / TICK_MS
+      expect(each && howMany(each.latencies)).toBeGreaterThanOrEqual(0.99 * due)
+    }
+    expect(ours?.blocked).toBe(0)
+  } finally {
+    await redis.stop()
+  }
 })
 
 test('another library is compared with itself while nothing is renewed, in its own rounds', () => {
