@@ -136,7 +136,10 @@ test('closed once more by what its closing stops, a manager closes once: its sto
   const clock = virtualClock()
   let closes = 0
   const inner = memoryStore({ clock })
-  const options: TokenManagerOptions = { clock, store: { ...inner, close: async () => void (closes += 1) } }
+  const close = async () => {
+    closes += 1
+  }
+  const options: TokenManagerOptions = { clock, store: { ...inner, close } }
   const [manager, other] = [createTokenManager(options), createTokenManager(options)]
   const again: Promise<void>[] = []
   const fetch = ({ signal }: { readonly signal: AbortSignal }) =>
