@@ -56,12 +56,12 @@ const LONGEST_MESSAGE = 500
 /** A failure as the text that other processes read. The cause stays behind: it belongs to the process that has it. */
 export function encodeFailure(error: TokenError): string {
   const { code, retryable, upstream } = error
-  const message = error.message.slice(0, LONGEST_MESSAGE)
+  const message = String(error.message).slice(0, LONGEST_MESSAGE)
   try {
     return JSON.stringify({ code, message, retryable, upstream })
   } catch {
     // Whoever writes a fetch of their own may put anything there.
-    return JSON.stringify({ code, message, retryable })
+    return JSON.stringify({ code, message, retryable: retryable === true })
   }
 }
 

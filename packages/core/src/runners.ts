@@ -94,6 +94,7 @@ export class Runners {
       await Promise.race([Promise.all(runners.map((runner) => runner.close(true, error))), grace])
       for (const each of cancel) each()
     }
+    this.#kernel.calls.endClaims()
     await Promise.all(runners.map((runner) => runner.close(false, error)))
     this.#byKey.clear()
     this.#size = 0

@@ -132,7 +132,7 @@ export class StoreCalls {
     }
   }
 
-  /** From now on nothing is claimed any more, and who waits for that is told so: a lease would only be given back. */
+  /** From now on nothing is claimed any more, and who waits for that is told so: a lease would only be given back, and nobody is waited for. */
   endClaims(): void {
     this.#takesClaims = false
     this.#claims.open()

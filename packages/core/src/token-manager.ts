@@ -51,8 +51,8 @@ export interface TokenOptions {
 export interface CloseOptions {
   /**
    * How long a fetch in flight may take to end and be shared, milliseconds, 0 to 60,000. Default 0: it is aborted and its lease given up.
-   * The refresh of a user's token is never aborted, and neither is the exchange of a code: they end within 11 s, and their publication is tried
-   * again within the grace. Of several calls the first decides.
+   * The refresh of a user's token is never aborted, and neither is the exchange of a code: they end within 11 s, and what they bring is
+   * sent to the store once at least, and again within the grace. Of several calls the first decides.
    */
   readonly graceMs?: number
 }
@@ -172,7 +172,6 @@ export function createTokenManager(options: TokenManagerOptions): TokenManager {
 
   async function close(graceMs: number): Promise<void> {
     graceEndsAt = clock.monotonic() + graceMs
-    calls.endClaims()
     await runners.close(graceMs)
     await idle()
     await hints.stop()

@@ -201,7 +201,7 @@ test('a close() that does not come to an end is found out', async () => {
   }
   expect((await play({ plan })).violations).toEqual([])
   const { violations } = await play({ plan, scenario: staying })
-  expect(violations[0]).toBe('1217.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
+  expect(violations[0]).toBe('1219.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
 })
 
 test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {

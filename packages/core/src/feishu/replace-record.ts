@@ -82,8 +82,10 @@ export async function replaceRecord<Made extends Replacement>(
     }
     // Another lease is not to be had any more.
     if (isLate() || (inside.closed && grant === undefined)) {
-      if (grant !== undefined) void inside.track(release(inside, credential, grant))
-      throw cause === undefined ? overtaken(key) : notStored(key, cause)
+      // As below: where the last holder vanished the lease runs out.
+      if (grant !== undefined && !grant.takeover) void inside.track(release(inside, credential, grant))
+      if (cause === undefined && !inside.closed) throw overtaken(key)
+      throw notStored(key, inside.closed ? 'before the manager was closed' : `within ${PUBLISHING_MS} ms`, cause ?? managerClosed())
     }
     await pause(inside, PAUSE_MS)
   }
@@ -176,7 +178,7 @@ async function underLease<T>(
   const late = new TokenError('UPSTREAM_UNAVAILABLE', `What was to replace "${key}" did not come within its deadline.`, { retryable: true })
   const cancel = clock.schedule(() => controller.abort(late), Math.max(0, grant.deadline - clock.monotonic()))
   try {
-    if (inside.closed) throw managerClosed()
+    if (clock.monotonic() >= inside.graceEndsAt) throw managerClosed()
     return await work(controller.signal)
   } catch (error) {
     // A lease that says that its last holder vanished is let run out, so that the next one says it too.
@@ -201,8 +203,8 @@ function overtaken(key: string): TokenError {
   return new TokenError('TIMEOUT', message, { retryable: false })
 }
 
-function notStored(key: string, cause: unknown): TokenError {
-  const message = `What was to replace "${key}" could not be stored within ${PUBLISHING_MS} ms, or before the manager was closed, and is lost. Begin again when the store is back.`
+function notStored(key: string, when: string, cause: unknown): TokenError {
+  const message = `What was to replace "${key}" could not be stored ${when}, and is lost unless only the store's answer was. Begin again when the store is back.`
   return new TokenError('STORE_UNAVAILABLE', message, { retryable: false, cause })
 }
 

@@ -149,7 +149,7 @@ export function claimBlocked(state: State, event: Of<'claim-blocked'>): Step {
 
 /** The store does not answer. What is at hand is served on; with nothing at hand this process fetches for itself. */
 export function claimFailed(state: State, event: Of<'claim-failed'>, policy: Policy): Step {
-  // It was not sent.
+  // It is not sent any more.
   if (event.failure.code === 'CLOSED') return step({ ...state, activity: { kind: 'closed' } })
   const told = notice({ type: 'detached', failure: event.failure })
   const next = withTrouble(state, { storeFailures: state.trouble.storeFailures + 1, failure: event.failure })

@@ -2,9 +2,9 @@ import { createTokenManager, TokenError, type TokenManagerOptions, type TokenSto
 import { memoryStore } from '@tokenwell/store-memory'
 import { virtualClock } from '@tokenwell/testkit'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { errorOf } from '../../../../tools/leak-search/index.ts'
-import { failure, slowExchange } from '../support/user-world.ts'
-import { createWorld, HOUR, pass, quiet, watched } from '../support/world.ts'
+import { errorOf, secret } from '../../../../tools/leak-search/index.ts'
+import { ANN, failure, LEASE, OAUTH, requests, slowExchange } from '../support/user-world.ts'
+import { createWorld, eventually, HOUR, pass, quiet, watched } from '../support/world.ts'
 
 const OPERATION = { signal: new AbortController().signal }
 
@@ -38,7 +38,7 @@ describe('however much was asked for', () => {
     const callers = Array.from({ length: 1_000 }, (_, index) => errorOf(manager.token({ key: `k${index}`, fetch }).get()))
     await quiet()
     expect(claims).toBe(16)
-    const closing = watched(manager.close({ graceMs: 30_000 }))
+    const closing = watched(manager.close())
     await pass(clock, 500)
     expect(closing.outcome).toBe('resolved')
     expect(claims).toBe(16)
@@ -94,6 +94,75 @@ describe('what a store does not take', () => {
     const { closing, authorization } = await authorizing(0)
     expect(closing.outcome).toBe('resolved')
     expect(await failure(authorization.promise)).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
+  })
+})
+
+describe('an authorisation', () => {
+  /** One that comes back to a node whose way to the store is as given. */
+  async function comesBack(way: (inner: TokenStore) => Partial<TokenStore>) {
+    const world = await createWorld()
+    const node = world.node({ store: { ...world.store, ...way(world.store) } })
+    const user = node.tokens.user(ANN)
+    const code = secret(world.simulator.issueCode(world.appId, ANN), 'code')
+    return { world, node, key: `tokenwell/${user.key}`, authorize: () => watched(user.authorize({ code })) }
+  }
+
+  test('whose lease comes when the grace is over gives it back, and its code is not used', async () => {
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const { world, node, key, authorize } = await comesBack((inner) => ({
+      claim: async (...args) => {
+        const claim = await inner.claim(...args)
+        await released
+        return claim
+      },
+    }))
+    const authorizing = authorize()
+    await quiet()
+    const closing = watched(node.manager.close())
+    release()
+    expect(await failure(authorizing.promise)).toMatchObject({ code: 'CLOSED' })
+    await closing.promise
+    expect(requests(world) ?? 0).toBe(0)
+    const [record] = await world.store.read([key], OPERATION)
+    expect(record?.lease).toBeUndefined()
+  })
+
+  test('that is overtaken while its process closes is not begun anew: there is no lease to be had', async () => {
+    let isOvertaken = false
+    const { world, node, authorize } = await comesBack((inner) => ({
+      publish: async (...args) => {
+        const [key, , fence, , operation] = args
+        if (!isOvertaken) return inner.publish(...args)
+        const [snapshot] = await inner.read([key], operation)
+        if (snapshot === undefined) throw new Error('nothing')
+        return { kind: 'superseded', snapshot: { ...snapshot, version: fence + 60_000_000 } }
+      },
+    }))
+    const held = world.simulator.fault(OAUTH, { kind: 'hang', at: 'reply' }, { times: 1 })
+    const authorizing = authorize()
+    await world.simulator.next('held')
+    isOvertaken = true
+    const closing = watched(node.manager.close({ graceMs: 60_000 }))
+    held.release?.()
+    expect(await failure(authorizing.promise)).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false, cause: { code: 'CLOSED' } })
+    await quiet()
+    expect(closing.outcome).toBe('resolved')
+  })
+
+  test('that has taken over from a holder that vanished lets its lease run out, so that the next one knows of that', async () => {
+    const { world, node, key, authorize } = await comesBack(() => ({ publish: () => Promise.reject(new Error('down')) }))
+    await world.store.claim(key, 'a holder that vanishes', { leaseMs: LEASE, seen: 0, rejected: 0 }, OPERATION)
+    await pass(world.clock, LEASE)
+    const authorizing = authorize()
+    await eventually(() => (requests(world) ?? 0) === 1)
+    await node.manager.close()
+    expect(await failure(authorizing.promise)).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await pass(world.clock, LEASE)
+    const next = await world.store.claim(key, 'the next', { leaseMs: LEASE, seen: 0, rejected: 0 }, OPERATION)
+    expect(next).toMatchObject({ kind: 'granted', takeover: true })
   })
 })
 

@@ -19,10 +19,10 @@ const REPORTING_MS = 4_500
 /** Callers ask for so much life at most, or for what is always to be had if that is more, milliseconds. */
 const MOST_LIFE_MS = 60_000
 /**
- * After its grace a process has ended within so long, milliseconds: the exchange of a code takes eleven seconds, and what is asked of the store after that, its
- * publication and its lease, two each.
+ * After its grace a process has ended within so long, milliseconds: the exchange of a code takes eleven seconds, what is asked of the store after that, its
+ * publication and its lease, two each, and letting go of the store another two.
  */
-const CLOSED_WITHIN_MS = 15_000
+const CLOSED_WITHIN_MS = 17_000
 /** The upstream answers a call with a token within so long, milliseconds. */
 const CALL_MS = { min: 10, max: 300 }
 

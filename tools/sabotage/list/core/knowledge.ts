@@ -80,12 +80,21 @@ export const knowledge: readonly Mutation[] = [
   },
   {
     name: 'claims-sent-at-close',
-    file: 'packages/core/src/token-manager.ts',
-    find: 'calls.endClaims()',
+    file: 'packages/core/src/runners.ts',
+    find: 'this.#kernel.calls.endClaims()',
     replace: '',
     breaks: 'A process that closes claims everything that waits for its turn, only to give each lease back.',
     unit: ['packages/core/test/feishu/close-ends.test.ts'],
     unplayed: 'No world has more keys than are claimed at a time.',
+  },
+  {
+    name: 'takeover-given-back-at-close',
+    file: 'packages/core/src/feishu/replace-record.ts',
+    find: 'if (grant !== undefined && !grant.takeover) void',
+    replace: 'if (grant !== undefined) void',
+    breaks: 'The next holder uses a refresh token that the one who vanished has used.',
+    unit: ['packages/core/test/feishu/close-ends.test.ts'],
+    simulation: true,
   },
   {
     name: 'grace-overrun',
