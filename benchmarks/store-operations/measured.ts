@@ -12,6 +12,10 @@ export type Operation = (typeof OPERATIONS)[number]
 export const CROWDED = ['bare', 'claim', 'publish', 'read', 'read 100'] as const
 export type Crowded = (typeof CROWDED)[number]
 
+/** Of which the server's processor time is known one at a time. */
+export const WEIGHED = ['bare', 'claim', 'publish'] as const
+export type Weighed = (typeof WEIGHED)[number]
+
 /** Of each operation, round by round. */
 export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[]>>
 
@@ -26,6 +30,11 @@ export interface Measured {
   /** The same over a wire with a round trip of {@link WIRE_MS}. Absent where there is no server. */
   readonly distantMicroseconds?: Rounds<Operation>
   readonly distantP99Microseconds?: Rounds<Operation>
+  /** One at a time, in a process that listens for changes. Absent where a store tells of none. */
+  readonly listeningMicroseconds?: Rounds<Operation>
+  readonly listeningP99Microseconds?: Rounds<Operation>
+  /** Of the server's processors, one at a time while the process listens, for each, microseconds. Absent where there is no server, or the system does not tell. */
+  readonly serverMicroseconds?: Rounds<Weighed>
   /** Another process does the work. */
   readonly hasServer: boolean
   /** With {@link AT_ONCE} under way at any time. Absent with `limitsOnly`. */
@@ -47,6 +56,10 @@ export interface Crowds {
 export const CALLS = 150
 /** Over the wire a call takes as long as a hundred without it, and is as good as any other. */
 export const DISTANT_CALLS = 24
+
+/** Calls of which the server's processor time is looked at before and after, and how often in a round. */
+export const BLOCK = 50
+export const BLOCKS = 16
 
 /** How many are under way at any time, of how many in a round. */
 export const AT_ONCE = 64

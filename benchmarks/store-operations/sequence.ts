@@ -1,6 +1,6 @@
 import { OPERATIONS, type Operation } from './measured.ts'
 import type { Way } from './places.ts'
-import { LEASE, patience, type Records, TOKEN } from './records.ts'
+import { type Claimed, claim, LEASE, patience, publish, type Records, TOKEN } from './records.ts'
 
 /** What each call took, microseconds. */
 export type Sequence = Readonly<Record<Operation, readonly number[]>>
@@ -18,12 +18,6 @@ export function orderOf(turn: number): readonly Operation[] {
   return OPERATIONS.map((_, place) => OPERATIONS[(place * step) % OPERATIONS.length] as Operation)
 }
 
-/** A record, and the fence of its claim. */
-interface Claimed {
-  readonly key: string
-  readonly fence: number
-}
-
 /** One after the other, each operation once a turn. */
 export async function sequence({ store, bare }: Way, records: Records, turns: number): Promise<Sequence> {
   const taken = Object.fromEntries(OPERATIONS.map((name) => [name, []])) as unknown as Record<Operation, number[]>
@@ -36,16 +30,13 @@ export async function sequence({ store, bare }: Way, records: Records, turns: nu
     bare: (timed) => timed(bare),
     async claim(timed) {
       const key = records.newKey()
-      const claim = await timed(() => store.claim(key, `${key}.1`, LEASE, operation))
-      if (claim.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claim.kind}`)
-      claimed.push({ key, fence: claim.fence })
+      claimed.push(await timed(() => claim(store, key, operation)))
     },
     async publish(timed) {
-      const { key, fence } = next(claimed)
-      const { kind } = await timed(() => store.publish(key, `${key}.1`, fence, TOKEN, operation))
-      if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
-      records.add(key)
-      published.push({ key, fence })
+      const own = next(claimed)
+      await timed(() => publish(store, own, operation))
+      records.add(own.key)
+      published.push(own)
     },
     read(timed) {
       const key = records.anyKey()
@@ -53,9 +44,9 @@ export async function sequence({ store, bare }: Way, records: Records, turns: nu
     },
     async 'claim again'(timed) {
       const { key, fence } = next(published)
-      const claim = await timed(() => store.claim(key, `${key}.2`, { ...LEASE, seen: fence, rejected: fence }, operation))
-      if (claim.kind !== 'granted') throw new Error(`a claim of a token to be renewed was answered ${claim.kind}`)
-      renewing.push({ key, fence: claim.fence })
+      const answer = await timed(() => store.claim(key, `${key}.2`, { ...LEASE, seen: fence, rejected: fence }, operation))
+      if (answer.kind !== 'granted') throw new Error(`a claim of a token to be renewed was answered ${answer.kind}`)
+      renewing.push({ key, fence: answer.fence })
     },
     async 'publish again'(timed) {
       const { key, fence } = next(renewing)

@@ -16,9 +16,12 @@ import {
   type Operation,
   type Order,
   type Rounds,
+  WEIGHED,
+  type Weighed,
 } from './measured.ts'
 import { type Place, places } from './places.ts'
-import { LEASE, patience, Records, TOKEN } from './records.ts'
+import { serverTime } from './processor.ts'
+import { type Claimed, claim, patience, publish, Records } from './records.ts'
 import { type Sequence, sequence } from './sequence.ts'
 
 const WARM_UP = 300
@@ -35,15 +38,24 @@ async function main(): Promise<void> {
     if (distant !== undefined) await sequence(distant, records, DISTANT_CALLS)
     const sequences: Sequence[] = []
     const distantSequences: Sequence[] = []
+    const listeningSequences: Sequence[] = []
+    const spent: Readonly<Record<Weighed, number>>[] = []
+    const isKnown = pid !== undefined && processorMs(pid) !== undefined
     const crowds: Record<Crowded, Crowd>[] = []
     for (let round = 0; round < rounds; round++) {
       sequences.push(await sequence(near, records, CALLS))
       if (distant !== undefined) distantSequences.push(await sequence(distant, records, DISTANT_CALLS))
+      await listening(place, async () => {
+        if (near.store.capabilities.push) listeningSequences.push(await sequence(near, records, CALLS))
+        if (isKnown) spent.push(await serverTime(near, pid, records))
+      })
     }
     if (!limitsOnly) {
-      // The pool opens its connections: they, and what a crowd leaves in the server, are no matter of who comes alone.
-      await crowd(place, records, 'bare')
-      for (let round = 0; round < rounds; round++) crowds.push(await allCrowds(place, records))
+      await listening(place, async () => {
+        // The pool opens its connections: they, and what a crowd leaves in the server, are no matter of who comes alone.
+        await crowd(place, records, 'bare')
+        for (let round = 0; round < rounds; round++) crowds.push(await allCrowds(place, records))
+      })
     }
     const ofCrowds = (figure: keyof Crowd) =>
       Object.fromEntries(CROWDED.map((operation) => [operation, crowds.map((each) => each[operation][figure])])) as Record<
@@ -61,6 +73,16 @@ async function main(): Promise<void> {
         distantMicroseconds: together(distantSequences, median),
         distantP99Microseconds: together(distantSequences, p99),
       }),
+      ...(near.store.capabilities.push && {
+        listeningMicroseconds: together(listeningSequences, median),
+        listeningP99Microseconds: together(listeningSequences, p99),
+      }),
+      ...(isKnown && {
+        serverMicroseconds: Object.fromEntries(WEIGHED.map((each) => [each, spent.map((round) => round[each])])) as Record<
+          Weighed,
+          number[]
+        >,
+      }),
       ...(!limitsOnly && {
         crowd: {
           perSecond: ofCrowds('perSecond'),
@@ -73,6 +95,17 @@ async function main(): Promise<void> {
   } finally {
     await place.close()
   }
+}
+
+/** Runs something while this process listens for changes, as each does that holds tokens: the server tells it of what it publishes, too. */
+async function listening({ name, near: { store } }: Place, run: () => Promise<void>): Promise<void> {
+  let changes = 0
+  const stop = await store.subscribe?.(() => {
+    changes++
+  })
+  await run()
+  await stop?.()
+  if (stop !== undefined && changes === 0) throw new Error(`${name}: nobody was told of what was published`)
 }
 
 function p99(taken: readonly number[]): number {
@@ -106,22 +139,16 @@ async function allCrowds(place: Place, records: Records): Promise<Record<Crowded
 async function crowd({ near: { store, bare }, pid }: Place, records: Records, name: Crowded): Promise<Crowd> {
   const operation = patience()
   const size = name === 'read 100' ? CROWD_OF_HUNDREDS : CROWD
-  const claim = async () => {
-    const key = records.newKey()
-    const claimed = await store.claim(key, key, LEASE, operation)
-    if (claimed.kind !== 'granted') throw new Error(`a claim of a new key was answered ${claimed.kind}`)
-    return { key, fence: claimed.fence }
-  }
-  const claimed: { readonly key: string; readonly fence: number }[] = []
-  if (name === 'publish') await atOnce(size, async () => void claimed.push(await claim()))
+  const claimed: Claimed[] = []
+  const claimNext = async () => void claimed.push(await claim(store, records.newKey(), operation))
+  if (name === 'publish') await atOnce(size, claimNext)
   const call: () => Promise<unknown> = {
     bare,
-    claim,
+    claim: claimNext,
     publish: async () => {
       const own = claimed.pop()
       if (own === undefined) throw new Error('there is nothing left to publish')
-      const { kind } = await store.publish(own.key, own.key, own.fence, TOKEN, operation)
-      if (kind !== 'accepted') throw new Error(`a publication was answered ${kind}`)
+      await publish(store, own, operation)
       records.add(own.key)
     },
     read: () => store.read([records.anyKey()], operation),

@@ -3,10 +3,20 @@ import { once } from 'node:events'
 import type { TokenStore } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
 import { expect, test } from 'vitest'
+import { inProcess } from '../measure/in-process.ts'
 import { processorMs } from '../measure/processor-time.ts'
 import { holds } from '../report/report.ts'
-import { limitsOf, storeOperations, tablesOf } from '../store-operations/index.ts'
-import { CALLS, DISTANT_CALLS, type Measured, OPERATIONS, type Operation, type Rounds, WIRE_MS } from '../store-operations/measured.ts'
+import { figuresOf, limitsOf, storeOperations, tablesOf } from '../store-operations/index.ts'
+import {
+  CALLS,
+  DISTANT_CALLS,
+  type Measured,
+  OPERATIONS,
+  type Operation,
+  type Order,
+  type Rounds,
+  WIRE_MS,
+} from '../store-operations/measured.ts'
 import { places } from '../store-operations/places.ts'
 import { Records } from '../store-operations/records.ts'
 import { ORDERS, orderOf, sequence } from '../store-operations/sequence.ts'
@@ -46,12 +56,48 @@ test('an operation that takes a second round trip breaks its limit over the wire
     distantMicroseconds: { ...rounds(10_100, 10_200), claim: [claim, claim, claim] },
   })
   const missed = (claim: number) =>
-    limitsOf(measured(claim), 1.5)
+    limitsOf(measured(claim), { time: 1.5, processor: 4 })
       .filter((limit) => !holds(limit))
       .map(({ what }) => what)
   expect(missed(10_200)).toEqual([])
   expect(missed(20_300)).toEqual(['claim to the bare round trip, Redis 10 ms away'])
 })
+
+test("the server's processor time is that of claim and publish in the mean, by that of the bare round trip in the same round", () => {
+  const measured = (publish: number): Measured => ({
+    name: 'Redis',
+    version: '8.0.0',
+    bareName: 'PING',
+    microseconds: rounds(100, 120),
+    p99Microseconds: rounds(200, 300),
+    hasServer: true,
+    distantMicroseconds: rounds(10_100, 10_200),
+    serverMicroseconds: { bare: [10, 20, 30], claim: [30, 60, 90], publish: [publish, 2 * publish, 3 * publish] },
+  })
+  const held = (publish: number) => limitsOf(measured(publish), { time: 1.5, processor: 4 }).find(({ what }) => /processor/.test(what))
+  const what = "server's processor time for claim and publish to that for the bare round trip, Redis"
+  expect(held(50)).toEqual({ what, ratio: 4, greatest: 4, most: 4 })
+  expect(held(60)).toMatchObject({ ratio: 4.5 })
+  const [, spent] = tablesOf(measured(50))
+  expect(spent?.rows.at(-1)).toEqual(['publish', '5 × (5 to 5)', '100 (50 to 150)'])
+  expect(figuresOf(measured(50))).toContainEqual({ what: "Redis, publish, the server's processors", unit: 'µs', each: [50, 100, 150] })
+})
+
+test.each(['redis', 'postgres'])(
+  'on %s the process is told of what is published, and a call takes the server longer than the bare round trip',
+  async (kind) => {
+    const order: Order = { place: kind, rounds: 1, limitsOnly: true }
+    const measured = await inProcess<Measured>(new URL('../store-operations/worker.ts', import.meta.url), order)
+    expect(measured.listeningMicroseconds?.publish).toHaveLength(1)
+    if (process.platform !== 'linux') return
+    const { bare = [], claim = [], publish = [] } = measured.serverMicroseconds ?? {}
+    for (const [base, more] of [
+      [bare, claim],
+      [bare, publish],
+    ] as const)
+      expect(more[0]).toBeGreaterThan(base[0] ?? Number.NaN)
+  },
+)
 
 test('what is read as a hundred are a hundred records with a token, from the first call on', async () => {
   const store = memoryStore()
