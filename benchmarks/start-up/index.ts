@@ -34,6 +34,7 @@ export const startUp: Benchmark = {
     return {
       tables: ownOnly ? [results.table()] : [results.table(), await bundles()],
       charts: ownOnly ? [] : [results.chart()],
+      figures: results.figures(),
       limits: ownOnly ? results.ownLimits() : [...results.ownLimits(), ...results.comparisons()],
     }
   },

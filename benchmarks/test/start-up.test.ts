@@ -3,7 +3,7 @@ import { holds } from '../report/report.ts'
 import { startUp } from '../start-up/index.ts'
 import { importing, type Measured } from '../start-up/measured.ts'
 import { Results } from '../start-up/results.ts'
-import { BARE, CORE, NEEDS, type Subject } from '../start-up/subjects.ts'
+import { BARE, CORE, FEISHU_FLEET, NEEDS, type Subject } from '../start-up/subjects.ts'
 import { testRecord } from './record.ts'
 
 testRecord(startUp, [/^imports, core to/, /^heap to that of node/], { isOld: true })
@@ -36,6 +36,27 @@ test('imports that take too long break their limit, and so does a heap that is t
   expect(own(60, 4.1e6)).toEqual([true, true])
   expect(own(500, 4.1e6)).toEqual([false, true])
   expect(own(60, 40e6)).toEqual([true, false])
+})
+
+test('every program of ours that needs something is held to it, and its heap to that of node', () => {
+  const names = new Results(rounds([measured({})], [measured({})]), 5).ownLimits().map(({ what }) => what)
+  expect(names).toEqual(
+    Array.from(NEEDS, ([{ name }, needs]) => [`imports, ${name} to ${needs.name}`, `heap to that of node, ${name}`]).flat(),
+  )
+  const heavy = new Results(new Map([...rounds([measured({})], [measured({})]), [FEISHU_FLEET, [measured({ heapBytes: 13e6 })]]]), 5)
+  expect(
+    heavy
+      .ownLimits()
+      .filter((limit) => !holds(limit))
+      .map(({ what }) => what),
+  ).toEqual([`heap to that of node, ${FEISHU_FLEET.name}`])
+})
+
+test('what each turn took is kept', () => {
+  const kept = new Results(rounds([measured({})], [measured({ importMs: 10 }), measured({ importMs: 20, heapBytes: 5e6 })]), 1).figures()
+  const of = (name: string) => kept.find(({ what }) => what === `core, ${name}`)?.each
+  expect(of('imports')).toEqual([10, 20])
+  expect(of("heap, node's included")).toEqual([4e6, 5e6])
 })
 
 test('each figure is shown with the least and the greatest of its turns, and p99 with those of its rounds', () => {
