@@ -22,7 +22,16 @@ import { Records } from '../store-operations/records.ts'
 import { ORDERS, orderOf, sequence } from '../store-operations/sequence.ts'
 import { testRecord } from './record.ts'
 
-testRecord(storeOperations, [/^claim to the bare round trip, Redis/, /^publish to the bare round trip, PostgreSQL/], { isOld: true })
+testRecord(
+  storeOperations,
+  ['Redis', 'PostgreSQL'].flatMap((store) => [
+    ...['claim', 'publish', 'claim again', 'publish again'].map(
+      (operation) => new RegExp(`^${operation} to the bare round trip, ${store}$`),
+    ),
+    new RegExp(`^publish to the bare round trip, ${store} 10 ms away$`),
+    new RegExp(`^server's processor time for claim and publish to that for the bare round trip, ${store}$`),
+  ]),
+)
 
 test('one way to a server is a wire longer than the other', async () => {
   const place = await places.redis?.()
