@@ -3,10 +3,17 @@ import { holds } from '../report/report.ts'
 import { startUp } from '../start-up/index.ts'
 import { importing, type Measured } from '../start-up/measured.ts'
 import { Results } from '../start-up/results.ts'
-import { BARE, CORE, FEISHU_FLEET, NEEDS, type Subject } from '../start-up/subjects.ts'
+import { BARE, CORE, FEISHU, FEISHU_FLEET, FLEET, NEEDS, type Subject } from '../start-up/subjects.ts'
 import { testRecord } from './record.ts'
 
-testRecord(startUp, [/^imports, core to/, /^heap to that of node/], { isOld: true })
+testRecord(startUp, [
+  ...[CORE, FEISHU, FLEET, FEISHU_FLEET].flatMap(({ name }) => [
+    new RegExp(`^imports, ${name} to (node's|these)`),
+    new RegExp(`^heap to that of node, ${name}$`),
+  ]),
+  /^imports, core\/feishu, store-memory to the official node-sdk/,
+  /^heap, core\/feishu, store-memory to the official node-sdk/,
+])
 
 test('a process that imports something is slower and larger than one that imports nothing', async () => {
   const [bare, loaded] = [await importing([]), await importing(['ioredis'])]
