@@ -1,13 +1,26 @@
 import { startRedis } from '@tokenwell/test-servers'
 import { expect, test } from 'vitest'
 import { countedQuantile, Histogram, howMany } from '../measure/histogram.ts'
+import { NODE_SDK } from '../measure/library.ts'
 import { requestToken, startUpstream } from '../measure/upstream-client.ts'
+import { recorded } from '../report/records.ts'
 import { holds } from '../report/report.ts'
 import { charts, coldStampede, figures, limits } from '../stampede/index.ts'
 import { type Outcome, stampede } from '../stampede/stampede.ts'
 import { testRecord } from './record.ts'
 
-testRecord(coldStampede, [/^upstream requests to one/, /^time until all are served/], { isOld: true })
+testRecord(coldStampede, [
+  /^upstream requests to one, Tokenwell on Redis$/,
+  /^upstream requests to one, Tokenwell on PostgreSQL$/,
+  /^time until all are served to 50 \+ 150 ms, in any round, Tokenwell on Redis$/,
+  /^time until all are served to 50 \+ 150 ms, in any round, Tokenwell on PostgreSQL$/,
+  /^time until all are served to that with nothing shared/,
+])
+
+test('the record says that each caller of the official client made a request of its own', () => {
+  const requests = recorded(coldStampede.name)?.figures?.find(({ what }) => what === `${NODE_SDK}, requests`)
+  expect(new Set(requests?.each)).toEqual(new Set([16_000]))
+})
 
 test('the upstream counts the requests of each client, in its own form or as Feishu does it, and gives each another token', async () => {
   const upstream = await startUpstream({ latencyMs: 0 })
