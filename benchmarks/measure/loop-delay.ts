@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { countedQuantile, Histogram } from './histogram.ts'
 import { coreAwaitedMs } from './processor-time.ts'
 
 /** So often the event loop is looked at, milliseconds. */
@@ -6,6 +6,7 @@ export const RESOLUTION_MS = 10
 
 /** By how much the event loop was late, milliseconds. */
 export interface LoopDelay {
+  /** 99 of 100 moments lie between two looks of which the second was late by no more: a caller who comes at any moment waits no longer. */
   readonly p99Ms: number
   readonly longest: Longest
 }
@@ -20,26 +21,26 @@ export interface Longest {
 
 /** Looks from now on, in the main thread of a process. @returns what ends it */
 export function watchLoop(): () => LoopDelay {
-  const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  delays.enable()
+  const delays = new Histogram()
   const begun = performance.now()
   let longest: Longest = { lateMs: 0, afterMs: 0 }
   let last = { at: begun, awaitedMs: coreAwaitedMs() }
-  // The monitor tells how late it was at most, but not when.
-  const looks = setInterval(() => {
+  const look = () => {
     const at = performance.now()
     const awaitedMs = coreAwaitedMs()
-    const lateMs = at - last.at - RESOLUTION_MS
+    const lateMs = Math.max(0, at - last.at - RESOLUTION_MS)
+    // By how long it was: a stall of a second is one look, and a hundred times as many callers come into it as between two others.
+    delays.record(lateMs * 1e6, at - last.at)
     if (lateMs > longest.lateMs) {
       const withoutCoreMs = awaitedMs === undefined || last.awaitedMs === undefined ? undefined : awaitedMs - last.awaitedMs
       longest = { lateMs, afterMs: at - begun, ...(withoutCoreMs !== undefined && { withoutCoreMs }) }
     }
     last = { at, awaitedMs }
-  }, RESOLUTION_MS)
+  }
+  const looks = setInterval(look, RESOLUTION_MS)
   return () => {
     clearInterval(looks)
-    delays.disable()
-    // What is recorded is the time from one look to the next.
-    return { p99Ms: Math.max(0, delays.percentile(99) / 1e6 - RESOLUTION_MS), longest }
+    look()
+    return { p99Ms: countedQuantile(delays.counted, 0.99) / 1e6, longest }
   }
 }

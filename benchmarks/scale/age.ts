@@ -20,6 +20,8 @@ export interface AgeOrder extends Order {
 export interface Aged {
   /** The moment at which the first token may be due, by the clock that all processes share. */
   readonly from: number
+  /** When each token is due, milliseconds of its life since then. */
+  readonly due: readonly number[]
 }
 
 const STARTING_MS = 2_000
@@ -41,6 +43,8 @@ const takingOverMs = performance.now()
 const versions = new Map(tenants.manager.status().map(({ key, version }) => [key, version]))
 const left = tenants.handles().values()
 const from = sharedNow() + STARTING_MS + takingOverMs * patience * (AGEING + processes)
+
+const due: number[] = []
 
 async function age(): Promise<void> {
   for (const handle of left) {
@@ -66,11 +70,12 @@ async function age(): Promise<void> {
     const older = { value, renewInMs: dueAt - now, expiresInMs: endsAt - now }
     const { kind } = await store.publish(key, attempt, claim.fence, older, { signal })
     if (kind !== 'accepted') throw new Error(`a publication of "${handle.key}" was ${kind}`)
+    due.push((dueAt - from) * speed)
   }
 }
 
 await Promise.all(Array.from({ length: AT_ONCE }, age))
-answer({ from } satisfies Aged)
+answer({ from, due } satisfies Aged)
 await store.close()
 await close()
 await tenants.close()

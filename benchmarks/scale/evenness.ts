@@ -10,6 +10,20 @@ export interface Evenness {
   readonly toWindow: number
 }
 
+/**
+ * Renewals that are due in the busiest second, by the mean of the seconds over which they are drawn: of what was drawn, which no machine makes
+ * uneven, and finer than a minute.
+ * @param due milliseconds of the tokens' life since the window began
+ */
+export function dueInASecond(due: readonly number[]): number {
+  const counts = new Map<number, number>()
+  for (const at of due) {
+    const second = Math.floor(at / 1_000)
+    counts.set(second, (counts.get(second) ?? 0) + 1)
+  }
+  return (Math.max(0, ...counts.values()) * JITTER_MINUTES * 60) / due.length
+}
+
 /** `moments`: of the renewals; the window begins at `from`, and time passes `speed` times as fast. */
 export function evenness(moments: readonly number[], from: number, speed: number): Evenness {
   const counts = new Map<number, number>()

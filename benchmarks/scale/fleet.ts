@@ -4,7 +4,7 @@ import { moment } from '../measure/moment.ts'
 import { processorMs } from '../measure/processor-time.ts'
 import { type Served, startFleet, startServed } from '../measure/served.ts'
 import type { Aged, AgeOrder } from './age.ts'
-import { type Evenness, evenness } from './evenness.ts'
+import { dueInASecond, type Evenness, evenness } from './evenness.ts'
 import type { Filled, FillOrder } from './fill.ts'
 import type { Server } from './places.ts'
 import type { Address, Passing } from './platform.ts'
@@ -28,9 +28,13 @@ export interface Rotation extends Size {
   readonly bytesPerToken: number
   /** Each of the process in which it was the longest. */
   readonly delay: LoopDelay
+  /** The p99 of each process. */
+  readonly lateMs: readonly number[]
   /** To the upstream. */
   readonly requests: number
   readonly evenness: Evenness
+  /** Most of what was drawn, by the mean: see {@link dueInASecond}. */
+  readonly dueInASecond: number
   /** Of the store, by all processes. */
   readonly operations: number
   /** From when the first token may be due to when the last process has the last new one. */
@@ -72,13 +76,13 @@ export async function fill(server: Server, platform: Platform, tenants: number):
 type Fleet = readonly Served<About, Stretch, Rotated>[]
 
 /** A fleet that has taken over tokens of which the first may be due at `from`, which is still to come. */
-async function takeOver(order: Order, { processes, speed }: Size): Promise<{ readonly fleet: Fleet; readonly from: number }> {
+async function takeOver(order: Order, { processes, speed }: Size): Promise<Aged & { readonly fleet: Fleet }> {
   // On a machine that is busy with something else it may take longer than it seemed.
   for (let patience = 1; ; patience *= 2) {
     const ageing: AgeOrder = { ...order, speed, processes, patience }
-    const { from } = await inProcess<Aged>(new URL('age.ts', import.meta.url), ageing)
+    const aged = await inProcess<Aged>(new URL('age.ts', import.meta.url), ageing)
     const fleet = await startFleet<About, Stretch, Rotated>(new URL('worker.ts', import.meta.url), order, processes, EXPOSE_GC)
-    if (fleet.every(({ about }) => about.at < from)) return { fleet, from }
+    if (fleet.every(({ about }) => about.at < aged.from)) return { fleet, ...aged }
     await Promise.all(fleet.map((member) => member.end()))
   }
 }
@@ -87,7 +91,7 @@ async function takeOver(order: Order, { processes, speed }: Size): Promise<{ rea
 export async function rotate(server: Server, platform: Platform, size: Size): Promise<Rotation> {
   const { tenants, processes, speed } = size
   await platform.ask({ ms: FRESH_MINUTES * minuteMs(1) })
-  const { fleet, from } = await takeOver({ place: server.place, platformUrl: platform.about.url, tenants }, size)
+  const { fleet, from, due } = await takeOver({ place: server.place, platformUrl: platform.about.url, tenants }, size)
   try {
     // What came too early to be measured is not counted.
     await platform.ask({ ms: 0 })
@@ -107,6 +111,8 @@ export async function rotate(server: Server, platform: Platform, size: Size): Pr
         p99Ms: Math.max(...rotated.map(({ delay }) => delay.p99Ms)),
         longest: rotated.map(({ delay }) => delay.longest).reduce((one, other) => (other.lateMs > one.lateMs ? other : one)),
       },
+      lateMs: rotated.map(({ delay }) => delay.p99Ms),
+      dueInASecond: dueInASecond(due),
       requests: moments.length,
       evenness: evenness(moments, from, speed),
       operations,

@@ -1,5 +1,5 @@
-import { figure, times } from '../report/figure.ts'
-import type { Chart, Table } from '../report/report.ts'
+import { figure, spreadOf, times } from '../report/figure.ts'
+import type { Chart, Figures, Table } from '../report/report.ts'
 import type { Filling, Rotation } from './fleet.ts'
 import {
   at,
@@ -52,6 +52,7 @@ export function rotations({ name, rotations: rows }: Measured): Table {
       'tenants, processes, time',
       'busiest minute to the mean of the ten',
       'of the 29',
+      'most due in a second to the mean',
       'requests a renewal',
       'store operations a renewal',
       'bytes a token',
@@ -71,10 +72,11 @@ export function rotations({ name, rotations: rows }: Measured): Table {
         `${count(tenants)} by ${processes}, ${times(speed)}`,
         times(evenness.toDrawn),
         times(evenness.toWindow),
+        times(each.dueInASecond),
         figure(requests / tenants),
         figure(operations / tenants),
         figure(bytesPerToken),
-        figure(delay.p99Ms),
+        spreadOf(each.lateMs),
         figure(lateMs),
         withoutCoreMs === undefined ? '' : figure(withoutCoreMs),
         figure(afterMs / 1_000),
@@ -84,6 +86,37 @@ export function rotations({ name, rotations: rows }: Measured): Table {
       ]
     }),
   }
+}
+
+/** What the tables and the limits are made from, of each size measured once; how late, of each process. */
+export function figures({ name, fillings: filled, rotations: rotated }: Measured): Figures[] {
+  return [
+    ...filled.flatMap(({ tenants, ...each }) => [
+      of(`${name}, ${count(tenants)} fetched, heap`, 'bytes', each.heapBytes),
+      of(`${name}, ${count(tenants)} fetched, a token beyond its value`, 'bytes', each.bytesPerToken),
+      of(`${name}, ${count(tenants)} fetched, in the store`, 'bytes', each.storeBytes),
+      of(`${name}, ${count(tenants)} fetched`, 'a second', each.perSecond),
+    ]),
+    ...rotated.flatMap(({ tenants, processes, ...each }) => {
+      const who = `${name}, ${count(tenants)} renewed by ${processes}`
+      return [
+        of(`${who}, heap of a process`, 'bytes', each.heapBytes),
+        of(`${who}, a token beyond its value`, 'bytes', each.bytesPerToken),
+        of(`${who}, event loop late, p99`, 'ms', ...each.lateMs),
+        of(`${who}, event loop late, longest`, 'ms', each.delay.longest.lateMs),
+        of(`${who}, requests`, 'requests', each.requests),
+        of(`${who}, in the busiest minute`, 'requests', each.evenness.busiest),
+        of(`${who}, most due in a second to the mean`, '×', each.dueInASecond),
+        of(`${who}, store operations`, 'operations', each.operations),
+        of(`${who}, the store's processors, each operation`, 'µs', each.serverMicroseconds),
+        of(`${who}, took`, 'ms', each.tookMs),
+      ]
+    }),
+  ]
+}
+
+function of(what: string, unit: string, ...each: readonly number[]): Figures {
+  return { what, unit, each }
 }
 
 type Filled = Measured['fillings'][number]

@@ -4,13 +4,13 @@ import { feishuPolicy } from '../../packages/core/src/feishu/feishu-policy.ts'
 import { renewInMs } from '../../packages/core/src/machine/policy.ts'
 import { RESOLUTION_MS, watchLoop } from '../measure/loop-delay.ts'
 import { holds } from '../report/report.ts'
-import { evenness } from '../scale/evenness.ts'
+import { dueInASecond, evenness } from '../scale/evenness.ts'
 import { fill, type Rotation, rotate, startPlatform } from '../scale/fleet.ts'
 import { limits, scale } from '../scale/index.ts'
 import { at, coresOfOne, costOf, deviation, fit, fitCost, needs, rangeOf, renewalsPerSecond, shards } from '../scale/model.ts'
 import { type Place, type Server, startServer } from '../scale/places.ts'
 import { aged, CYCLE_MINUTES, JITTER_MINUTES, LIFE_MINUTES, minuteMs, WINDOW_MINUTES } from '../scale/schedule.ts'
-import { check, coefficients, type Measured, plan, rotations } from '../scale/tables.ts'
+import { check, coefficients, figures, type Measured, plan, rotations } from '../scale/tables.ts'
 import { testRecord } from './record.ts'
 
 testRecord(scale, [/^memory of a token/, /^event loop late/, /^busiest minute/], { isOld: true })
@@ -48,6 +48,12 @@ test('renewals that all come at once, or half of them in one minute, are told', 
   expect(evenness(once, 5_000, 60)).toMatchObject({ busiest: 100, toDrawn: 10, toWindow: 29 })
   const half = Array.from({ length: 100 }, (_, index) => 5_000 + (index < 50 ? 0 : 1_000 + index * 80))
   expect(evenness(half, 5_000, 60).toDrawn).toBe(5)
+})
+
+test('what is due is even if each second has as much, and is told if half of it is in one', () => {
+  const even = Array.from({ length: 1_200 }, (_, index) => index * 500)
+  expect(dueInASecond(even)).toBe(1)
+  expect(dueInASecond(even.map((at, index) => (index < 600 ? 599_500 : at)))).toBe(301)
 })
 
 test('a line is found again from points on it, and lies between those that are not on one', () => {
@@ -126,6 +132,7 @@ test('a crowded minute, a second request for a renewal, a late event loop and a 
   expect(broken({}, 1_100)).toEqual(['memory of a token to 1 KB, 100000 tenants'])
   expect(broken({ evenness: { busiest: 16_000, toDrawn: 1.6, toWindow: 4.64 } })[0]).toContain('busiest minute')
   expect(broken({ requests: 102_000 })[0]).toContain('upstream requests')
+  expect(broken({ dueInASecond: 1.6 })[0]).toContain('renewals due in a second')
   for (const processes of [1, 8]) {
     const who = `100000 tenants, processes: ${processes}`
     expect(broken({ processes, delay: { p99Ms: 21, longest: LONGEST } })).toEqual([`event loop late by 20 ms, ${who}`])
@@ -156,7 +163,7 @@ test('the largest size of a store that is not measured with as many is limited t
 test('the ratios of a rotation come first', () => {
   const { columns, rows } = rotations({ name: 'Redis', isSpread: true, fillings: [], rotations: [rotationOf(100_000, { processes: 8 })] })
   expect(columns.slice(0, 2)).toEqual(['tenants, processes, time', 'busiest minute to the mean of the ten'])
-  expect(rows[0]?.slice(0, 3)).toEqual(['100,000 by 8, 10 ×', '1.05 ×', '3.05 ×'])
+  expect(rows[0]?.slice(0, 4)).toEqual(['100,000 by 8, 10 ×', '1.05 ×', '3.05 ×', '1.25 ×'])
   expect(rows[0]).toHaveLength(columns.length)
 })
 
@@ -172,6 +179,7 @@ test('how late the event loop was comes with when it was, how long there was no 
     'ended after, s': '7',
     "µs of the store's processors, each": '20',
   })
+  expect(told({ lateMs: [2, 9, 3] })['event loop late, p99 ms']).toBe('3 (2 to 9)')
   expect(told({ delay: { p99Ms: 1, longest: { lateMs: 200, afterMs: 7_000 } } })['of which without a core']).toBe('')
 })
 
@@ -193,6 +201,37 @@ test('the longest time for which the event loop stands still is told, and when t
   expect(longest.afterMs).toBeGreaterThan(200)
   // The system counts what was waited for a little later than it passed.
   expect(longest.withoutCoreMs ?? 0).toBeLessThan(longest.lateMs + 2 * RESOLUTION_MS)
+})
+
+test('how late the event loop was is by how long: a stall that is one look is as much as all the callers who come into it', async () => {
+  const end = watchLoop()
+  const until = performance.now() + 200
+  while (performance.now() < until);
+  // One look of some 250, and a thirteenth of the time.
+  await passed(2_500)
+  const { p99Ms, longest } = end()
+  expect(p99Ms).toBeGreaterThan(200 - 2 * RESOLUTION_MS)
+  expect(p99Ms).toBeLessThanOrEqual(longest.lateMs)
+})
+
+test('what has ended in a stall that nobody looked at after it is late all the same', () => {
+  const end = watchLoop()
+  const until = performance.now() + 100
+  while (performance.now() < until);
+  expect(end().p99Ms).toBeGreaterThan(100 - 2 * RESOLUTION_MS)
+})
+
+test('what was measured of each size, and of each process how late it was, is kept', () => {
+  const kept = figures({
+    name: 'Redis',
+    isSpread: true,
+    fillings: [filling(1_000, 900)],
+    rotations: [rotationOf(1_000, { processes: 8, lateMs: [2, 9, 3] })],
+  })
+  const each = (name: string) => kept.find(({ what }) => what === name)?.each
+  expect(each('Redis, 1,000 fetched, a token beyond its value')).toEqual([900])
+  expect(each('Redis, 1,000 renewed by 8, event loop late, p99')).toEqual([2, 9, 3])
+  expect(each('Redis, 1,000 renewed by 8, requests')).toEqual([1_000])
 })
 
 test('the deviation of the model from each measurement is shown, with its sign', () => {
@@ -252,6 +291,10 @@ test.each(['redis', 'postgres'] as const)(
       // What is renewed by one process may be known to the other before it asks.
       expect(rotation.operations).toBeGreaterThan(2 * tenants)
       expect(rotation.evenness.busiest).toBeLessThan(tenants)
+      // The tokens of the tenants, and of the app, each in some second.
+      expect(rotation.dueInASecond).toBeGreaterThanOrEqual(600 / (tenants + 1))
+      expect(rotation.dueInASecond).toBeLessThan(300)
+      expect(rotation.lateMs).toHaveLength(2)
     })
   },
 )
@@ -299,6 +342,8 @@ function rotationOf(tenants: number, given: Partial<Rotation>): Rotation {
     heapBytes: tenants * 1_000,
     bytesPerToken: 1_000,
     delay: { p99Ms: 1, longest: LONGEST },
+    lateMs: [1],
+    dueInASecond: 1.25,
     requests: tenants,
     evenness: { busiest: tenants / 10, toDrawn: 1.05, toWindow: 3.05 },
     operations: 2 * tenants,
