@@ -21,21 +21,27 @@ const FAULTS = [
 
 /** What the fleets tell of: what is never told of was not played, whatever was ordered. */
 const EVENTS = [
-  ...[
-    'adopted',
-    'backoff',
-    'blocked',
-    'detached',
-    'doubted',
-    'event-refused',
-    'fetch-ended',
-    'granted',
-    'held',
-    'outcome-unknown',
-    'published',
-  ],
-  ...['rejected', 'renewed', 'superseded', 'vouched', 'waited'],
-  ...['ticket-accepted', 'ticket-ignored', 'ticket-refused', 'ticket-rejected', 'ticket-requested'],
+  'adopted',
+  'backoff',
+  'blocked',
+  'detached',
+  'doubted',
+  'event-refused',
+  'fetch-ended',
+  'granted',
+  'held',
+  'outcome-unknown',
+  'published',
+  'rejected',
+  'renewed',
+  'superseded',
+  'ticket-accepted',
+  'ticket-ignored',
+  'ticket-refused',
+  'ticket-rejected',
+  'ticket-requested',
+  'vouched',
+  'waited',
 ]
 
 /** What was played too little: kinds of fault that were rare, ways through the machine and the contract that nobody took or nobody knows. */
