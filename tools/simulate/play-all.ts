@@ -40,7 +40,8 @@ export async function playAll(order: Order): Promise<Pick<Tally, 'counts' | 'wro
         const tenths = Math.floor((10 * played) / seeds)
         played += answer.seeds.length
         wrong.push(...answer.wrong)
-        if (seeds >= LONG && Math.floor((10 * played) / seeds) > tenths) say(`${played} worlds, ${wrong.length} with violations`)
+        if (seeds >= LONG && Math.floor((10 * played) / seeds) > tenths)
+          say(`${played} worlds, ${wrong.length} with violations${seedsOf(wrong)}`)
         for (const [what, count] of answer.counts) counts.set(what, (counts.get(what) ?? 0) + count)
       }
     } finally {
@@ -51,6 +52,12 @@ export async function playAll(order: Order): Promise<Pick<Tally, 'counts' | 'wro
   }
   await Promise.all(Array.from({ length: workers }, thread))
   return { counts, wrong: wrong.sort((one, other) => one.seed - other.seed), played }
+}
+
+/** Some of them: whoever waits for the rest of a long run can look into those meanwhile. */
+function seedsOf(wrong: Tally['wrong']): string {
+  const seeds = wrong.slice(0, 10).map(({ seed }) => seed)
+  return seeds.length === 0 ? '' : `: ${seeds.join(', ')}`
 }
 
 /** @throws when the thread dies, or never comes back, which it cannot say itself; with the seeds that it had */
