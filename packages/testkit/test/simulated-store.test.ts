@@ -58,6 +58,19 @@ describe('a store of a world', () => {
     expect(world.violations).toEqual(['a check of the store broke: TypeError: no such process'])
   })
 
+  test('takes a ticket that comes again with a newer time for news, where others have published since', async () => {
+    const over = store.over(wire, world.processOf(0), { told() {}, unreachable() {} })
+    const operation = { signal: new AbortController().signal }
+    const push = async (event: string, at: number) => {
+      const asked = over.publish('key', event, at, { value: event, expiresInMs: 60_000, renewInMs: 60_000 }, operation)
+      await world.pass(10)
+      return (await asked).snapshot.version
+    }
+    const versions = [await push('one', 100), await push('one', 200), await push('other', 150), await push('one', 200)]
+    expect(versions).toEqual([100, 100, 150, 200])
+    expect(world.violations).toEqual([])
+  })
+
   test('excuses who has an answer, has stood still or is dead', async () => {
     ask(60_000)
     await world.pass(10_000)

@@ -183,25 +183,61 @@ test('a use() that calls a third time is found out', async () => {
   expect((await play({ scenario: calling, troubles: 0 })).violations.join()).toContain('use() of token called 3 times')
 })
 
-test('a close() that does not come to an end is found out', async () => {
-  const plan = [{ at: 20 * MINUTE, forMs: 1_000, on: 'process', kind: 'restart', node: 3, byMs: 2_000 }] as const
-  const honest = mintedToken()
-  const staying: Scenario = {
-    ...honest,
-    begin(surroundings) {
-      const begun = honest.begin(surroundings)
-      return {
-        ...begun,
-        start(process) {
-          if (process.index === 3) Object.assign(process.manager, { close: () => new Promise(() => {}) })
-          return begun.start(process)
-        },
-      }
-    },
+describe('a close()', () => {
+  const restart = { at: 20 * MINUTE, forMs: 1_000, on: 'process', kind: 'restart', node: 3, byMs: 2_000 } as const
+  /** It stands still from a second after it was told to close. */
+  const freeze = { at: 20 * MINUTE + 1_000, forMs: 60_000, on: 'process', kind: 'freeze', node: 3, byMs: 0 } as const
+
+  /** The third process ends as it should, but not before this is over. */
+  const closing = (isOver: (surroundings: Parameters<Scenario['begin']>[0]) => Promise<void>): Scenario => {
+    const honest = mintedToken()
+    return {
+      ...honest,
+      begin(surroundings) {
+        const begun = honest.begin(surroundings)
+        return {
+          ...begun,
+          start(process) {
+            const close: typeof process.manager.close = process.manager.close.bind(process.manager)
+            if (process.index === 3) {
+              Object.assign(process.manager, {
+                close: async (options: Parameters<typeof close>[0]) => {
+                  await close(options)
+                  await isOver(surroundings)
+                },
+              })
+            }
+            return begun.start(process)
+          },
+        }
+      },
+    }
   }
-  expect((await play({ plan })).violations).toEqual([])
-  const { violations } = await play({ plan, scenario: staying })
-  expect(violations[0]).toBe('1219.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
+  const never = closing(() => new Promise(() => {}))
+
+  test('that does not come to an end is found out', async () => {
+    expect((await play({ plan: [restart] })).violations).toEqual([])
+    const { violations } = await play({ plan: [restart], scenario: never })
+    expect(violations[0]).toBe('1219.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
+  })
+
+  test('has as much time once more when its process has stood still', async () => {
+    const later = closing(({ at }) => new Promise((resolve) => at(21 * MINUTE + 10_000, resolve)))
+    expect((await play({ plan: [restart, freeze], scenario: later })).violations).toEqual([])
+    const { violations } = await play({ plan: [restart, freeze], scenario: never })
+    expect(violations[0]).toBe('1280.000 s: n3: I9: close({ graceMs: 2000 }) has not come to an end')
+  })
+})
+
+test('who is down is not struck by anything else, and neither is a fault counted that has befallen nobody', async () => {
+  const crash = { at: 20 * MINUTE, forMs: 30 * MINUTE, on: 'process', kind: 'crash', node: 3, byMs: 0 } as const
+  const others = ['crash', 'restart', 'freeze', 'sleep', 'wall-step', 'misled'] as const
+  const meanwhile = others.map((kind, index) => ({ ...crash, at: (25 + index) * MINUTE, forMs: 1_000, kind, byMs: 1_000 }))
+  const { violations, counts, history } = await play({ plan: [crash, ...meanwhile] })
+  expect(violations).toEqual([])
+  expect([...counts].filter(([what]) => what.startsWith('fault process'))).toEqual([['fault process crash', 1]])
+  const starts = history.filter((line) => line.endsWith(' n3 starts')).map((line) => Number(line.split(' ')[0]))
+  expect(starts).toEqual([0, 50 * MINUTE])
 })
 
 test('one record is lost, and the others stay; of a store that can lose none, none is', async () => {

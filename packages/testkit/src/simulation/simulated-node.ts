@@ -193,7 +193,7 @@ export class SimulatedNode {
     const since = this.#circumstances.now()
     void this.#after(graceMs + CLOSED_WITHIN_MS).then(() => {
       if (life !== this.#lives) return
-      if (this.process.pausedAt >= since) this.#expectEnd(graceMs)
+      if (this.process.pausedAt > since) this.#expectEnd(graceMs)
       else this.#violate(`I9: close({ graceMs: ${graceMs} }) has not come to an end`)
     })
   }
