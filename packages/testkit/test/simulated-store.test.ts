@@ -4,6 +4,7 @@ import { LeaseLog } from '../src/simulation/lease-log.ts'
 import { OperationAudit } from '../src/simulation/operation-audit.ts'
 import { drawsOf } from '../src/simulation/random.ts'
 import { SimulatedStore } from '../src/simulation/simulated-store.ts'
+import type { StoreNews } from '../src/simulation/store-audit.ts'
 import { Wire } from '../src/simulation/wire.ts'
 import { Audited } from './support/audited.ts'
 
@@ -12,12 +13,15 @@ describe('a store of a world', () => {
   let store: SimulatedStore
   let wire: Wire
   let took: () => void
+  let replaced: boolean[]
 
   beforeEach(() => {
     world = new Audited()
     const { timeline, violate } = world
     took = () => {}
-    const news = { violate, took: () => took(), sent() {}, published() {}, rejected() {}, granted() {}, stirred() {}, lost() {} }
+    replaced = []
+    const published = (...[, , , , wasOver]: Parameters<StoreNews['published']>) => void replaced.push(wasOver)
+    const news = { violate, took: () => took(), sent() {}, published, rejected() {}, granted() {}, stirred() {}, lost() {} }
     const operations = new OperationAudit({ timeline, violate, rotates: () => false, nodes: 5 })
     store = new SimulatedStore(timeline, (clock) => memoryStore({ clock }), {
       news,
@@ -69,6 +73,36 @@ describe('a store of a world', () => {
     const versions = [await push('one', 100), await push('one', 200), await push('other', 150), await push('one', 200)]
     expect(versions).toEqual([100, 100, 150, 200])
     expect(world.violations).toEqual([])
+  })
+
+  test('tells whether what is replaced was over, also for whom alone it was', async () => {
+    const over = store.over(wire, world.processOf(0), { told() {}, unreachable() {} })
+    const operation = { signal: new AbortController().signal }
+    const claimed = async (attempt: string, rejected: number) => {
+      const asked = over.claim('key', attempt, { leaseMs: 60_000, seen: 0, rejected }, operation)
+      await world.pass(10)
+      return await asked
+    }
+    const publishes = async (attempt: string, fence: number) => {
+      void over.publish('key', attempt, fence, { value: attempt, expiresInMs: 60_000, renewInMs: 30_000 }, operation)
+      await world.pass(10)
+    }
+    const first = await claimed('n0.key.1', 0)
+    const version = first.kind === 'granted' ? first.fence : 0
+    await publishes('n0.key.1', version)
+    expect((await claimed('n0.key.2', 0)).kind).toBe('fresh')
+    // It has reported what it has, and the store was never told.
+    const second = await claimed('n0.key.2', version)
+    const next = second.kind === 'granted' ? second.fence : 0
+    await publishes('n0.key.2', next)
+    await publishes('event', next + 1)
+    await world.pass(30_000)
+    await publishes('another event', next + 2)
+    expect(replaced).toEqual([true, true, false, true])
+    expect(world.violations).toEqual([
+      'key was published by event, which was never granted it',
+      'key was published by another event, which was never granted it',
+    ])
   })
 
   test('excuses who has an answer, has stood still or is dead', async () => {

@@ -107,6 +107,58 @@ test('a process that goes its own way is found out in the end, as is what the st
   expect(atTheEnd).toContain('2 tokens are served of token long after everything was right again')
 }, 60_000)
 
+describe('at the end', () => {
+  const everNew = () => mintedToken({ sameAboveMs: Number.POSITIVE_INFINITY })
+
+  test('each process that goes its own way is found out', async () => {
+    const ofEach = (clock: { wall(): number }): PlayableStore => {
+      const stores = Array.from({ length: 5 }, () => store(clock))
+      const [{ subscribe: _, ...shared }] = stores as [PlayableStore]
+      const of = (attempt: string) => stores[Number(attempt[1])] as PlayableStore
+      return {
+        ...shared,
+        claim: (key, attempt, request, operation) => of(attempt).claim(key, attempt, request, operation),
+        publish: (key, attempt, fence, request, operation) => of(attempt).publish(key, attempt, fence, request, operation),
+        settle: (key, attempt, fence, request, operation) => of(attempt).settle(key, attempt, fence, request, operation),
+      }
+    }
+    const { violations } = await play({ store: ofEach, scenario: everNew(), troubles: 0 })
+    expect(violations.join()).toContain('5 tokens are served of token when nothing is wrong any more')
+  })
+
+  test('whoever has not heard yet of what was replaced twice in that moment may go on with what it has', async () => {
+    const endsAt = 120 * MINUTE
+    const replaced: string[] = []
+    const replacing: Scenario = {
+      ...everNew(),
+      begin(surroundings) {
+        const begun = everNew().begin(surroundings)
+        const replace = async ({ handle }: { readonly handle: TokenHandle }) => {
+          const token = await handle.get()
+          replaced.push(token.value)
+          await handle.reject(token)
+          await handle.get()
+        }
+        return {
+          ...begun,
+          start(process) {
+            const credentials = begun.start(process)
+            const at = [endsAt + 17_000, endsAt + 18_500][process.index]
+            if (at !== undefined) surroundings.at(at, () => void Promise.all(credentials.map(replace)))
+            if (process.index === 1) surroundings.at(endsAt + 18_000, () => void Promise.all(credentials.map(({ handle }) => handle.get())))
+            return credentials
+          },
+        }
+      },
+    }
+    const { violations, history } = await play({ scenario: replacing, troubles: 0 })
+    expect(violations).toEqual([])
+    expect(new Set(replaced).size).toBe(2)
+    const last = history.filter((line) => / published /.test(line)).map((line) => Number(line.split(' ')[0]))
+    expect(last.filter((at) => at > endsAt + 17_000 && at < endsAt + 20_000)).toHaveLength(2)
+  })
+})
+
 test('tokens that live for less than two of their windows are renewed at moments that are drawn, too', async () => {
   const policy = { renewWindowMs: 5 * MINUTE, renewJitterMs: MINUTE, floorMs: MINUTE / 2 }
   const short = mintedToken({ lifeMs: 6 * MINUTE, sameAboveMs: 4 * MINUTE, policy })

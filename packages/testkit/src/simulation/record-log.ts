@@ -1,4 +1,4 @@
-import type { PublishRequest, Snapshot } from '@tokenwell/core'
+import type { PublishRequest } from '@tokenwell/core'
 import type { LifeLog } from './life-log.ts'
 import type { RequestAudit } from './request-audit.ts'
 
@@ -28,11 +28,11 @@ export class RecordLog {
     this.#requests = parts.requests
   }
 
-  /** The store has taken a value for what the snapshot tells of. */
-  published(key: string, version: number, { value, quietMs }: PublishRequest, before: Snapshot): void {
+  /** The store has taken a value. @param wasOver what it had before was due, rejected or gone */
+  published(key: string, version: number, { value, quietMs }: PublishRequest, wasOver: boolean): void {
     if (this.#stored.get(key) !== value) this.#requests.published(key)
     // One that had its lease and lost the store is stored after all.
-    if (isOver(before) && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.succeeded(key)
+    if (wasOver && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.succeeded(key)
     this.#stored.set(key, value)
     if (quietMs === undefined) this.#vouched.delete(key)
     else {
@@ -72,9 +72,4 @@ export class RecordLog {
     if (life === undefined) return false
     return [key, undefined].some((lost) => (this.#lostAt.get(lost) ?? Number.NEGATIVE_INFINITY) >= life.since)
   }
-}
-
-/** Whether there was a reason to replace what a record held: nothing, or what was due or rejected. */
-function isOver({ version, renewInMs, rejectedUpTo }: Snapshot): boolean {
-  return renewInMs <= 0 || version <= rejectedUpTo
 }

@@ -209,6 +209,11 @@ export class RequestAudit {
     return this.#published.get(key)?.find((moment) => moment >= since)
   }
 
+  /** How often another token than before has come since `since`. @param key the store's */
+  publicationsSince(key: string, since: number): number {
+    return (this.#published.get(key) ?? []).filter((moment) => moment >= since).length
+  }
+
   /** The store knows nothing of the last requests, or takes them for long gone. @param key the store's; without it, of any credential */
   forgot(key?: string): void {
     this.#forgotten.push({ at: this.#now(), key })

@@ -190,7 +190,7 @@ class World {
       timeline,
       nodes: this.#nodes,
       violate: (what) => this.#violate(what),
-      isPublishedSince: (key, since) => this.#requests.publishedSince(key, since) !== undefined,
+      publicationsSince: (key, since) => this.#requests.publicationsSince(key, since),
       stored: (key) => this.#store.look(key),
     })
     const endedAt = await ending.settle()
@@ -299,9 +299,9 @@ class World {
         this.#strikes.publishes(by)
         for (const watcher of this.#watchers) watcher.sent?.(key, request)
       },
-      published: (key, version, request, grantedAt, before) => {
+      published: (key, version, request, grantedAt, wasOver) => {
         this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
-        this.#records.published(key, version, request, before)
+        this.#records.published(key, version, request, wasOver)
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
       },
       rejected: (key, value) => {

@@ -195,7 +195,8 @@ export class SimulatedStore {
         ),
       claim: (key, attempt, request, operation) => {
         const ask = () => {
-          const claim = () => send(() => this.audit.claim(key, attempt, () => writing(key).claim(key, attempt, request, unattended)))
+          const claim = () =>
+            send(() => this.audit.claim(key, attempt, request, () => writing(key).claim(key, attempt, request, unattended)))
           return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
         }
         return attended('claim', [key], operation, ask, its)

@@ -1,4 +1,4 @@
-import type { Claim, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from '@tokenwell/core'
+import type { Claim, ClaimRequest, Publication, PublishRequest, SettleRequest, Snapshot, TokenStore, Version } from '@tokenwell/core'
 import {
   type Change,
   type ContractBranch,
@@ -25,6 +25,14 @@ interface Known {
   readonly done: Set<string>
 }
 
+/** What an attempt was granted a lease for. */
+interface Grant {
+  /** True time, milliseconds. */
+  readonly at: number
+  /** The claimant knew that this version and those before it are rejected, the store maybe not. */
+  readonly rejected: Version
+}
+
 /** What there is to be told of a store. */
 export interface StoreNews {
   violate(what: string): void
@@ -32,8 +40,11 @@ export interface StoreNews {
   took(branch: ContractBranch, key: string, by: string): void
   /** A process sends a value, to be published. */
   sent(key: string, request: PublishRequest, by: string): void
-  /** A value has replaced what the snapshot tells of; `grantedAt` is when the right to fetch it was granted, true time. */
-  published(key: string, version: Version, request: PublishRequest, grantedAt: number, before: Snapshot): void
+  /**
+   * A value has replaced another, or nothing; `wasOver` says whether there was a reason to: what there was had come due, was rejected or gone. `grantedAt` is
+   * when the right to fetch it was granted, true time.
+   */
+  published(key: string, version: Version, request: PublishRequest, grantedAt: number, wasOver: boolean): void
   /** The value that is stored is called rejected from now on. */
   rejected(key: string, value: string): void
   /** An attempt was granted the lease. */
@@ -53,8 +64,8 @@ export class StoreAudit {
   readonly #news: StoreNews
   readonly #leases: LeaseLog
   readonly #known = new Map<string, Known>()
-  /** By key: attempts that were ever granted the lease, with when that was. */
-  readonly #grantedAt = new Map<string, Map<string, number>>()
+  /** By key: attempts that were ever granted the lease. */
+  readonly #grants = new Map<string, Map<string, Grant>>()
   #last: Promise<unknown> = Promise.resolve()
   #changes = 0
 
@@ -82,7 +93,7 @@ export class StoreAudit {
     this.#news.lost(key)
   }
 
-  claim(key: string, attempt: string, carryOut: () => Promise<Claim>): Promise<Claim> {
+  claim(key: string, attempt: string, { rejected }: ClaimRequest, carryOut: () => Promise<Claim>): Promise<Claim> {
     return this.#watched(key, attempt, carryOut, (answer, known, change) => {
       const branch = claimBranch(answer, change)
       this.#news.took(branch, key, attempt)
@@ -93,8 +104,8 @@ export class StoreAudit {
       known.owner = attempt
       known.grant = { fence: answer.fence, takeover: answer.takeover }
       const lease = this.#leases.grant(key, attempt, answer.fence, answer.snapshot.lease?.expiresInMs ?? 0, answer.takeover)
-      const grantedAt = this.#grantedAt.get(key) ?? new Map<string, number>()
-      this.#grantedAt.set(key, grantedAt.set(attempt, lease.grantedAt))
+      const grants = this.#grants.get(key) ?? new Map<string, Grant>()
+      this.#grants.set(key, grants.set(attempt, { at: lease.grantedAt, rejected }))
       this.#news.granted(attempt)
     })
   }
@@ -111,10 +122,9 @@ export class StoreAudit {
       this.#news.took(branch, key, attempt)
       this.#stirs(key, change)
       if (kind !== 'accepted') return
-      const grants = this.#grantedAt.get(key)
-      const grantedAt = grants?.get(attempt)
-      if (grants !== undefined && grantedAt === undefined)
-        this.#news.violate(`${key} was published by ${attempt}, which was never granted it`)
+      const grants = this.#grants.get(key)
+      const grant = grants?.get(attempt)
+      if (grants !== undefined && grant === undefined) this.#news.violate(`${key} was published by ${attempt}, which was never granted it`)
       // An event that is pushed again may carry a new time: then it is another publication, of the same attempt.
       const name = `publish ${attempt} ${fence}`
       const isRepeated = branch === 'publish/repeated'
@@ -128,7 +138,7 @@ export class StoreAudit {
       known.publishedBy = attempt
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
-      this.#news.published(key, fence, request, grantedAt ?? Number.NEGATIVE_INFINITY, change.before)
+      this.#news.published(key, fence, request, grant?.at ?? Number.NEGATIVE_INFINITY, isOver(change.before, grant?.rejected ?? 0))
     })
   }
 
@@ -210,4 +220,9 @@ export class StoreAudit {
     if (snapshot === undefined) throw new Error(`the store says nothing about ${key}`)
     return snapshot
   }
+}
+
+/** Whether there was a reason to replace what a record held: nothing, or what was due or rejected. */
+function isOver({ version, renewInMs, rejectedUpTo }: Snapshot, rejected: Version): boolean {
+  return renewInMs <= 0 || version <= Math.max(rejectedUpTo, rejected)
 }
