@@ -26,8 +26,11 @@ const short = () =>
     policy: { renewWindowMs: 5 * MINUTE_MS, renewJitterMs: MINUTE_MS, floorMs: MINUTE_MS / 2 },
   })
 
+/** One whose upstream makes a new token for every request. */
+const renewing = () => mintedToken({ sameAboveMs: Number.POSITIVE_INFINITY })
+
 /** The world of a seed: half of them a Feishu app with its tickets, tenants and users, half of them tokens of any upstream. */
 export function worldOf(seed: number): SimulationOptions {
-  const scenario = seed % 2 === 0 ? feishuApp() : together(mintedToken(), seed % 4 === 1 ? brief() : short())
+  const scenario = seed % 2 === 0 ? feishuApp() : seed % 4 === 1 ? together(mintedToken(), brief()) : together(renewing(), short())
   return { seed, store: (clock) => memoryStore({ clock }), scenario, nodes: NODES, hours: HOURS, troubles: TROUBLES }
 }

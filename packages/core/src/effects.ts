@@ -4,7 +4,6 @@ import { TokenError } from './errors.ts'
 import { decodeFailure, encodeFailure, fetchFailure, isMissingDependency, isUnspent, type MissingDependency } from './failure.ts'
 import type { Kernel } from './kernel.ts'
 import type { Effect, FetchFailure, Happening } from './machine/happenings.ts'
-import { QUIET_MS } from './machine/policy.ts'
 import type { Version } from './store.ts'
 
 /** What is carried out; a notice is only told. */
@@ -188,14 +187,14 @@ export class Effects {
     return new TokenError('FETCH_INVALID', message, { retryable: true })
   }
 
-  async #publish({ attempt, fence, value, renewAt, expiresAt, quiet, basedOn }: Extract<Effect, { type: 'publish' }>): Promise<void> {
+  async #publish({ attempt, fence, value, renewAt, expiresAt, quietMs, basedOn }: Extract<Effect, { type: 'publish' }>): Promise<void> {
     try {
       const { sentAt, answer } = await this.#kernel.calls.publish(this.#key, this.#attempt(attempt), fence, (now) => ({
         value,
         // One that has ended is stored for what it brings with it.
         renewInMs: Math.max(1, renewAt - now),
         expiresInMs: Math.max(1, expiresAt - now),
-        ...(quiet ? { quietMs: QUIET_MS } : {}),
+        ...(quietMs > 0 ? { quietMs } : {}),
         ...(basedOn === undefined ? {} : { basedOn }),
       }))
       if (answer.kind === 'accepted') this.#kernel.tell(this.#key, { type: 'published', version: fence })

@@ -182,6 +182,7 @@ test('use() calls once more with the next token, by the codes of the platform or
   await tokens.tenantAccessToken('acme')
   tokens.platform.revoke('t-acme-1')
   expect(await tokens.tenant('acme').use(call)).toEqual({ code: 0, value: 't-acme-2' })
+  await tokens.clock.advance(10_000)
   tokens.platform.revoke('t-acme-2')
   const isRejected = (outcome: unknown) => outcome === 'denied'
   const own = async ({ value }: { readonly value: string }) => (value === 't-acme-2' ? 'denied' : value)

@@ -188,6 +188,24 @@ describe('requests', () => {
     expect(world.violations).toEqual(['I10: key was fetched 17 times in a minute; at most 16'])
   })
 
+  test('what is replaced more than nine times in a minute is found out, and once more for each loss, and for each process that goes by what it knows itself', async () => {
+    for (let count = 0; count < 9; count += 1) audit.replaced('tokenwell/key')
+    expect(world.violations).toEqual([])
+    audit.replaced('tokenwell/key')
+    expect(world.violations).toEqual(['I10: tokenwell/key was replaced 10 times in a minute; at most 9'])
+    audit.alone(1)
+    audit.stops(2)
+    audit.forgot('tokenwell/key')
+    audit.forgot('tokenwell/another')
+    for (let count = 0; count < 2; count += 1) audit.replaced('tokenwell/key')
+    expect(world.violations).toHaveLength(1)
+    audit.replaced('tokenwell/key')
+    expect(world.violations.at(-1)).toBe('I10: tokenwell/key was replaced 13 times in a minute; at most 12')
+    await world.pass(60_000)
+    for (let count = 0; count < 9; count += 1) audit.replaced('tokenwell/key')
+    expect(world.violations).toHaveLength(2)
+  })
+
   test('two at once are found out where nothing went wrong, also if a third came and went between them', async () => {
     void request(100)
     void request(10)

@@ -143,9 +143,9 @@ describe('at the end', () => {
           ...begun,
           start(process) {
             const credentials = begun.start(process)
-            const at = [endsAt + 17_000, endsAt + 18_500][process.index]
+            const at = [endsAt + 5_000, endsAt + 16_000][process.index]
             if (at !== undefined) surroundings.at(at, () => void Promise.all(credentials.map(replace)))
-            if (process.index === 1) surroundings.at(endsAt + 18_000, () => void Promise.all(credentials.map(({ handle }) => handle.get())))
+            if (process.index === 1) surroundings.at(endsAt + 15_500, () => void Promise.all(credentials.map(({ handle }) => handle.get())))
             return credentials
           },
         }
@@ -155,7 +155,7 @@ describe('at the end', () => {
     expect(violations).toEqual([])
     expect(new Set(replaced).size).toBe(2)
     const last = history.filter((line) => / published /.test(line)).map((line) => Number(line.split(' ')[0]))
-    expect(last.filter((at) => at > endsAt + 17_000 && at < endsAt + 20_000)).toHaveLength(2)
+    expect(last.filter((at) => at > endsAt && at < endsAt + 20_000)).toHaveLength(2)
   })
 })
 

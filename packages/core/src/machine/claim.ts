@@ -112,11 +112,11 @@ function granted(
     // Fetched while the store was down. It is worth sharing only if nobody has rejected anything in the meantime.
     if (state.rejected === before.rejected) {
       const renamed: Held = { ...token, version: claim.fence, formerly: token.version }
-      const quiet = (token.quietUntil ?? Number.NEGATIVE_INFINITY) > now
+      const quietMs = Math.max(0, (token.quietUntil ?? now) - now)
       return startPublish(withTrouble({ ...state, seen: claim.fence, token: renamed }, NO_FAILURES), renamed, {
         attempt,
         fence: claim.fence,
-        quiet,
+        quietMs,
         basedOn: undefined,
         tries: 0,
       })

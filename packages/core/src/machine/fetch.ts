@@ -1,6 +1,6 @@
 import { TokenError } from '../errors.ts'
 import type { Moment, Of, Step } from './happenings.ts'
-import { type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
+import { NEW_QUIET_MS, type Policy, QUIET_MS, renewInMs, rotates } from './policy.ts'
 import { rotationFailed } from './rotation.ts'
 import { blocked, carryOn, detach, shareFailure, startPublish } from './starts.ts'
 import { type Held, IDLE, type State } from './state.ts'
@@ -18,19 +18,21 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   if (lifeMs <= 0 && !rotating) return shareFailure(state, event, policy, activity, tooShort(lifeMs, policy))
 
   const version = grant?.fence ?? Math.max(state.seen, state.rejected) + 1
-  // A new one is made for every request: that it was made just now is all the upstream's word for it.
-  const isVouched = activity.rejectedValues.includes(event.value) || (rotating && activity.rejectedValues.length > 0)
+  const { rejectedValues } = activity
+  // Where a new one is made for every request, that it was made just now is all the upstream's word for it.
+  const isVouched = rejectedValues.includes(event.value) || (rotating && rejectedValues.length > 0)
+  const quietMs = isVouched ? QUIET_MS : rejectedValues.length > 0 ? NEW_QUIET_MS : 0
   // It vouched when it was asked: on a machine that slept since, that is long ago.
-  const quietUntil = event.sentAt + QUIET_MS
-  const vouched = isVouched && event.now < quietUntil
+  const quietUntil = event.sentAt + quietMs
+  const isQuiet = event.now < quietUntil
   const shareable = rotating || lifeMs >= policy.minimumLifeMs
   const renewAt = shareable ? event.now + renewInMs(lifeMs, event.chance, policy) : event.now
   const fresh: Held = { value: event.value, version, expiresAt, renewAt, published: false, trusted: true }
-  const token = vouched ? { ...fresh, quietUntil } : fresh
+  const token = isQuiet ? { ...fresh, quietUntil } : fresh
   if (version < state.seen) return overtaken(state, event, policy)
   const reported = event.value === state.trouble.reported ? undefined : state.trouble.reported
   const next = withTrouble({ ...state, token, seen: Math.max(state.seen, version), hinted: false }, { reported })
-  const notices = [notice({ type: 'renewed', version, lifeMs }), ...(vouched ? [notice({ type: 'vouched', version })] : [])]
+  const notices = [notice({ type: 'renewed', version, lifeMs }), ...(isVouched && isQuiet ? [notice({ type: 'vouched', version })] : [])]
   // Not worth a publication, and asking again at once would loop: its callers have it, the fleet waits.
   if (!shareable) return prepend(notices, shareFailure(next, event, policy, activity, tooShort(lifeMs, policy)))
 
@@ -39,7 +41,7 @@ export function fetched(state: State, event: Of<'fetched'>, policy: Policy): Ste
   const publication = {
     attempt: event.attempt,
     fence: grant.fence,
-    quiet: vouched,
+    quietMs: isQuiet ? quietMs : 0,
     basedOn: rotating ? (activity.previous?.version ?? 0) : undefined,
     tries: 0,
   }

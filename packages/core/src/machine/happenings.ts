@@ -101,7 +101,8 @@ export type Effect =
       readonly value: string
       readonly renewAt: number
       readonly expiresAt: number
-      readonly quiet: boolean
+      /** For how long its rejection is to change nothing, milliseconds; 0 for not at all. */
+      readonly quietMs: number
       readonly basedOn: Version | undefined
     }
   | {

@@ -54,6 +54,11 @@ export const RENEWAL_SPREAD_MS = 5_000
 export const LINGER_MS = 1_000
 /** How long an upstream's word for a value that was rejected holds. */
 export const QUIET_MS = 60_000
+/**
+ * What replaces a rejected value is not rejected for so long, though it be another: where each request brings a new one, a caller that reports whatever it is given
+ * would have each replaced.
+ */
+export const NEW_QUIET_MS = 10_000
 /** The longest wait an upstream may ask for. */
 const LONGEST_RETRY_AFTER_MS = 60 * 60_000
 /**

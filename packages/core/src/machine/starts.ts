@@ -65,12 +65,12 @@ export function startFetch(state: State, event: Moment, policy: Policy, errand: 
 }
 
 export function startPublish(state: State, token: Held, publication: Omit<Publishing, 'kind' | 'retryAt'>): Step {
-  const { attempt, fence, quiet, basedOn, tries } = publication
+  const { attempt, fence, quietMs, basedOn, tries } = publication
   // Of a token in doubt only that is worth storing which renews it: nobody is to serve it.
   const { renewAt, expiresAt } = token.trusted ? token : { renewAt: Number.NEGATIVE_INFINITY, expiresAt: Number.NEGATIVE_INFINITY }
   return step(
-    { ...state, activity: { kind: 'publishing', attempt, fence, quiet, basedOn, tries } },
-    { type: 'publish', attempt, fence, value: token.value, renewAt, expiresAt, quiet, basedOn },
+    { ...state, activity: { kind: 'publishing', attempt, fence, quietMs, basedOn, tries } },
+    { type: 'publish', attempt, fence, value: token.value, renewAt, expiresAt, quietMs, basedOn },
   )
 }
 

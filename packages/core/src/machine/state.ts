@@ -13,7 +13,7 @@ export interface Held {
   readonly renewAt: number
   /** From here on it must not be served. Once known it only ever moves earlier: any estimate that is too late is the fault of a clock. */
   readonly expiresAt: number
-  /** Until here its rejection changes nothing: the upstream has vouched for it. */
+  /** Until here its rejection changes nothing: it has come in place of what was rejected. */
   readonly quietUntil?: number
   /** The store has it. A token fetched while the store was down has not been published yet. */
   readonly published: boolean
@@ -73,7 +73,8 @@ export type Activity =
       readonly kind: 'publishing'
       readonly attempt: number
       readonly fence: Version
-      readonly quiet: boolean
+      /** For how long its rejection is to change nothing, milliseconds; 0 for not at all. */
+      readonly quietMs: number
       /** The version whose secret was used up for this one. */
       readonly basedOn: Version | undefined
       readonly tries: number

@@ -157,7 +157,7 @@ describe('maxEntries', () => {
       if (round === 0) old.push(...(await store.read(['tokenwell/k'], { signal: new AbortController().signal })))
       await handle.reject(token)
       await handle.get()
-      await clock.advance(1)
+      await clock.advance(10_000)
       await manager.token({ key: `other ${round}`, fetch }).get()
       await clock.advance(1)
       expect(manager.status().map(({ key }) => key)).not.toContain('k')

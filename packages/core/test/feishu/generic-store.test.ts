@@ -214,6 +214,41 @@ describe('a store that is down', () => {
   })
 })
 
+describe('callers of one process that report whatever they are given, where each request makes a new token', () => {
+  const wrong = async (isDown: boolean) => {
+    const { clock, store, manager, another } = bench()
+    const { fetch, contexts } = source()
+    const handle = manager.token({ key: 'k', fetch })
+    const others = another().token({ key: 'k', fetch })
+    await Promise.all([handle.get(), others.get()])
+    await clock.advance(10 * MINUTE)
+    if (isDown) store.always('all', { kind: 'throw' })
+    const before = contexts.length
+    let served = 0
+    for (let second = 0; second < 120; second += 1) {
+      const call = watched(handle.use(async () => 401, { isRejected: (status) => status === 401 }))
+      await clock.advance(1_000)
+      if (call.outcome === 'resolved') served += 1
+      expect(others.peek()).toBeDefined()
+    }
+    return { fetches: contexts.length - before, served }
+  }
+
+  test('have it replaced six times a minute at most, and the others go on', async () => {
+    const { fetches, served } = await wrong(false)
+    expect(fetches).toBeGreaterThan(0)
+    expect(fetches).toBeLessThanOrEqual(12)
+    expect(served).toBeGreaterThan(110)
+  })
+
+  test('do so, too, where the store does not answer', async () => {
+    const { fetches, served } = await wrong(true)
+    expect(fetches).toBeGreaterThan(0)
+    expect(fetches).toBeLessThanOrEqual(12)
+    expect(served).toBeGreaterThan(100)
+  })
+})
+
 describe('the same version', () => {
   test('is the same frozen object for every reader, and a new version another one', async () => {
     const { clock, manager } = bench()

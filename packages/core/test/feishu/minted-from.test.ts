@@ -48,13 +48,14 @@ test('a refused source is rejected and has to be waited for', async () => {
 })
 
 test('its successor, refused as well, is a failure and not another rejection', async () => {
-  const { source, mint, fetches } = await chain()
+  const { clock, source, mint, fetches } = await chain()
   await errorOf(mint(true))
   await source.get()
   expect(await errorOf(mint(true))).toMatchObject({ code: 'TOKEN_REJECTED' })
   expect(source.peek()?.value).toBe('source 2')
   expect(fetches()).toBe(2)
   // The next try begins anew.
+  await clock.advance(10_000)
   expect(await errorOf(mint(true))).toBeInstanceOf(MissingDependency)
 })
 

@@ -77,8 +77,10 @@ describe('a refused ticket', () => {
     const { delivery: newer } = await world.simulator.pushTicket(world.appId)
     expect(world.simulator.judge(await next)).toBe('valid')
     expect(await world.simulator.redeliver(delivery)).toMatchObject({ acknowledged: true })
-    await renew(world, node)
-    await renew(world, world.node())
+    for (const each of [node, world.node()]) {
+      await pass(world.clock, 10_000)
+      await renew(world, each)
+    }
     expect(ticketsSent(world).slice(2)).toEqual([newer.ticket, newer.ticket, newer.ticket])
     expect(types(node).at(-1)).toBe('ticket-ignored')
   })

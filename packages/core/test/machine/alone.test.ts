@@ -36,6 +36,22 @@ test('a token fetched alone ranks above everything that this process knows rejec
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { version: 51 } })
 })
 
+test('what a process fetches without the store in place of what it has reported stays for ten seconds, and for what is left of them once it is shared', () => {
+  const bench = new Bench()
+  bench.minted('a', 10)
+  bench.waiting = true
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
+  bench.send({ type: 'invalidate-failed', version: bench.must('invalidate').version })
+  bench.send({ type: 'claim-failed', attempt: bench.must('claim').attempt, failure })
+  bench.fetched('b')
+  bench.send({ type: 'rejected', version: 11, value: 'b' })
+  expect(usableToken(bench.state, bench.now)).toMatchObject({ value: 'b', quietUntil: bench.now + 10_000 })
+  bench.now += 4_000
+  bench.send({ type: 'woke' })
+  bench.claimGranted(100, { version: 10, value: 'a', expiresInMs: LIFE })
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', value: 'b', quietMs: 6_000 }])
+})
+
 test.each([
   ['is dead', 10, 61_000, undefined],
   ['is dead, unless the upstream has vouched for it just now', 10, 1_000, 'a'],

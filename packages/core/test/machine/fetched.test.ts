@@ -46,14 +46,35 @@ test('a token with just the life that is worth sharing is shared', () => {
 test('of what is made anew for every request, one made after a rejection is vouched for, and no other', () => {
   const bench = fetching(rotating)
   bench.fetched('a')
-  expect(bench.outstanding).toMatchObject([{ type: 'publish', quiet: false }])
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', quietMs: 0 }])
   bench.publishAccepted()
   bench.send({ type: 'rejected', version: 10, value: 'a' })
   const snapshot = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE, rejectedUpTo: 10 })
   bench.send({ type: 'invalidated', version: bench.must('invalidate').version, sentAt: bench.now, snapshot })
   bench.claimGranted(20, snapshot)
   bench.fetched('b')
-  expect(bench.outstanding).toMatchObject([{ type: 'publish', value: 'b', basedOn: 10, quiet: true }])
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', value: 'b', basedOn: 10, quietMs: 60_000 }])
+})
+
+test.each([
+  [0, true],
+  [9_000, true],
+  [11_000, false],
+])('what replaces a rejected token is not rejected for ten seconds, though it be another: after %i ms it stays: %s', (afterMs, isQuiet) => {
+  const bench = fetching()
+  bench.fetched('a')
+  bench.publishAccepted()
+  bench.send({ type: 'rejected', version: 10, value: 'a' })
+  const snapshot = emptySnapshot({ version: 10, value: 'a', renewInMs: LIFE / 2, expiresInMs: LIFE, rejectedUpTo: 10 })
+  bench.send({ type: 'invalidated', version: bench.must('invalidate').version, sentAt: bench.now, snapshot })
+  bench.claimGranted(20, snapshot)
+  bench.fetched('b')
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', value: 'b', quietMs: 10_000 }])
+  expect(told(bench)).not.toContain('vouched')
+  bench.publishAccepted()
+  bench.now += afterMs
+  bench.send({ type: 'rejected', version: 20, value: 'b' })
+  expect(bench.take('invalidate') === undefined).toBe(isQuiet)
 })
 
 test('that a token was renewed is told, and that the upstream vouches for it', () => {
@@ -81,7 +102,7 @@ test.each([
   bench.send({ type: 'woke' })
   bench.claimGranted(20, rejected)
   bench.send({ type: 'fetched', attempt: bench.must('fetch').attempt, sentAt: bench.now - agoMs, value: 'a', expiresInMs: LIFE })
-  expect(bench.outstanding).toContainEqual(expect.objectContaining({ type: 'publish', quiet }))
+  expect(bench.outstanding).toContainEqual(expect.objectContaining({ type: 'publish', quietMs: quiet ? 60_000 : 0 }))
   expect(told(bench).includes('vouched')).toBe(quiet)
   bench.publishAccepted()
   bench.send({ type: 'rejected', version: 20, value: 'a' })

@@ -112,7 +112,7 @@ test('a caller with nothing at hand leads to a claim, a grant to a fetch, a succ
   bench.claimGranted(77)
   bench.fetched('a')
   expect(ask(bench)).toMatchObject({ kind: 'serve', token: { value: 'a', version: 77 } })
-  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 77, value: 'a', quiet: false }])
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 77, value: 'a', quietMs: 0 }])
   bench.publishAccepted()
   expect(bench.state).toMatchObject({ activity: { kind: 'idle' }, token: { published: true } })
 })

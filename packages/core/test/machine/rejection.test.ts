@@ -217,7 +217,7 @@ test('a report counts whatever moment the clock shows', () => {
 test('what was fetched without the store is shared as nobody’s vouched token whatever moment the clock shows', () => {
   const bench = belowZero()
   sharesWhatItFetchedAlone(bench)
-  expect(bench.must('publish')).toMatchObject({ value: 'alone', quiet: false })
+  expect(bench.must('publish')).toMatchObject({ value: 'alone', quietMs: 0 })
 })
 
 test('the same value as the rejected one, fetched after the rejection, is published as vouched for and cannot be rejected for a minute', () => {
@@ -232,7 +232,7 @@ test('the same value as the rejected one, fetched after the rejection, is publis
   })
   bench.claimGranted(20, { version: 10, value: 'a', expiresInMs: LIFE, rejectedUpTo: 10 })
   bench.fetched('a')
-  expect(bench.must('publish')).toMatchObject({ fence: 20, quiet: true })
+  expect(bench.must('publish')).toMatchObject({ fence: 20, quietMs: 60_000 })
   bench.send({ type: 'rejected', version: 20, value: 'a' })
   expect(bench.take('invalidate')).toBeUndefined()
   bench.now += 61_000
@@ -256,7 +256,7 @@ test('the same value from a fetch that was under way when the rejection came is 
   })
   bench.fetched('a')
   expect(ask(bench).kind).toBe('wait')
-  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 20, quiet: false }])
+  expect(bench.outstanding).toMatchObject([{ type: 'publish', fence: 20, quietMs: 0 }])
   bench.publishAccepted()
   expect(bench.must('claim')).toMatchObject({ rejected: 20 })
 })

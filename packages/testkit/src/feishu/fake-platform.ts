@@ -116,7 +116,8 @@ export class FakePlatform {
 
   /**
    * From now on a token, or a ticket of the JS SDK, is refused, and the next mint brings another one. Nobody is told. Of a user the access token
-   * dies alone: the refresh token stays good.
+   * dies alone: the refresh token stays good. What replaces a token that was reported is not replaced for ten seconds, whoever reports it: let the clock advance
+   * before a test revokes that one, too.
    *
    * @throws TypeError for what was never given out
    */

@@ -32,7 +32,7 @@ export class RecordLog {
   published(key: string, version: number, { value, quietMs }: PublishRequest, wasOver: boolean): void {
     if (this.#stored.get(key) !== value) this.#requests.published(key)
     // One that had its lease and lost the store is stored after all.
-    if (wasOver && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.succeeded(key)
+    if (wasOver && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.replaced(key)
     this.#stored.set(key, value)
     if (quietMs === undefined) this.#vouched.delete(key)
     else {

@@ -59,6 +59,12 @@ const PER_MINUTE_ALONE = 8
  */
 const PER_SUCCESS = 7
 
+/**
+ * A token is replaced so often in a minute at most: every ten seconds where callers report whatever they are given, and for what falls due or is authorised meanwhile;
+ * once more for each loss, and for each process that was without the store, or stood still, and goes by what it knows itself.
+ */
+const REPLACED_PER_MINUTE = 9
+
 /** For so long after it was last heard of a trouble may still have to do with a request, milliseconds. */
 const AFTERMATH_MS = 3 * MINUTE_MS
 
@@ -89,6 +95,8 @@ export class RequestAudit {
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
   readonly #succeeded = new Map<string, number[]>()
+  /** By the store's key: when the store had another of those. */
+  readonly #replaced = new Map<string, number[]>()
 
   constructor(parts: {
     readonly now: () => number
@@ -199,9 +207,19 @@ export class RequestAudit {
     add(this.#published, key, this.#now())
   }
 
-  /** What was due, rejected or lost has been replaced, though it may be by the same value: failures are counted anew. */
+  /** What was due, rejected or lost has been replaced, though it may be by the same value: failures are counted anew. @param key the store's */
   succeeded(key: string): void {
     add(this.#succeeded, key, this.#now())
+  }
+
+  /** The store has another token in the place of what was due, rejected or lost. @param key the store's */
+  replaced(key: string): void {
+    this.succeeded(key)
+    add(this.#replaced, key, this.#now())
+    const times = this.#timesInAMinute(this.#replaced, key)
+    if (times <= REPLACED_PER_MINUTE) return
+    const bound = REPLACED_PER_MINUTE + this.#losses(key) + this.#recently(this.#alone) + this.#recently(this.#stopped)
+    if (times > bound) this.#violate(`I10: ${key} was replaced ${times} times in a minute; at most ${bound}`)
   }
 
   /** When the first token was there for everybody that was no earlier than `since`. @param key the store's */
@@ -231,15 +249,30 @@ export class RequestAudit {
     const now = this.#now()
     const inAMinute = countSince(all, now - MINUTE_MS)
     if (inAMinute <= PER_MINUTE) return
-    const since = (moment: number) => moment > now - MINUTE_MS - AFTERMATH_MS
-    const are = (moments: ReadonlyMap<number, readonly number[]>) => [...moments.values()].filter((each) => each.some(since)).length
     const record = recordKey(key)
-    const forgotten = this.#forgotten.filter((lost) => since(lost.at) && (lost.key ?? record) === record).length
-    const successes = (this.#succeeded.get(record) ?? []).filter((moment) => moment > now - MINUTE_MS).length
     const inconclusive = all.slice(-inAMinute).filter(({ isLeft, isTold, isInconclusive }) => isInconclusive || (isLeft && !isTold)).length
-    const ofFleet = PER_MINUTE * (1 + forgotten) + PER_SUCCESS * successes + inconclusive
-    const bound = ofFleet + PER_MINUTE_ALONE * are(this.#alone) + are(this.#stopped)
+    const ofFleet = PER_MINUTE * (1 + this.#losses(record)) + PER_SUCCESS * this.#timesInAMinute(this.#succeeded, record) + inconclusive
+    const bound = ofFleet + PER_MINUTE_ALONE * this.#recently(this.#alone) + this.#recently(this.#stopped)
     if (inAMinute > bound) this.#violate(`I10: ${key} was fetched ${inAMinute} times in a minute; at most ${bound}`)
+  }
+
+  #timesInAMinute(moments: ReadonlyMap<string, readonly number[]>, record: string): number {
+    const since = this.#now() - MINUTE_MS
+    return (moments.get(record) ?? []).filter((moment) => moment > since).length
+  }
+
+  /** How often the store has lost lately what it knew of a key of its own. */
+  #losses(record: string): number {
+    return this.#forgotten.filter(({ at, key }) => this.#isRecent(at) && (key ?? record) === record).length
+  }
+
+  /** To how many processes something happened lately. */
+  #recently(moments: ReadonlyMap<number, readonly number[]>): number {
+    return [...moments.values()].filter((each) => each.some((moment) => this.#isRecent(moment))).length
+  }
+
+  #isRecent(moment: number): boolean {
+    return moment > this.#now() - MINUTE_MS - AFTERMATH_MS
   }
 }
 

@@ -69,8 +69,8 @@ export const fetches: readonly Mutation[] = [
   {
     name: 'vouched-value-not-quiet',
     file: `${MACHINE}/fetch.ts`,
-    find: 'quiet: vouched,',
-    replace: 'quiet: false,',
+    find: 'quietMs: isQuiet ? quietMs : 0,',
+    replace: 'quietMs: 0,',
     breaks: 'One caller with a wrong address takes a good token from the whole fleet, again and again.',
     unit: machine,
     simulation: true,

@@ -223,6 +223,15 @@ export const knowledge: readonly Mutation[] = [
     simulation: true,
   },
   {
+    name: 'successors-reported-as-well',
+    file: `${MACHINE}/fetch.ts`,
+    find: 'const quietMs = isVouched ? QUIET_MS : rejectedValues.length > 0 ? NEW_QUIET_MS : 0',
+    replace: 'const quietMs = isVouched ? QUIET_MS : 0',
+    breaks: 'A caller that reports whatever it is given has its fleet ask an upstream that makes a new token each time as often as it calls.',
+    unit: machine,
+    simulation: true,
+  },
+  {
     name: 'local-quiet-ignored',
     file: `${MACHINE}/rejection.ts`,
     find: 'if (event.now < (token.quietUntil ?? Number.NEGATIVE_INFINITY)) return step(state)',
