@@ -110,13 +110,13 @@ function outcome(
 ): 'stored' | 'not-stored' | 'unknown' {
   // A report about what was there before also takes what is made meanwhile, unless that was granted later.
   if (kind === 'accepted') return rejectedUpTo < fence || !repeatable ? 'stored' : 'not-stored'
-  // The lease had run out, and another has published what it renewed from the value that this one replaces.
-  if (repeatable || version < fence || version >= fence + leaseMs(policy) * 1_000) return 'not-stored'
+  if (repeatable || version < fence) return 'not-stored'
   // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on from it.
   // What that one has used up must not come back.
-  if (version >= fence + heldMs * LEAST_FENCES_PER_MS) return 'stored'
-  // Or the store's clock was set back, and took the lease with it. Of what was sent once the answer is this one; of what was sent twice it
-  // may have been lost.
+  const heldByThis = version >= fence + heldMs * LEAST_FENCES_PER_MS && version < fence + leaseMs(policy) * 1_000
+  if (heldByThis) return 'stored'
+  // Or the lease was over when another was granted it, as it had run out or the store's clock was set back and took it along: that one has renewed
+  // what this replaces, or this. Of what was sent once the answer is this one; of what was sent twice it may have been lost.
   return times === 1 ? 'not-stored' : 'unknown'
 }
 

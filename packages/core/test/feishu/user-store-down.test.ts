@@ -2,7 +2,7 @@ import { memoryStore } from '@tokenwell/store-memory'
 import { flaky } from '@tokenwell/testkit'
 import { describe, expect, test } from 'vitest'
 import { secret } from '../../../../tools/leak-search/index.ts'
-import { ANN, authorize, failure, requests, untilDue } from '../support/user-world.ts'
+import { ANN, authorize, failure, LEASE, noted, requests, untilDue } from '../support/user-world.ts'
 import { createWorld, eventually, HOUR, MINUTE, pass, quiet, watched, withChance } from '../support/world.ts'
 
 describe('without the store', () => {
@@ -73,6 +73,34 @@ describe('without the store', () => {
     isAnswered = true
     await pass(world.clock, 1_000)
     await authorizing
+    await pass(world.clock, 3 * HOUR)
+    expect(world.simulator.judge((await other.tokens.user(ANN).get()).value)).toBe('valid')
+    expect(world.simulator.presentedTwice(world.appId)).toEqual([])
+  })
+
+  test('nor when another has used it up longer after the grant than a lease', async () => {
+    const world = await createWorld()
+    let isAnswered = false
+    const store: typeof world.store = {
+      ...world.store,
+      async publish(...given) {
+        const publication = await world.store.publish(...given)
+        if (!isAnswered) throw new Error('the answer is lost')
+        return publication
+      },
+    }
+    const [one, other] = [world.node({ store }), world.node()]
+    const answer = failure(authorize(world, one))
+    await eventually(() => requests(world) === 1)
+    await quiet()
+    await pass(world.clock, LEASE)
+    await other.tokens.user(ANN).reject(await other.tokens.user(ANN).get())
+    await other.tokens.user(ANN).get()
+    await quiet()
+    isAnswered = true
+    await pass(world.clock, 3_000)
+    expect(await answer).toMatchObject({ code: 'TIMEOUT', retryable: false, message: expect.stringContaining('was overtaken') })
+    noted(world)
     await pass(world.clock, 3 * HOUR)
     expect(world.simulator.judge((await other.tokens.user(ANN).get()).value)).toBe('valid')
     expect(world.simulator.presentedTwice(world.appId)).toEqual([])
