@@ -135,7 +135,11 @@ proctype Trouble() {
   :: break
 #endif
   /* a node at work is paused until its lease has run out; or the clock jumps forward */
-  :: atomic { faults > 0 && record.leaseLive && isOwnerAtWork -> faults--; record.leaseLive = false }
+  :: atomic { faults > 0 && record.leaseLive && isOwnerAtWork -> d_step { faults--; record.leaseLive = false;
+#ifdef ROTATES
+       isLeaseOver = isLeaseOver || atWork[AUTHORISER] && attempt[AUTHORISER] == record.owner
+#endif
+       } }
   /* replication stops, and at some time after that the primary is lost; a replica that stopped at the start is an empty one */
   :: atomic { faults > 0 && !isReplicaBehind -> d_step { faults--; isReplicaBehind = true; copyRecord(replica, record) } }
   :: atomic { isReplicaBehind -> d_step {

@@ -36,6 +36,8 @@ inline noteAfter(attempt_) {
 #ifdef ROTATES
     /* "a login is not replaced by the renewal of the one before", data loss aside */
     assert(loginOf(record.value) >= loginOf(before.value) || dataLost);
+    /* "no secret that was sent to the upstream is stored after that", data loss aside */
+    assert(record.version == before.version || record.value > sent[loginOf(record.value)] || dataLost);
 #endif
     /* the numbers of the model suffice */
     assert(record.fence < MOST)

@@ -17,12 +17,15 @@
 #define FIRST_OF_SECOND 8
 #define loginOf(secret_) ((secret_) / FIRST_OF_SECOND)
 
+byte good[2];
+byte sent[2];                /* the newest secret that was ever sent to the upstream */
+
+/* The lease under which an authorisation is to be published ran out before it was: whatever is granted from then on has a fence beyond its end. */
+bool isLeaseOver;
+
 #include "store.pml"
 #include "environment.pml"
 #include "node.pml"
-
-byte good[2];
-byte sent[2];                /* the newest secret that was ever sent to the upstream */
 
 /* Something has happened after which a login may be lost: a reply, or a process that had one, or a publication that took longer than a wait. */
 bool isStruck;
@@ -52,8 +55,11 @@ inline spend(me_, secret_, successor_) {
 /* A node goes by the end of the lease as it was granted. */
 #define isOwnLease(me_) (record.leaseLive && record.owner == attempt[me_] && record.leaseFence == fence)
 
-/* While somebody takes over it waits longer than anybody takes to store what it has, unless there is trouble. */
-#define isNothingPending (!isPending[0] && !isPending[1] && !atWork[AUTHORISER])
+/*
+ * While somebody takes over it waits longer than anybody takes to store what it has, unless there is trouble. An authorisation is not waited for: it
+ * uses up no secret.
+ */
+#define isNothingPending (!isPending[0] && !isPending[1])
 #ifdef NO_TAKEOVER_DELAY
 #define isWaitOver true
 #else
@@ -272,16 +278,49 @@ told:
   end: atomic { record.version > seen[me] && record.life != ENDED -> goto idle }
 }
 
-/* Makes a new login once, and puts it in the place of whatever is there, with the lease in hand. */
+/*
+ * Fences are time: that of what superseded an authorisation says whether it was granted before the end of the lease under which that was published.
+ * Stored, it gives the lease back: then the end is still ahead, and what is granted next comes before or after it. Of a clock that was set back
+ * fences say nothing.
+ */
+#if defined(REPUBLISH_SUPERSEDED)
+#define mayBeWithinLease false
+#elif defined(SUPERSEDED_IS_STORED)
+#define mayBeWithinLease true
+#else
+#define mayBeWithinLease (!isLeaseOver || clockStepped)
+#endif
+#if defined(REPUBLISH_SUPERSEDED) || defined(REPUBLISH_UNKNOWN)
+#define isNotStored true
+#else
+#define isNotStored (!isRepeated)
+#endif
+
+/* A lease that says that the last holder vanished is let run out, so that the next one says it too. */
+#ifdef GIVE_BACK_TAKEOVER
+#define mayGiveBack true
+#else
+#define mayGiveBack !record.takeover
+#endif
+inline giveUp() {
+  if
+  :: mayGiveBack -> settle(attempt[AUTHORISER], fence, false)
+  :: else
+  fi;
+  leaveWork(AUTHORISER)
+}
+
+/* Makes a new login once, and puts it in the place of whatever is there, with the lease in hand: `replaceRecord`. */
 proctype Authoriser() {
   mtype answer;
   byte fence;
   byte known;                /* a version that is to be replaced although it is fresh */
   byte made;
+  bool isRepeated;           /* it is sent more than once under this grant */
 
   end: atomic { events > 0 -> events-- };
 
-claiming:
+claimOver:
   atomic {
     if
     :: attempt[AUTHORISER] == NONE -> newAttempt(AUTHORISER)
@@ -290,40 +329,57 @@ claiming:
     readClock();
     claim(attempt[AUTHORISER], NONE, known, false, answer, fence);
     if
-    :: faults > 0 -> d_step { faults--; answer = 0; fence = NONE }; goto claiming
+    :: faults > 0 -> d_step { faults--; answer = 0; fence = NONE }; goto claimOver
     :: true
     fi;
     if
     :: answer == GRANTED -> d_step { answer = 0; known = NONE; atWork[AUTHORISER] = true }
-    :: answer == NOT_DUE -> d_step { answer = 0; known = record.version; attempt[AUTHORISER] = NONE }; goto claiming
+    :: answer == NOT_DUE -> d_step { answer = 0; known = record.version; attempt[AUTHORISER] = NONE }; goto claimOver
     :: answer == HELD -> d_step { answer = 0; attempt[AUTHORISER] = NONE }; goto waits
     fi;
     if
     :: made == NONE -> d_step { made = FIRST_OF_SECOND; good[1] = FIRST_OF_SECOND }
-    :: else
+    :: made == NONE && events > 0 -> events--; giveUp(); goto done        /* the upstream does not take the code */
+    :: made != NONE
     fi
   };
 
 publishing:
   atomic {
-    publish(attempt[AUTHORISER], fence, made, WITHOUT_BASE, false, false, answer);
     if
-    :: faults > 0 -> faults--; answer = 0; goto publishing
-    :: true
+    :: publish(attempt[AUTHORISER], fence, made, WITHOUT_BASE, false, false, answer)
+    /* the answer is lost, or the request, or that is late: nobody can tell which */
+    :: faults > 0 -> publish(attempt[AUTHORISER], fence, made, WITHOUT_BASE, false, false, answer);
+         d_step { faults--; answer = 0; isRepeated = true }; goto publishing
+    :: faults > 0 -> d_step { faults--; isRepeated = true }; goto publishing
+    :: mayLinger -> linger(PUBLISH, attempt[AUTHORISER], fence, NONE, made, WITHOUT_BASE, false, false); isRepeated = true; goto publishing
+    :: isRepeated -> giveUp(); goto done                                  /* that has gone on for too long */
+    :: faults > 0 -> faults--; leaveWork(AUTHORISER); goto done           /* its process crashes */
     fi;
     leaveWork(AUTHORISER);
+
+    /* `outcome`: whether the record has had what was published */
     if
-    :: answer == ACCEPTED -> d_step { answer = 0; fence = NONE; made = NONE }; goto done
-    /* the lease had run out, and another has published what it renewed from the login that this one replaces */
-    :: answer == SUPERSEDED -> d_step { answer = 0; fence = NONE }; goto claiming
-    fi
+    :: answer == ACCEPTED -> goto stored
+    /* nobody else was granted the lease while this one held it: the answer was lost, and another has gone on from what was stored */
+    :: answer == SUPERSEDED && mayBeWithinLease -> goto stored
+    /* after its end another may have renewed what this one replaces, or what was stored: of what was sent once the answer is this one */
+    :: answer == SUPERSEDED && isNotStored -> d_step { answer = 0; fence = NONE; isLeaseOver = false; isRepeated = false }; goto claimOver
+    /* what another may have used up does not come back: the user is told that a newer one has taken the place */
+    :: answer == SUPERSEDED && !isNotStored -> goto done
+    fi;
+
+stored:
+    /* "an authorisation that is done is in the store, or what was renewed from it", unless data was lost or the clock was set back */
+    assert(loginOf(record.value) == loginOf(made) || dataLost || clockStepped);
+    goto done
   };
 
 waits:
-  atomic { !record.leaseLive -> goto claiming };
+  atomic { !record.leaseLive -> goto claimOver };
 
 done:
-  skip
+  atomic { d_step { answer = 0; fence = NONE; made = NONE; isLeaseOver = false; isRepeated = false } }
 }
 
 init {

@@ -59,8 +59,8 @@ export const verifications: readonly Verification[] = [
   lease(2, 0, 2),
   hints(2, 2),
   lease(3, 1, 0),
+  rotation(1, 2),
   rotation(2, 0),
-  rotation(1, 1),
   rotation(1, 0, 'served'),
   rotation(1, 0, 'converges'),
   ticket(2),
@@ -70,6 +70,7 @@ export const verifications: readonly Verification[] = [
 /** What `--large` adds: each takes up to minutes. */
 export const largeVerifications: readonly Verification[] = [
   rotation(2, 1),
+  rotation(1, 3),
   lease(2, 1, 1, 'converges'),
   lease(2, 2, 0, 'converges'),
   lease(3, 1, 1),
@@ -103,5 +104,13 @@ export const sabotages: readonly Sabotage[] = [
   sabotaged(rotation(1, 0), 'STORED_SECRET_ONLY', 'the secret of the store is used, though the process has a newer one'),
   sabotaged(rotation(2, 1), 'NO_BASED_ON', 'a publication does not say what it was derived from'),
   sabotaged(rotation(2, 1), 'KEEP_SUPERSEDED', 'a secret is used on that the store has superseded'),
+  sabotaged(
+    rotation(1, 2),
+    'REPUBLISH_SUPERSEDED',
+    'an authorisation that was superseded is published once more, as if it had never been stored',
+  ),
+  sabotaged(rotation(1, 2), 'REPUBLISH_UNKNOWN', 'an authorisation that may have been stored is published once more'),
+  sabotaged(rotation(1, 1), 'SUPERSEDED_IS_STORED', 'an authorisation that was superseded is done, whatever superseded it'),
+  sabotaged(rotation(1, 2), 'GIVE_BACK_TAKEOVER', 'an authorisation that fails gives back a lease that says that its last holder vanished'),
   sabotaged(ticket(2, 'arrives'), 'NO_PUBLISH_OVER_DEAD', 'a ticket is not published over a dead one of a later time'),
 ]
