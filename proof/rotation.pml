@@ -275,7 +275,11 @@ refused:
 
 /* Callers are told to have the user authorise anew, until there is something newer. */
 told:
+#ifdef TOLD_FOR_GOOD
+  end: atomic { false -> goto idle }
+#else
   end: atomic { record.version > seen[me] && record.life != ENDED -> goto idle }
+#endif
 }
 
 /*
@@ -398,5 +402,9 @@ init {
 
 /* "whoever waits is served or told in the end" */
 ltl served { [] (waiting[0] -> <> !waiting[0]) }
-/* "in the end all serve the stored version, or something has happened that may cost a login" */
-ltl converges { <> [] (isStruck || dataLost || record.life == FRESH && seen[0] == record.version && seen[1] == record.version) }
+/* What renews the login is nowhere any more: it went with a reply, with a process or with the store's data. */
+#define isGood(secret_) ((secret_) != NONE && (secret_) == good[loginOf(secret_)])
+#define isLost (!isGood(record.value) && !isGood(value[0]) && !isGood(value[1]))
+
+/* "in the end all serve the stored version, or there is nothing that would renew it" */
+ltl converges { <> [] (isLost || record.life == FRESH && seen[0] == record.version && seen[1] == record.version) }

@@ -112,5 +112,6 @@ export const sabotages: readonly Sabotage[] = [
   sabotaged(rotation(1, 2), 'REPUBLISH_UNKNOWN', 'an authorisation that may have been stored is published once more'),
   sabotaged(rotation(1, 1), 'SUPERSEDED_IS_STORED', 'an authorisation that was superseded is done, whatever superseded it'),
   sabotaged(rotation(1, 2), 'GIVE_BACK_TAKEOVER', 'an authorisation that fails gives back a lease that says that its last holder vanished'),
+  sabotaged(rotation(1, 1, 'converges'), 'TOLD_FOR_GOOD', 'who was told to have the user authorise anew does not see that it was done'),
   sabotaged(ticket(2, 'arrives'), 'NO_PUBLISH_OVER_DEAD', 'a ticket is not published over a dead one of a later time'),
 ]
