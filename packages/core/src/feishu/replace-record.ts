@@ -45,7 +45,7 @@ export async function replaceRecord<Made extends Replacement>(
   // A store counts a life from the grant under which it is published: what the machine sleeps since is no part of it any more.
   const grantedAt = sentAt()
   let madeAt = () => grantedAt
-  let sending: Sending = { heldSince: clock.monotonic(), heldMs: 0, times: 0 }
+  let sending: Sending = { heldSince: sentAt, heldMs: 0, times: 0 }
   const made = await underLease(inside, credential, grant, make)
   const { value, expiresInMs, renewInMs } = made
   const until = clock.monotonic() + PUBLISHING_MS
@@ -59,10 +59,10 @@ export async function replaceRecord<Made extends Replacement>(
       if (grant === undefined) {
         grant = await claimOver(inside, credential)
         madeAt = sentAt
-        sending = { heldSince: clock.monotonic(), heldMs: 0, times: 0 }
+        sending = { heldSince: departure(clock), heldMs: 0, times: 0 }
       }
       published = await calls.publish(key, grant.attempt, grant.fence, (now) => {
-        if (sending.times === 0) sending.heldMs = now - sending.heldSince
+        if (sending.times === 0) sending.heldMs = now - sending.heldSince()
         sending.times += 1
         return { value, renewInMs: madeAt() + renewInMs - now, expiresInMs: Math.max(0, madeAt() + expiresInMs - now) }
       })
@@ -71,7 +71,7 @@ export async function replaceRecord<Made extends Replacement>(
     }
     if (grant !== undefined && published !== undefined) {
       inside.learn(credential, published.answer.snapshot, published.sentAt)
-      switch (outcome(published.answer, grant.fence, sending, made, policy)) {
+      switch (outcome(published.answer, grant.fence, { ...sending, ageMs: clock.monotonic() - sending.heldSince() }, made, policy)) {
         case 'stored':
           return done(grant.fence)
         case 'unknown':
@@ -93,28 +93,29 @@ export async function replaceRecord<Made extends Replacement>(
 
 /** A publication under one grant. */
 interface Sending {
-  /** When the grant was known. Milliseconds. */
-  readonly heldSince: number
+  /** When the grant was known, of a machine that has slept since earlier by as much. Milliseconds. */
+  readonly heldSince: () => number
   /** For how long, when it was first sent. */
   heldMs: number
   times: number
 }
 
-/** Whether what was published has been in the record. */
+/** Whether what was published has been in the record. `ageMs`: since its grant. */
 function outcome(
   { kind, snapshot: { version, rejectedUpTo } }: Publication,
   fence: Version,
-  { heldMs, times }: Sending,
+  { heldMs, times, ageMs }: Sending & { readonly ageMs: number },
   { repeatable }: Replacement,
   policy: Policy,
 ): 'stored' | 'not-stored' | 'unknown' {
   // A report about what was there before also takes what is made meanwhile, unless that was granted later.
   if (kind === 'accepted') return rejectedUpTo < fence || !repeatable ? 'stored' : 'not-stored'
   if (repeatable || version < fence) return 'not-stored'
-  // Nobody else was granted the lease while this one held it: the record had this value, the answer was lost, and another has gone on from it.
+  // Nobody else is granted the lease while this one holds it: the record had this value, the answer was lost, and another has gone on from it.
   // What that one has used up must not come back.
-  const heldByThis = version >= fence + heldMs * LEAST_FENCES_PER_MS && version < fence + leaseMs(policy) * 1_000
-  if (heldByThis) return 'stored'
+  const heldFor = leaseMs(policy)
+  const isHeld = ageMs < heldFor && version < fence + heldFor * 1_000
+  if (isHeld && version >= fence + heldMs * LEAST_FENCES_PER_MS) return 'stored'
   // Or the lease was over when another was granted it, as it had run out or the store's clock was set back and took it along: that one has renewed
   // what this replaces, or this. Of what was sent once the answer is this one; of what was sent twice it may have been lost.
   return times === 1 ? 'not-stored' : 'unknown'
