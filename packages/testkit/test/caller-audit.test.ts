@@ -18,6 +18,7 @@ describe('callers', () => {
   let publishedAt: number | undefined
   let isForgotten: boolean
   let isWell: boolean
+  let heardMs: number
   let atHand: Token | undefined
   let drift: Drift | undefined
   let sleptAt: number
@@ -28,6 +29,7 @@ describe('callers', () => {
     publishedAt = undefined
     isForgotten = false
     isWell = false
+    heardMs = 25
     atHand = undefined
     drift = undefined
     sleptAt = Number.NEGATIVE_INFINITY
@@ -43,6 +45,9 @@ describe('callers', () => {
       drift: () => drift,
       sleptAt: () => sleptAt,
       isWell: () => isWell,
+      get heardMs() {
+        return heardMs
+      },
       isRejected: () => false,
       isQuiet: () => false,
       isForgotten: () => isForgotten,
@@ -156,6 +161,18 @@ describe('callers', () => {
     ])
   })
 
+  test('who waits with more life at hand than the floor of the policy, and is always to have that much', async () => {
+    isWell = true
+    credential = { ...credential, policy: { floorMs: 5_000, requestTimeoutMs: 1_000 } }
+    audit.failed(comes(15_000, 5_000), new TokenError('LIFE_TOO_SHORT', 'no', { retryable: true }))
+    expect(world.violations).toEqual(['n0: a caller of key was turned away with nothing wrong: LIFE_TOO_SHORT'])
+    atHand = token(1, 'value', 15_000)
+    const caller = comes()
+    await world.pass(100)
+    audit.given(caller, token(1))
+    expect(world.violations[1]).toBe('n0: a caller of key waited 100 ms with 1 at hand')
+  })
+
   test('who asks for a life and is turned away although what is at hand, or was just fetched, has it', async () => {
     const short = new TokenError('LIFE_TOO_SHORT', 'no', { retryable: false })
     atHand = token(1, 'value', 100_000)
@@ -234,6 +251,19 @@ describe('callers', () => {
     await world.pass(200)
     audit.given(caller, token(1))
     expect(world.violations).toEqual(['n0: a caller of key heard 100 ms late of what had been published'])
+  })
+
+  test('but where nobody is told of anything, who is served soon after it could be read', async () => {
+    isWell = true
+    heardMs = 525
+    const [caller, late] = [comes(), comes()]
+    publishedAt = 100
+    await world.pass(600)
+    audit.given(caller, token(1))
+    expect(world.violations).toEqual([])
+    await world.pass(100)
+    audit.given(late, token(1))
+    expect(world.violations).toEqual(['n0: a caller of key heard 600 ms late of what had been published'])
   })
 
   test('who is turned away although the process has just fetched what they wait for', async () => {

@@ -1,23 +1,14 @@
 import { isTokenError, type Snapshot, type Token, type TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
+import { alwaysMsOf, CORE_POLICY, mostEarlierMs, policyOf } from './core-policy.ts'
 import { EndAudit } from './end-audit.ts'
 import { handleKey, recordKey } from './record-key.ts'
 import { SLACK_MS } from './request-audit.ts'
 import type { PlayedCredential } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 
-/**
- * With more life left than this in a token that is at hand, nobody waits for a newer one, and so much is always to be had, milliseconds: core's default.
- * With less a caller may, and may learn
- * meanwhile that it is rejected.
- */
-const FLOOR_MS = 60_000
 /** With any life left nobody waits longer than this for a newer one, milliseconds. */
 const LINGER_MS = 1_000
-/** The store counts a life from the grant, mostly no more than a lease before the token came: its end may turn out to be so much earlier, milliseconds. */
-const EARLIER_MS = 12_000
-/** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
-const HEARD_MS = 25
 /** For so long after a token was given out again its rejection may change nothing, milliseconds: the upstream has vouched for it. */
 const VOUCHED_MS = 4 * 60_000
 /** Whoever waits so long is served while nothing is wrong, milliseconds. */
@@ -177,7 +168,7 @@ export class CallerAudit {
       this.#violate(`a caller of ${name} was told after ${(now() - askedAt).toFixed(0)} ms that its bound of ${patienceMs} ms had passed`)
     }
     const isImpatient = code === 'TIMEOUT' && patienceMs < PATIENT_MS
-    const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > (credential.alwaysMs ?? FLOOR_MS)
+    const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > alwaysMsOf(credential)
     if (isWell() && !isImpatient && !asksForMore && credential.isOut?.(code) !== true)
       this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
   }
@@ -245,7 +236,8 @@ export class CallerAudit {
         break
       case 'renewed':
         // It may be born rejected: what it was to replace was reported while it was on its way.
-        known.fetched = event.lifeMs > FLOOR_MS && event.version > known.told.rejectedUpTo ? this.#lives(event.lifeMs) : undefined
+        known.fetched =
+          event.lifeMs > CORE_POLICY.floorMs && event.version > known.told.rejectedUpTo ? this.#lives(event.lifeMs) : undefined
         break
       case 'rejected':
         known.rejected = Math.max(known.rejected, event.version)
@@ -300,15 +292,16 @@ export class CallerAudit {
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
     this.#checkBound(caller, 'was answered')
     if (this.#isDisturbed(caller)) return
-    const { now, isWell, publishedSince } = this.#circumstances
+    const { now, isWell, heardMs, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
     const publishedAt = isWell() ? publishedSince(this.#of(handle.key).record, askedAt) : undefined
-    if (publishedAt !== undefined && now() > publishedAt + HEARD_MS) {
+    if (publishedAt !== undefined && now() > publishedAt + heardMs) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
     const leftMs = this.#leftOf(caller)
     if (leftMs === undefined) return
-    const isPlenty = leftMs + waitedMs > Math.max(FLOOR_MS, credential.alwaysMs ?? 0, minLifeMs)
+    // With less left than the floor a caller may wait for the next one, and may learn meanwhile that what is at hand is rejected.
+    const isPlenty = leftMs + waitedMs > Math.max(policyOf(credential).floorMs, minLifeMs)
     if ((isPlenty && waitedMs > SLACK_MS) || (leftMs > minLifeMs && waitedMs > LINGER_MS + SLACK_MS)) {
       this.#violate(`a caller of ${name} waited ${waitedMs.toFixed(0)} ms with ${caller.held?.version} at hand`)
     }
@@ -339,7 +332,7 @@ export class CallerAudit {
     // What was fetched over a sleep ends earlier by as much in the store.
     if (since <= this.#process.sleptAt) return undefined
     // It may have learned meanwhile that the store's clock was set forward.
-    return held.expiresAt - Math.max(EARLIER_MS, takenAfterMs) - earlierMs - this.#process.clock.wall()
+    return held.expiresAt - Math.max(mostEarlierMs(credential), takenAfterMs) - earlierMs - this.#process.clock.wall()
   }
 
   /** Processes that fail together are to come back one by one: each draws its waits. */

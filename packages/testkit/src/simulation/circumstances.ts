@@ -9,6 +9,8 @@ export interface Circumstances {
   readonly sleptAt: () => number
   /** Nothing has gone wrong yet, or for so long that it should be over. */
   readonly isWell: () => boolean
+  /** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
+  readonly heardMs: number
   /** The store was told that this value is rejected. */
   readonly isRejected: (key: string, value: string) => boolean
   /** The upstream has vouched for what is stored: its rejection changes nothing for now. */

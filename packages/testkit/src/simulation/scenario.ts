@@ -1,4 +1,4 @@
-import type { PublishRequest, TokenErrorCode, TokenHandle, TokenManager } from '@tokenwell/core'
+import type { Policy, PublishRequest, TokenErrorCode, TokenHandle, TokenManager } from '@tokenwell/core'
 import type { Draws } from './random.ts'
 import type { UpstreamRequest } from './request-audit.ts'
 import type { Wire } from './wire.ts'
@@ -25,7 +25,12 @@ export interface PlayedCredential {
   worth(value: string): Worth
   /** Without it, neither the ends that processes believe in nor what becomes of callers' reports is checked. */
   givenOut?(value: string): GivenOut | undefined
-  /** A life of so much is always to be had while nothing is wrong, milliseconds: the policy's floor. Default 60,000 */
+  /** The policy that its handle was given: what callers ask for, and how long they and the fleet may wait, goes by it. Default: core's */
+  readonly policy?: Partial<Policy>
+  /**
+   * A life of so much is always to be had while nothing is wrong, milliseconds from 0: less than the policy's floor where the upstream's tokens do not live
+   * for two of its windows. Default: the policy's floor
+   */
   readonly alwaysMs?: number
   /** Whether callers may be told so although nothing is wrong: there is none until somebody does something. Default: they may not. */
   readonly isOut?: (code: TokenErrorCode) => boolean

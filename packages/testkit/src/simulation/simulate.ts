@@ -1,6 +1,7 @@
 import type { TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
 import type { ContractBranch } from './contract-branch.ts'
+import { CORE_POLICY, policyOf } from './core-policy.ts'
 import { Ending } from './ending.ts'
 import { LeaseLog } from './lease-log.ts'
 import { LifeLog } from './life-log.ts'
@@ -10,7 +11,7 @@ import { drawsOf } from './random.ts'
 import { handleKey, recordKey } from './record-key.ts'
 import { RecordLog } from './record-log.ts'
 import { RequestAudit } from './request-audit.ts'
-import type { Scenario, StoreWatcher } from './scenario.ts'
+import type { PlayedCredential, Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
 import { type PlayableStore, SimulatedStore } from './simulated-store.ts'
@@ -61,11 +62,15 @@ const MISLED_CALLS_MS = { min: 500, max: 2_000 }
 /** A process is asked for everything so soon after it has started, milliseconds. */
 const FIRST_CALLS_MS = 300
 
-/** So long after the last trouble nothing of it is left, milliseconds. */
-const RECOVERY_MS = 3 * 60_000
+/** Nothing is left of a trouble so long after the longest wait that a failure during it may have led to, milliseconds. */
+const RECOVERY_MS = 2 * 60_000
 
-/** A token that lives so long is a success, milliseconds: core's default. */
-const SHAREABLE_MS = 30_000
+/**
+ * With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds: where the store tells of that, and where whoever
+ * waits looks again, which core does every half a second at the least.
+ */
+const HEARD_MS = 25
+const LOOKED_MS = 500 + HEARD_MS
 
 /** By these whoever asks next comes to know what has become of the last request. */
 const TELLING = new Set<ContractBranch>([
@@ -113,6 +118,8 @@ class World {
   readonly #orderlyUntil: number
   readonly #lives = new LifeLog(() => this.#timeline.now)
   readonly #records: RecordLog
+  /** The longest wait after a failure that a policy of the scenario allows, milliseconds. */
+  #longestWaitMs = 0
 
   constructor({ seed, store, scenario, nodes = 5, hours = 6, troubles = 20, plan }: SimulationOptions) {
     const timeline = this.#timeline
@@ -185,12 +192,14 @@ class World {
       this.#callAgain(index)
     }
     for (const trouble of this.#plan) this.#strikes.prepare(trouble)
-    await timeline.runUntil(this.#endsAt)
+    // Whoever waits after a failure is waited for.
+    await timeline.runUntil(Math.max(this.#endsAt, this.#endsAt - QUIET_MS + this.#longestWaitMs + RECOVERY_MS))
     const ending = new Ending({
       timeline,
       nodes: this.#nodes,
       violate: (what) => this.#violate(what),
       publicationsSince: (key, since) => this.#requests.publicationsSince(key, since),
+      isPushed: this.#store.pushes,
       stored: (key) => this.#store.look(key),
     })
     const endedAt = await ending.settle()
@@ -231,7 +240,8 @@ class World {
       now: () => timeline.now,
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
-      isWell: () => this.#strikes.wellForMs > RECOVERY_MS,
+      isWell: () => this.#strikes.wellForMs > this.#longestWaitMs + RECOVERY_MS,
+      heardMs: this.#store.pushes ? HEARD_MS : LOOKED_MS,
       isRejected: (key, value) => this.#records.isRejected(key, value),
       isQuiet: (key) => this.#records.isQuiet(key),
       isForgotten: (key, version) => this.#records.isForgotten(key, version),
@@ -242,7 +252,7 @@ class World {
       toStore: wire('store', STORE_LATENCY),
       toUpstream: wire('upstream', UPSTREAM_LATENCY),
       store: this.#store,
-      start: (played) => this.#run.start(played),
+      start: (played) => this.#started(this.#run.start(played)),
       draws: drawsOf(this.#seed, `node ${name}`),
       circumstances,
       telling: {
@@ -265,6 +275,11 @@ class World {
     })
   }
 
+  #started(credentials: readonly PlayedCredential[]): readonly PlayedCredential[] {
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, ...credentials.map((each) => policyOf(each).backoffCapMs))
+    return credentials
+  }
+
   /** What a process tells of itself changes what it may do. */
   #noted(index: number, process: SimulatedProcess, event: TokenEvent): void {
     const key = recordKey(event.key)
@@ -273,7 +288,8 @@ class World {
         this.#leases.goesBy(index, key, event.fence)
         break
       case 'renewed':
-        if (this.#leases.of(index, key) === undefined && event.lifeMs >= SHAREABLE_MS) this.#records.renewedAlone(key, event.version)
+        if (this.#leases.of(index, key) === undefined && event.lifeMs >= this.#shareableMs(index, event.key))
+          this.#records.renewedAlone(key, event.version)
         break
       case 'blocked':
         this.#operations.blocked(process, key)
@@ -285,6 +301,12 @@ class World {
       case 'outcome-unknown':
         this.#requests.inconclusive(index, event.key)
     }
+  }
+
+  /** A token that lives so long is a success, milliseconds. @param key the handle's */
+  #shareableMs(index: number, key: string): number {
+    const credential = this.#nodes[index]?.credentials.find(({ handle }) => handle.key === key)
+    return (credential === undefined ? CORE_POLICY : policyOf(credential)).minimumLifeMs
   }
 
   #storeNews(): StoreNews {

@@ -1,6 +1,7 @@
 import { createTokenManager, type GetOptions, isTokenError, type Token, type TokenEvent, type TokenManager } from '@tokenwell/core'
 import { CallerAudit } from './caller-audit.ts'
 import type { Circumstances } from './circumstances.ts'
+import { alwaysMsOf, longestMinLifeMs } from './core-policy.ts'
 import type { Draws } from './random.ts'
 import type { PlayedCredential, PlayedProcess, Worth } from './scenario.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -16,7 +17,7 @@ const ALIKE = 0.5
 const WAITS_MS = 15_000
 /** A report takes so long at most until it is noted, milliseconds: what was refused may have a newer version meanwhile, which is reported, too. */
 const REPORTING_MS = 4_500
-/** Callers ask for so much life at most, or for what is always to be had if that is more, milliseconds. */
+/** Callers ask for so much life at most, or for what is always to be had if that is more, as far as the policy lets them; milliseconds. */
 const MOST_LIFE_MS = 60_000
 /**
  * After its grace a process has ended within so long, milliseconds: the exchange of a code takes eleven seconds, what is asked of the store after that, its
@@ -216,8 +217,7 @@ export class SimulatedNode {
     const kind = draws.fraction()
     if (kind < 0.05) this.#look(credential)
     else if (kind < 0.15) void this.get(credential, draws.whole(0, 5_000))
-    else if (kind < 0.2)
-      void this.get(credential, WAITS_MS, { minLifeMs: draws.whole(0, Math.max(MOST_LIFE_MS, credential.alwaysMs ?? 0)) })
+    else if (kind < 0.2) void this.get(credential, WAITS_MS, { minLifeMs: draws.whole(0, mostLifeMs(credential)) })
     else if (kind < 0.25) this.#burst(credential)
     else if (kind < 0.29) void this.get(credential, WAITS_MS, { leavesAfterMs: draws.spread(1, WAITS_MS) })
     else if (kind < 0.36) void this.#use(credential)
@@ -364,6 +364,11 @@ export class SimulatedNode {
   #violate(what: string): void {
     this.#telling.violate(`${this.process.name}: ${what}`)
   }
+}
+
+/** The most life that callers of a credential ask for, whole milliseconds. */
+function mostLifeMs(credential: PlayedCredential): number {
+  return Math.floor(Math.min(longestMinLifeMs(credential), Math.max(MOST_LIFE_MS, alwaysMsOf(credential))))
 }
 
 /** Most callers say nothing of what they want. */

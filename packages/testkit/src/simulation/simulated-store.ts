@@ -68,6 +68,11 @@ export class SimulatedStore {
     return this.#asItBegan !== undefined
   }
 
+  /** Whether it tells processes of what others have changed. */
+  get pushes(): boolean {
+    return this.#inner.capabilities.push
+  }
+
   get canLoseRows(): boolean {
     return this.#inner.lose !== undefined
   }
