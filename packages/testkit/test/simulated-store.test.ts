@@ -143,6 +143,77 @@ describe('a store of a world', () => {
     expect(unreachable).toEqual(['key'])
   })
 
+  describe('tells once that it', () => {
+    let struck: number
+    const strikes = () => {
+      struck += 1
+    }
+    beforeEach(() => {
+      struck = 0
+    })
+
+    test('holds something up, which is carried out when the last stall is over', async () => {
+      const ends = [store.stall(strikes), store.stall(() => {})]
+      await world.pass(1_000)
+      expect(struck).toBe(0)
+      let isTold = false
+      const told = () => {
+        isTold = true
+      }
+      const asked = store.over(wire, world.processOf(0), { told, unreachable() {} }).read(['key'], { signal: new AbortController().signal })
+      await world.pass(10)
+      ask(100)
+      await world.pass(200)
+      expect(struck).toBe(1)
+      ends[0]?.()
+      await world.pass(100)
+      expect(isTold).toBe(false)
+      ends[1]?.()
+      await world.pass(100)
+      await asked
+      expect(isTold).toBe(true)
+      ask(100)
+      await world.pass(200)
+      expect(struck).toBe(1)
+    })
+
+    test('refuses something, of somebody who still waits for it', async () => {
+      const end = store.goDown(strikes)
+      // It arrives when nobody is there any more.
+      ask(0)
+      await world.pass(100)
+      wire.set('duplicate', 1)
+      ask(60_000)
+      await world.pass(0)
+      world.processOf(0).kill()
+      await world.pass(150_000)
+      expect(struck).toBe(0)
+      wire.set('duplicate', 0)
+      ask(100)
+      ask(100)
+      await world.pass(200)
+      expect(struck).toBe(1)
+      end()
+      let isTold = false
+      const told = () => {
+        isTold = true
+      }
+      void store.over(wire, world.processOf(0), { told, unreachable() {} }).read(['key'], { signal: new AbortController().signal })
+      await world.pass(100)
+      expect(isTold).toBe(true)
+    })
+
+    test('goes by a clock that is wrong', async () => {
+      const end = store.misread(strikes)
+      await world.pass(1_000)
+      expect(struck).toBe(0)
+      ask(100)
+      await world.pass(200)
+      expect(struck).toBe(1)
+      end()
+    })
+  })
+
   test('loses one record, drawn among those that were written to', async () => {
     const over = store.over(wire, world.processOf(0), { told() {}, unreachable() {} })
     const operation = { signal: new AbortController().signal }

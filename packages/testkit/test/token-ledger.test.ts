@@ -17,6 +17,16 @@ test('the ledger of an upstream knows when it gave out a token first, and last',
   expect(ledger.givenOut(value)).toEqual({ endsAt: 3_600_100, firstAt: 100, at: 200, times: 2 })
 })
 
+test('the ledger of an upstream tells whether what is revoked was taken until then', async () => {
+  const ledger = new TokenLedger(() => world.timeline.now, { name: 'key', lifeMs: 60_000, sameAboveMs: 60_000 })
+  expect(ledger.revoke()).toBe(false)
+  ledger.mint(false)
+  expect([ledger.revoke(), ledger.revoke()]).toEqual([true, false])
+  ledger.mint(false)
+  await world.pass(60_000)
+  expect(ledger.revoke()).toBe(false)
+})
+
 test('the ledger of an upstream finds out who shares what was rejected before they could fetch it', async () => {
   const ledger = new TokenLedger(() => world.timeline.now, { name: 'key', lifeMs: 3_600_000, sameAboveMs: 60_000 })
   const { published, rejected, lost } = ledger.watcher('key', world.violate)

@@ -60,6 +60,9 @@ const KEPT = 2 / 3
 /** A store's clock is not set for each lease. */
 const OVERRUN = 0.5
 
+/** How often a store fails at any moment, whether somebody asks it or not. */
+const AT_ONCE = 0.25
+
 /** How often callers that report good tokens are those of one process alone. */
 const ONE_MISLED = 0.7
 
@@ -106,8 +109,16 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     return ({ at, draws }: Given): Trouble => ({ at, forMs: forMs(draws), on: 'store', kind, byMs: Math.floor(byMs(draws)) })
   }
   const atOnce = () => 0
-  /** A clock that is wrong is set right. */
-  const untilSetRight = (draws: Draws) => draws.spread(1_000, HOUR_MS)
+  /** A clock that is wrong is set right, mostly after somebody has been misled by it. */
+  const untilSetRight = (draws: Draws) => draws.spread(MINUTE_MS, HOUR_MS)
+  /** What is stored is asked for a few times an hour: at most moments a failure of it befalls nobody. */
+  const failing = (kind: StoreFault, lastsMs: (draws: Draws) => number) => {
+    return ({ at, draws }: Given): Trouble => {
+      const ms = Math.floor(lastsMs(draws))
+      if (draws.chance(AT_ONCE)) return { at, forMs: ms, on: 'store', kind, byMs: 0 }
+      return { at, forMs: draws.spread(20 * MINUTE_MS, 2 * HOUR_MS), on: 'store', kind, byMs: ms }
+    }
+  }
   const of = (touches: Kind['touches'], draw: Draw): Kind => ({ draw, ...(touches !== undefined && { touches }) })
   const upstream: readonly Draw[] = [
     ...WIRE_FAULTS.filter((kind) => kind !== 'lost-hint').map(toUpstream),
@@ -137,8 +148,8 @@ function kindsOf({ upstreamFaults, canRollBack, canLoseRows }: PlanOptions): rea
     onHolder('freeze', (draws) => draws.between(500, 12_000)),
     onHolder('crash', (draws) => draws.spread(10, 10 * MINUTE_MS)),
     onHolder('restart', (draws) => draws.spread(10, MINUTE_MS)),
-    onStore('stall', (draws) => draws.spread(100, 30_000)),
-    onStore('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
+    failing('stall', (draws) => draws.spread(100, 30_000)),
+    failing('down', (draws) => draws.spread(1_000, 30 * MINUTE_MS)),
     ...(canRollBack
       ? [
           onStore(

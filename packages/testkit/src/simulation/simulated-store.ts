@@ -16,10 +16,6 @@ export interface PlayableStore extends TokenStore {
   lose?(key: string): void
 }
 
-interface Waiting {
-  readonly begin: () => void
-}
-
 /** Hears what reaches a process of what it asks the store, as long as that process still waits for it. */
 export interface StoreWitness {
   /** The process has been told this. */
@@ -42,13 +38,15 @@ export class SimulatedStore {
   readonly #operations: OperationAudit
   readonly #leases: LeaseLog
   readonly #news: StoreNews
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: (() => void)[] = []
   readonly #asItBegan: (() => void) | undefined
   /** Keys that something was written to since all was lost. */
   #keys = new Set<string>()
   #clockMs = 0
-  #isStalled = false
-  #isDown = false
+  /** What is on, each with what is to be called once, when it befalls an operation. */
+  readonly #stalls = new Set<() => void>()
+  readonly #outages = new Set<() => void>()
+  readonly #misreadings = new Set<() => void>()
 
   constructor(
     timeline: Timeline,
@@ -77,15 +75,23 @@ export class SimulatedStore {
     return this.#inner.lose !== undefined
   }
 
-  /** What arrives is carried out when the stall is over. */
-  set isStalled(stalled: boolean) {
-    this.#isStalled = stalled
-    if (!stalled) for (const { begin } of this.#waiting.splice(0)) begin()
+  /** What arrives is carried out when the stall is over. @param strikes called once, when something is held up @returns what ends it */
+  stall(strikes: () => void): () => void {
+    const end = begin(this.#stalls, strikes)
+    return () => {
+      end()
+      if (this.#stalls.size === 0) for (const carryOut of this.#waiting.splice(0)) carryOut()
+    }
   }
 
-  /** What arrives is refused. */
-  set isDown(down: boolean) {
-    this.#isDown = down
+  /** What arrives is refused. @param strikes called once, when something is @returns what ends it */
+  goDown(strikes: () => void): () => void {
+    return begin(this.#outages, strikes)
+  }
+
+  /** Its clock is wrong. @param strikes called once, when something is carried out by it @returns what ends it */
+  misread(strikes: () => void): () => void {
+    return begin(this.#misreadings, strikes)
   }
 
   stepClock(ms: number): void {
@@ -141,7 +147,10 @@ export class SimulatedStore {
   over(wire: Wire, process: SimulatedProcess, witness: StoreWitness): TokenStore {
     const inner = this.#inner
     const operations = this.#operations
-    const send = <T>(carryOut: () => Promise<T>): Promise<T> => wire.request(() => this.#admit(carryOut))
+    const send = <T>(carryOut: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+      const { life } = process
+      return wire.request((again) => this.#admit(carryOut, () => !again && signal?.aborted !== true && life === process.life))
+    }
     const writing = (key: string): PlayableStore => {
       this.#keys.add(key)
       return inner
@@ -195,13 +204,16 @@ export class SimulatedStore {
           'read',
           keys,
           operation,
-          () => send<Snapshot[]>(() => inner.read(keys, unattended)),
+          () => send<Snapshot[]>(() => inner.read(keys, unattended), operation.signal),
           (snapshots) => snapshots,
         ),
       claim: (key, attempt, request, operation) => {
         const ask = () => {
           const claim = () =>
-            send(() => this.audit.claim(key, attempt, request, () => writing(key).claim(key, attempt, request, unattended)))
+            send(
+              () => this.audit.claim(key, attempt, request, () => writing(key).claim(key, attempt, request, unattended)),
+              operation.signal,
+            )
           return operations.claim(process, key, attempt, operation, claim, (fence) => this.#leases.granted(key, fence))
         }
         return attended('claim', [key], operation, ask, its)
@@ -211,7 +223,7 @@ export class SimulatedStore {
           this.#news.sent(key, request, process.name)
           const carryOut = () => writing(key).publish(key, attempt, fence, request, unattended)
           return operations.publish(process, key, attempt, request, operation, () =>
-            send(() => this.audit.publish(key, attempt, fence, request, carryOut)),
+            send(() => this.audit.publish(key, attempt, fence, request, carryOut), operation.signal),
           )
         }
         return attended('publish', [key], operation, ask, its)
@@ -219,12 +231,15 @@ export class SimulatedStore {
       settle: (key, attempt, fence, request, operation) => {
         const ask = () => {
           const carryOut = () => inner.settle(key, attempt, fence, request, unattended)
-          return operations.settle(process, key, attempt, () => send(() => this.audit.settle(key, attempt, fence, request, carryOut)))
+          return operations.settle(process, key, attempt, () =>
+            send(() => this.audit.settle(key, attempt, fence, request, carryOut), operation.signal),
+          )
         }
         return attended('settle', [key], operation, ask, itself)
       },
       invalidate: (key, version, operation) => {
-        const ask = () => send(() => this.audit.invalidate(key, version, () => writing(key).invalidate(key, version, unattended)))
+        const carryOut = () => writing(key).invalidate(key, version, unattended)
+        const ask = () => send(() => this.audit.invalidate(key, version, carryOut), operation.signal)
         return attended('invalidate', [key], operation, ask, itself)
       },
       ...(inner.subscribe !== undefined && {
@@ -250,9 +265,31 @@ export class SimulatedStore {
     })
   }
 
-  async #admit<T>(carryOut: () => Promise<T>): Promise<T> {
-    if (this.#isDown) throw new Error('the store is down')
-    if (this.#isStalled) await new Promise<void>((begin) => this.#waiting.push({ begin }))
+  /** @param isAwaited whether anybody still waits for the answer: what befalls others befalls nobody */
+  async #admit<T>(carryOut: () => Promise<T>, isAwaited: () => boolean): Promise<T> {
+    const befall = (troubles: ReadonlySet<() => void>) => {
+      if (isAwaited()) for (const strikes of troubles) strikes()
+    }
+    if (this.#outages.size > 0) {
+      befall(this.#outages)
+      throw new Error('the store is down')
+    }
+    if (this.#stalls.size > 0) {
+      befall(this.#stalls)
+      await new Promise<void>((carriedOut) => this.#waiting.push(carriedOut))
+    }
+    befall(this.#misreadings)
     return carryOut()
   }
+}
+
+/** A trouble begins that strikes once, if it does. @returns what ends it */
+function begin(troubles: Set<() => void>, strikes: () => void): () => void {
+  let isStruck = false
+  const strike = () => {
+    if (!isStruck) strikes()
+    isStruck = true
+  }
+  troubles.add(strike)
+  return () => void troubles.delete(strike)
 }

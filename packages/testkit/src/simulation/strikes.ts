@@ -31,6 +31,9 @@ export interface StrikesOptions {
 const AFTER_GRANT_MS = [0, 5, 30, 300]
 const WHILE_PUBLISHING_MS = [1, 5, 3_000]
 
+/** A store that fails while something is published does so before it arrives, or while it is carried out: so long after it was sent, milliseconds. */
+const BEFORE_PUBLISHED_MS = [0, 1, 3]
+
 /** What a holder that is restarted leaves to what is under way, milliseconds. */
 const GRACES_MS = [0, 10, 5_000]
 
@@ -41,7 +44,9 @@ export class Strikes {
   readonly #checkpoints = new Map<Trouble, () => boolean>()
   /** Rollbacks that there was nothing to lose by yet. */
   readonly #rollbacks = new Set<Trouble>()
-  /** How many troubles are on, and until when the last of them was, or what it has led to. */
+  /** Stalls and outages of the store that wait for somebody whom they would befall. */
+  readonly #failures = new Set<On<'store'>>()
+  /** How many troubles are on, those that wait for their occasion aside, and until when the last of them was, or what it has led to. */
   #on = 0
   #overAt = Number.NEGATIVE_INFINITY
   /** What may befall whoever is granted a lease. */
@@ -63,13 +68,8 @@ export class Strikes {
     }
     timeline.at(trouble.at, () => {
       note(`${trouble.on} ${trouble.kind} for ${trouble.forMs} ms`)
-      this.#on += 1
-      const end = this.#strike(trouble)
-      timeline.at(trouble.at + trouble.forMs, () => {
-        end()
-        this.#on -= 1
-        this.#lasts(timeline.now)
-      })
+      if (!waitsForOccasion(trouble)) this.#lasting(trouble.forMs, this.#strike(trouble))
+      else timeline.at(trouble.at + trouble.forMs, this.#strike(trouble))
     })
   }
 
@@ -78,6 +78,7 @@ export class Strikes {
     const { timeline, nodes, draws } = this.#world
     const { now } = timeline
     for (const trouble of this.#rollbacks) timeline.at(now + draws.between(0, draws.pick(AFTER_GRANT_MS)), () => this.#rollBack(trouble))
+    this.#failSoon(AFTER_GRANT_MS)
     const holder = nodes.find(({ process }) => attempt.startsWith(`${process.name}.`))
     if (holder !== undefined) this.#befall(holder, AFTER_GRANT_MS)
   }
@@ -86,6 +87,19 @@ export class Strikes {
   publishes(name: string): void {
     const holder = this.#world.nodes.find(({ process }) => process.name === name)
     if (holder !== undefined) this.#befall(holder, WHILE_PUBLISHING_MS)
+    this.#failSoon(BEFORE_PUBLISHED_MS)
+  }
+
+  #failSoon(within: readonly number[]): void {
+    const { timeline, draws } = this.#world
+    for (const trouble of this.#failures) timeline.at(timeline.now + draws.between(0, draws.pick(within)), () => this.#fail(trouble))
+  }
+
+  #fail(trouble: On<'store'>): void {
+    const { timeline, quietFrom, note } = this.#world
+    if (timeline.now + trouble.byMs > quietFrom || !this.#failures.delete(trouble)) return
+    note(`store ${trouble.kind} begins, for ${trouble.byMs} ms`)
+    this.#lasting(trouble.byMs, this.#strikeStore({ ...trouble, byMs: 0 }))
   }
 
   #befall(holder: SimulatedNode, within: readonly number[]): void {
@@ -112,6 +126,17 @@ export class Strikes {
     }
     const graceMs = kind === 'restart' ? draws.pick(GRACES_MS) : 0
     timeline.at(timeline.now + byMs, this.#strikeProcess(holder, { kind, forMs: byMs, byMs: graceMs }, strikes))
+  }
+
+  /** Something is wrong for so long from now. */
+  #lasting(ms: number, end: () => void): void {
+    const { timeline } = this.#world
+    this.#on += 1
+    timeline.at(timeline.now + ms, () => {
+      end()
+      this.#on -= 1
+      this.#lasts(timeline.now)
+    })
   }
 
   #lasts(until: number): void {
@@ -210,29 +235,27 @@ export class Strikes {
   #strikeStore(trouble: On<'store'>): () => void {
     const { store, stepStoreClock } = this.#world
     const strikes = () => this.#world.struck(`store ${trouble.kind}`)
-    const setClock = (ms: number) => {
+    const setClock = (ms: number, misleads = () => {}) => {
       stepStoreClock(ms)
-      return () => stepStoreClock(-ms)
+      const end = store.misread(misleads)
+      return () => {
+        end()
+        stepStoreClock(-ms)
+      }
+    }
+    if (waitsForOccasion(trouble) && trouble.kind !== 'rollback') {
+      this.#failures.add(trouble)
+      return () => this.#failures.delete(trouble)
     }
     switch (trouble.kind) {
       case 'stall':
-        strikes()
-        store.isStalled = true
-        return () => {
-          store.isStalled = false
-        }
+        return store.stall(strikes)
       case 'down':
-        strikes()
-        store.isDown = true
-        return () => {
-          store.isDown = false
-        }
+        return store.goDown(strikes)
       case 'clock-forward':
-        strikes()
-        return setClock(trouble.byMs)
+        return setClock(trouble.byMs, strikes)
       case 'clock-back':
-        strikes()
-        return setClock(-trouble.byMs)
+        return setClock(-trouble.byMs, strikes)
       case 'rollback':
         this.#rollbacks.add(trouble)
         this.#rollBack(trouble)
@@ -252,9 +275,10 @@ export class Strikes {
 
   /** Once, and not before there is something to lose: a replica takes over that has not seen the last writes. */
   #rollBack(trouble: Trouble): void {
-    const { struck, note } = this.#world
+    const { timeline, struck, note } = this.#world
     if (!this.#rollbacks.has(trouble) || this.#checkpoints.get(trouble)?.() !== true) return
     this.#rollbacks.delete(trouble)
+    this.#lasts(timeline.now)
     struck('store rollback')
     note('the store is rolled back')
   }
@@ -266,4 +290,10 @@ export class Strikes {
     strikes()
     note(`the store has lost ${key}`)
   }
+}
+
+/** Whether a trouble does nothing before there is somebody whom it would befall: until then nothing is wrong. */
+function waitsForOccasion({ on, kind, ...rest }: Trouble): boolean {
+  if (on === 'holder' || kind === 'rollback') return true
+  return on === 'store' && (kind === 'stall' || kind === 'down') && 'byMs' in rest && rest.byMs > 0
 }

@@ -47,9 +47,9 @@ export class TokenLedger {
     return minted
   }
 
-  /** From now on a token is refused, by default the newest. @returns whether there is one */
+  /** From now on a token is refused, by default the newest. @returns whether it was taken until now */
   revoke(value = this.#newest?.value): boolean {
-    if (value === undefined || !this.#givenOut.has(value)) return false
+    if (value === undefined || this.worth(value) !== 'valid') return false
     this.#revoked.add(value)
     return true
   }

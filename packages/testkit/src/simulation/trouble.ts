@@ -14,7 +14,8 @@ export const HOLDER_FAULTS = ['crash', 'restart', 'freeze', 'sleep', 'overrun'] 
 export type HolderFault = (typeof HOLDER_FAULTS)[number]
 
 /**
- * What can happen to the store. `rollback`: it is as it was `byMs` before, once something was written since. `row-lost`: one record is gone.
+ * What can happen to the store. `stall` and `down` last for `forMs`, or, where `byMs` is more than 0, for
+ * `byMs` from when somebody is granted a lease or publishes within `forMs`. `rollback`: it is as it was `byMs` before, once something was written since. `row-lost`: one record is gone.
  * `emptied`: all are. `replaced`: that, and its clock is behind.
  */
 export const STORE_FAULTS = ['stall', 'down', 'clock-forward', 'clock-back', 'rollback', 'row-lost', 'emptied', 'replaced'] as const
