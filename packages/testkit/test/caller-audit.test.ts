@@ -18,6 +18,7 @@ describe('callers', () => {
   let publishedAt: number | undefined
   let isForgotten: boolean
   let isWell: boolean
+  let isWellBesidesStore: boolean
   let heardMs: number
   let atHand: Token | undefined
   let drift: Drift | undefined
@@ -29,6 +30,7 @@ describe('callers', () => {
     publishedAt = undefined
     isForgotten = false
     isWell = false
+    isWellBesidesStore = false
     heardMs = 25
     atHand = undefined
     drift = undefined
@@ -45,6 +47,7 @@ describe('callers', () => {
       drift: () => drift,
       sleptAt: () => sleptAt,
       isWell: () => isWell,
+      isWellBesidesStore: () => isWellBesidesStore,
       get heardMs() {
         return heardMs
       },
@@ -93,6 +96,50 @@ describe('callers', () => {
     await world.pass(1_000)
     audit.noted({ ...event, type: 'doubted' })
     expect(world.violations).toHaveLength(2)
+  })
+
+  test('who is given less life than it has asked for', () => {
+    audit.given(comes(15_000, 60_000), token(1, 'value', 60_000))
+    audit.given(comes(15_000, 60_000), token(1, 'value', 50_000))
+    expect(world.violations).toEqual(['n0: a caller of key who asked for 60000 ms was given a token that lives for 50000 ms'])
+    const disturbed = comes(15_000, 60_000)
+    world.processOf(0).stepWall(60_000)
+    audit.disturb()
+    audit.given(disturbed, token(1, 'value', 100_000))
+    expect(world.violations).toHaveLength(1)
+  })
+
+  test('who is turned away although nothing but the store is wrong, and can do without', () => {
+    const gone = new TokenError('STORE_UNAVAILABLE', 'gone', { retryable: true })
+    audit.failed(comes(), gone)
+    isWellBesidesStore = true
+    audit.failed(comes(1_000), gone)
+    audit.failed(comes(15_000, 60_000), gone)
+    audit.failed(comes(), new TokenError('TIMEOUT', 'late', { retryable: true }))
+    credential = { ...credential, rotates: true }
+    audit.failed(comes(), gone)
+    credential = { ...credential, rotates: false, isOut: () => false }
+    audit.failed(comes(), gone)
+    expect(world.violations.filter((what) => what.includes('the store'))).toEqual([])
+    const { isOut: _, ...free } = credential
+    credential = free
+    audit.failed(comes(), gone)
+    expect(world.violations.at(-1)).toBe('n0: a caller of key was turned away with nothing wrong but the store')
+  })
+
+  test('whose call was refused, and is not made again with another token that is there', () => {
+    audit.refused(comes(), 'value')
+    atHand = token(2, 'value')
+    audit.refused(comes(), 'value')
+    expect(world.violations).toEqual([])
+    atHand = token(3, 'another')
+    const disturbed = comes()
+    audit.refused(comes(), 'value')
+    expect(world.violations).toEqual(['n0: use() of key did not call again with 3'])
+    audit.disturb()
+    audit.refused(disturbed, 'value')
+    expect(world.violations).toHaveLength(1)
+    expect(audit.waiting).toBe(0)
   })
 
   test('who is answered late, or twice', async () => {

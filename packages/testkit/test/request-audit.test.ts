@@ -1,3 +1,4 @@
+import { TokenError } from '@tokenwell/core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Lease, LeaseLog } from '../src/simulation/lease-log.ts'
 import { RequestAudit } from '../src/simulation/request-audit.ts'
@@ -53,6 +54,25 @@ describe('requests', () => {
     void request(1_100)
     await world.pass(1_500)
     expect(world.violations).toEqual(['n0 still waited for key when its lease had ended'])
+  })
+
+  test('one before the upstream has told its sender to come back is found out, unless there was another token meanwhile or its sender is another', async () => {
+    const refused = () =>
+      audit.send({ key: 'key', node: 0 }, async () => {
+        throw new TokenError('RATE_LIMITED', 'later', { retryable: true, retryAfterMs: 1_000 })
+      })
+    await expect(refused()).rejects.toThrow('later')
+    await world.pass(1_000)
+    await expect(refused()).rejects.toThrow('later')
+    expect(world.violations).toEqual([])
+    await world.pass(900)
+    await expect(refused()).rejects.toThrow('later')
+    expect(world.violations).toEqual(['n0 asked for key 100 ms before the upstream had told it to'])
+    audit.succeeded('tokenwell/key')
+    await expect(refused()).rejects.toThrow('later')
+    world.processOf(0).kill()
+    await expect(refused()).rejects.toThrow('later')
+    expect(world.violations).toHaveLength(1)
   })
 
   test('one that its sender has given up in time is not', async () => {

@@ -124,6 +124,9 @@ export class CallerAudit {
     const { credential } = caller
     const { name, handle } = credential
     const { value, version } = token
+    const leftMs = token.expiresAt - this.#process.clock.wall()
+    if (caller.minLifeMs > 0 && leftMs < caller.minLifeMs - SLACK_MS && !this.#isDisturbed(caller))
+      this.#violate(`a caller of ${name} who asked for ${caller.minLifeMs} ms was given a token that lives for ${leftMs.toFixed(0)} ms`)
     if (version < caller.served) this.#violate(`I5: ${name} ${version} was served after ${caller.served}`)
     if (version <= Math.max(caller.rejected, this.#toldOf(handle.key)))
       this.#violate(`I5: ${name} ${version} was served and known to be rejected`)
@@ -145,7 +148,7 @@ export class CallerAudit {
     this.#answered(caller)
     const { credential, askedAt, patienceMs, minLifeMs } = caller
     const { name, handle } = credential
-    const { now, isWell } = this.#circumstances
+    const { now, isWell, isWellBesidesStore } = this.#circumstances
     if (!isTokenError(error)) {
       this.#violate(`a caller got ${String(error)}`)
       return
@@ -171,6 +174,19 @@ export class CallerAudit {
     const asksForMore = code === 'LIFE_TOO_SHORT' && minLifeMs > alwaysMsOf(credential)
     if (isWell() && !isImpatient && !asksForMore && credential.isOut?.(code) !== true)
       this.#violate(`a caller of ${name} was turned away with nothing wrong: ${code}`)
+    // What needs nothing else, and is not used up by its fetch, a process fetches without the store, once it has none at all.
+    const isFree = credential.isOut === undefined && credential.rotates !== true
+    if (code === 'STORE_UNAVAILABLE' && isFree && minLifeMs === 0 && patienceMs >= PATIENT_MS && isWellBesidesStore())
+      this.#violate(`a caller of ${name} was turned away with nothing wrong but the store`)
+  }
+
+  /** A caller whose call was refused is told so, and was not called again with what there is by now. */
+  refused(caller: Caller, value: string): void {
+    const { credential } = caller
+    const token = credential.handle.peek()
+    if (token !== undefined && token.value !== value && !this.#isDisturbed(caller))
+      this.#violate(`use() of ${credential.name} did not call again with ${token.version}`)
+    this.leaves(caller)
   }
 
   /** A caller reports a token: what is given again after `taken` resolves is held against it. */

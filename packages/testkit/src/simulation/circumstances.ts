@@ -9,6 +9,8 @@ export interface Circumstances {
   readonly sleptAt: () => number
   /** Nothing has gone wrong yet, or for so long that it should be over. */
   readonly isWell: () => boolean
+  /** Nothing but the store, and the way to it, has gone wrong yet, or for as long. */
+  readonly isWellBesidesStore: () => boolean
   /** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
   readonly heardMs: number
   /** The store was told that this value is rejected. */

@@ -1,3 +1,4 @@
+import { isTokenError } from '@tokenwell/core'
 import type { LeaseLog } from './lease-log.ts'
 import { recordKey } from './record-key.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
@@ -36,6 +37,8 @@ interface Sent {
   isTold: boolean
   /** Nobody waits after it as after a failure. */
   isInconclusive: boolean
+  /** The upstream has told its sender to wait until then. */
+  notBefore: number
 }
 
 const MINUTE_MS = 60_000
@@ -125,10 +128,14 @@ export class RequestAudit {
     const process = this.#process(node)
     const { life } = process
     const lease = this.#leases.of(node, recordKey(key))
-    const outcome = { isLeft: false, isTold: false, isInconclusive: false }
+    const outcome = { isLeft: false, isTold: false, isInconclusive: false, notBefore: Number.NEGATIVE_INFINITY }
+    const before = this.#last(node, key)
     const sent: Sent = { at: this.#now(), process, life, attempt: lease?.attempt, ...outcome }
     this.#count += 1
     this.#note(`n${node} asks for ${key}`)
+    // Another may have been luckier since.
+    if (before?.life === life && sent.at < before.notBefore - SLACK_MS && !this.#isSucceededSince(recordKey(key), before.at))
+      this.#violate(`n${node} asked for ${key} ${(before.notBefore - sent.at).toFixed(0)} ms before the upstream had told it to`)
     if (!isSecond) this.#fetches(key, sent)
     const open = this.#open.get(key) ?? new Set()
     this.#open.set(key, open)
@@ -162,6 +169,9 @@ export class RequestAudit {
     signal?.addEventListener('abort', over, { once: true })
     try {
       return await send()
+    } catch (error) {
+      if (isTokenError(error) && signal?.aborted !== true) sent.notBefore = this.#now() + (error.retryAfterMs ?? 0)
+      throw error
     } finally {
       if (signal?.aborted !== true) over()
       signal?.removeEventListener('abort', over)
@@ -225,6 +235,10 @@ export class RequestAudit {
   /** When the first token was there for everybody that was no earlier than `since`. @param key the store's */
   publishedSince(key: string, since: number): number | undefined {
     return this.#published.get(key)?.find((moment) => moment >= since)
+  }
+
+  #isSucceededSince(record: string, since: number): boolean {
+    return (this.#succeeded.get(record) ?? []).some((moment) => moment >= since)
   }
 
   /** How often another token than before has come since `since`. @param key the store's */

@@ -241,6 +241,7 @@ class World {
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
       isWell: () => this.#strikes.wellForMs > this.#longestWaitMs + RECOVERY_MS,
+      isWellBesidesStore: () => this.#strikes.wellBesidesStoreForMs > this.#longestWaitMs + RECOVERY_MS,
       heardMs: this.#store.pushes ? HEARD_MS : LOOKED_MS,
       isRejected: (key, value) => this.#records.isRejected(key, value),
       isQuiet: (key) => this.#records.isQuiet(key),

@@ -296,7 +296,7 @@ export class SimulatedNode {
       // The same token again: it was not tried once more.
       const token = handle.peek()
       if (token !== undefined && token.value === refused?.value) this.#notes(credential, token, callers.given(caller, token))
-      else callers.leaves(caller)
+      else callers.refused(caller, refused?.value ?? '')
     } catch (error) {
       reported.resolve()
       if (callers !== this.#callers) return

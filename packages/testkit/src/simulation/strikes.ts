@@ -37,6 +37,14 @@ const BEFORE_PUBLISHED_MS = [0, 1, 3]
 /** What a holder that is restarted leaves to what is under way, milliseconds. */
 const GRACES_MS = [0, 10, 5_000]
 
+/** What is wrong. */
+interface Wrong {
+  /** How many troubles are on, those that wait for their occasion aside. */
+  on: number
+  /** Until when the last of them was, or what it has led to. */
+  overAt: number
+}
+
 /** Has the troubles of a plan befall a world, each at its moment. */
 export class Strikes {
   readonly #world: StrikesOptions
@@ -46,9 +54,9 @@ export class Strikes {
   readonly #rollbacks = new Set<Trouble>()
   /** Stalls and outages of the store that wait for somebody whom they would befall. */
   readonly #failures = new Set<On<'store'>>()
-  /** How many troubles are on, those that wait for their occasion aside, and until when the last of them was, or what it has led to. */
-  #on = 0
-  #overAt = Number.NEGATIVE_INFINITY
+  /** Those of the store and of the way to it, and all others. */
+  readonly #ofStore: Wrong = { on: 0, overAt: Number.NEGATIVE_INFINITY }
+  readonly #ofOthers: Wrong = { on: 0, overAt: Number.NEGATIVE_INFINITY }
   /** What may befall whoever is granted a lease. */
   readonly #ofHolders = new Set<On<'holder'>>()
 
@@ -58,7 +66,12 @@ export class Strikes {
 
   /** For how long nothing has been wrong, milliseconds; Infinity before the first trouble. */
   get wellForMs(): number {
-    return this.#on > 0 ? 0 : Math.max(0, this.#world.timeline.now - this.#overAt)
+    return Math.min(this.#wellFor(this.#ofStore), this.wellBesidesStoreForMs)
+  }
+
+  /** For how long nothing has been wrong but the store, and the way to it, milliseconds; Infinity before the first trouble. */
+  get wellBesidesStoreForMs(): number {
+    return this.#wellFor(this.#ofOthers)
   }
 
   prepare(trouble: Trouble): void {
@@ -68,7 +81,8 @@ export class Strikes {
     }
     timeline.at(trouble.at, () => {
       note(`${trouble.on} ${trouble.kind} for ${trouble.forMs} ms`)
-      if (!waitsForOccasion(trouble)) this.#lasting(trouble.forMs, this.#strike(trouble))
+      if (!waitsForOccasion(trouble))
+        this.#lasting(isOfStore(trouble) ? this.#ofStore : this.#ofOthers, trouble.forMs, this.#strike(trouble))
       else timeline.at(trouble.at + trouble.forMs, this.#strike(trouble))
     })
   }
@@ -99,7 +113,7 @@ export class Strikes {
     const { timeline, quietFrom, note } = this.#world
     if (timeline.now + trouble.byMs > quietFrom || !this.#failures.delete(trouble)) return
     note(`store ${trouble.kind} begins, for ${trouble.byMs} ms`)
-    this.#lasting(trouble.byMs, this.#strikeStore({ ...trouble, byMs: 0 }))
+    this.#lasting(this.#ofStore, trouble.byMs, this.#strikeStore({ ...trouble, byMs: 0 }))
   }
 
   #befall(holder: SimulatedNode, within: readonly number[]): void {
@@ -116,7 +130,7 @@ export class Strikes {
     const strikes = () => {
       struck(`holder ${kind}`)
       note(`holder ${kind} of ${holder.process.name} by ${byMs} ms`)
-      this.#lasts(timeline.now + (kind === 'overrun' ? 0 : byMs))
+      lasts(this.#ofOthers, timeline.now + (kind === 'overrun' ? 0 : byMs))
     }
     if (kind === 'overrun') {
       // The store's clock, which was behind, is set: who holds a lease does not know that it is over.
@@ -129,18 +143,18 @@ export class Strikes {
   }
 
   /** Something is wrong for so long from now. */
-  #lasting(ms: number, end: () => void): void {
+  #lasting(wrong: Wrong, ms: number, end: () => void): void {
     const { timeline } = this.#world
-    this.#on += 1
+    wrong.on += 1
     timeline.at(timeline.now + ms, () => {
       end()
-      this.#on -= 1
-      this.#lasts(timeline.now)
+      wrong.on -= 1
+      lasts(wrong, timeline.now)
     })
   }
 
-  #lasts(until: number): void {
-    this.#overAt = Math.max(this.#overAt, until)
+  #wellFor({ on, overAt }: Wrong): number {
+    return on > 0 ? 0 : Math.max(0, this.#world.timeline.now - overAt)
   }
 
   /** Begins a trouble. @returns what ends it */
@@ -278,7 +292,7 @@ export class Strikes {
     const { timeline, struck, note } = this.#world
     if (!this.#rollbacks.has(trouble) || this.#checkpoints.get(trouble)?.() !== true) return
     this.#rollbacks.delete(trouble)
-    this.#lasts(timeline.now)
+    lasts(this.#ofOthers, timeline.now)
     struck('store rollback')
     note('the store is rolled back')
   }
@@ -296,4 +310,14 @@ export class Strikes {
 function waitsForOccasion({ on, kind, ...rest }: Trouble): boolean {
   if (on === 'holder' || kind === 'rollback') return true
   return on === 'store' && (kind === 'stall' || kind === 'down') && 'byMs' in rest && rest.byMs > 0
+}
+
+/** Processes do not reach the store, or not well; what it knows stays as it is. */
+function isOfStore(trouble: Trouble): boolean {
+  if (trouble.on === 'wire') return trouble.to === 'store'
+  return trouble.on === 'store' && (trouble.kind === 'stall' || trouble.kind === 'down')
+}
+
+function lasts(wrong: Wrong, until: number): void {
+  wrong.overAt = Math.max(wrong.overAt, until)
 }

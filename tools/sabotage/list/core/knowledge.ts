@@ -227,7 +227,8 @@ export const knowledge: readonly Mutation[] = [
     file: `${MACHINE}/fetch.ts`,
     find: 'const quietMs = isVouched ? QUIET_MS : rejectedValues.length > 0 ? NEW_QUIET_MS : 0',
     replace: 'const quietMs = isVouched ? QUIET_MS : 0',
-    breaks: 'A caller that reports whatever it is given has its fleet ask an upstream that makes a new token each time as often as it calls.',
+    breaks:
+      'A caller that reports whatever it is given has its fleet ask an upstream that makes a new token each time as often as it calls.',
     unit: machine,
     simulation: true,
   },
