@@ -92,7 +92,7 @@ export interface PublishRequest {
   readonly expiresInMs: number
   /** The version the value was derived from. A record with a newer one supersedes this publication. */
   readonly basedOn?: Version
-  /** For this many milliseconds after acceptance, invalidating this version changes nothing: the upstream has vouched for it. */
+  /** For this many milliseconds after acceptance, invalidating this version changes nothing: it has come in place of a rejected one. */
   readonly quietMs?: number
   /** Refuse a fence that is further ahead of the store's clock than this, milliseconds. */
   readonly maxAheadMs?: number

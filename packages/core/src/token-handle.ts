@@ -35,8 +35,8 @@ export interface TokenHandle {
   peek(): Token | undefined
   /**
    * Calls `call` with a token. If the outcome says that the token was refused, the token is rejected for the whole fleet, and `call` is
-   * called once more with the next one. Where the upstream gives out the same token again, or the second call is refused too, the
-   * call's own result is returned or its own error thrown.
+   * called once more with the next one. Where the upstream gives out the same token again, where the token has itself come in place of a rejected one
+   * within the last ten seconds, or the second call is refused too, the call's own result is returned or its own error thrown.
    *
    * Feishu refuses in the body: return what was read of it, or use `feishuFetch`. A `Response` that nobody has read is a `TypeError` there.
    *
@@ -46,7 +46,8 @@ export interface TokenHandle {
   use<T>(call: (token: Token) => Promise<T>, options?: UseOptions): Promise<T>
   /**
    * Reports that the upstream refuses this token. Takes it from the fleet if it is still the newest, and has it fetched again, once
-   * however many report it. A report about an older token changes nothing. Resolves when the report is noted; never rejects.
+   * however many report it. A report about an older token changes nothing, and neither does one about a token that has come in place of a rejected one
+   * within the last ten seconds. Resolves when the report is noted; never rejects.
    */
   reject(token: Token): Promise<void>
 }

@@ -60,8 +60,11 @@ export class MintedFrom {
       await this.#source.reject(token)
       const next = this.#atHand()
       if (next === undefined) throw this.#absent()
-      // The upstream vouches for it, or others are served with it: another one would be no better.
-      if (next.value === token.value) throw error
+      if (next.value === token.value) {
+        // It has come in place of another just now, or others are served with it: one more would be no better. Nothing was rejected, so the next try may be.
+        this.#refusedAt = Number.NEGATIVE_INFINITY
+        throw error
+      }
       assertInTime()
       return await this.#tryWith(next, mint)
     }

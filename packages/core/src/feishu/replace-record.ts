@@ -71,7 +71,15 @@ export async function replaceRecord<Made extends Replacement>(
     }
     if (grant !== undefined && published !== undefined) {
       inside.learn(credential, published.answer.snapshot, published.sentAt)
-      switch (outcome(published.answer, grant.fence, { ...sending, ageMs: clock.monotonic() - sending.heldSince() }, made, policy)) {
+      switch (
+        outcome(
+          published.answer,
+          grant.fence,
+          { ...sending, ageMs: clock.monotonic() - sending.heldSince() + grant.knownAfterMs },
+          made,
+          policy,
+        )
+      ) {
         case 'stored':
           return done(grant.fence)
         case 'unknown':
@@ -100,7 +108,7 @@ interface Sending {
   times: number
 }
 
-/** Whether what was published has been in the record. `ageMs`: since its grant. */
+/** Whether what was published has been in the record. `ageMs`: since its grant, at the most. */
 function outcome(
   { kind, snapshot: { version, rejectedUpTo } }: Publication,
   fence: Version,
@@ -126,6 +134,8 @@ interface Granted {
   readonly fence: Version
   readonly deadline: number
   readonly takeover: boolean
+  /** So long after it was asked for: the lease may have begun with that. Milliseconds. */
+  readonly knownAfterMs: number
 }
 
 /** The lease on a record, whatever it holds. */
@@ -151,7 +161,8 @@ async function claimOver(inside: Inside, credential: Credential): Promise<Grante
     if (answer.kind === 'granted') {
       const deadline = fetchDeadline(sentAt, leaseInMs)
       // One that arrives when it is all but over is left to run out.
-      if (clock.monotonic() < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover }
+      const now = clock.monotonic()
+      if (now < deadline) return { attempt, fence: answer.fence, deadline, takeover: answer.takeover, knownAfterMs: now - sentAt }
     }
     if (answer.kind === 'fresh') {
       const first = rejected === 0

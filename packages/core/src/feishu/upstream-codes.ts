@@ -30,7 +30,8 @@ const rejectedToken: UpstreamCode = {
   code: 'TOKEN_REJECTED',
   retryable: true,
   condemns: 'token',
-  advice: 'The token it was called with is replaced for the whole fleet and the request repeated once; this one was refused again.',
+  advice:
+    'The token it was called with is replaced for the whole fleet and the request repeated once, unless it has itself just come in place of a refused one; this one was refused again.',
 }
 
 const rejectedUserToken: UpstreamCode = {

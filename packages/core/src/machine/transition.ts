@@ -112,8 +112,8 @@ function wanted(state: State, event: Moment, policy: Policy): Step {
       if (usable || activity.retryAt === undefined) return step(state)
       return rotates(policy) ? publishAgain(state, event, policy) : abandonPublication(state, event, policy)
     case 'following':
-      // A renewal that nobody waited for becomes one that somebody waits for.
-      return usable
+      // A renewal that nobody waited for becomes one that somebody waits for: with a token at hand for a moment, which a hint ends in time.
+      return usable && (event.hints === 'on' || !event.waiting)
         ? step(state)
         : step({ ...state, activity: { ...activity, rereadAt: Math.min(activity.rereadAt, event.now + FIRST_REREAD_MS) } })
     default:

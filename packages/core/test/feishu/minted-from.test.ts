@@ -59,6 +59,21 @@ test('its successor, refused as well, is a failure and not another rejection', a
   expect(await errorOf(mint(true))).toBeInstanceOf(MissingDependency)
 })
 
+test('its successor, refused within the ten seconds in which nobody can reject it, is rejected by the first try after them', async () => {
+  const { clock, source, mint, used } = await chain()
+  await errorOf(mint(true))
+  await source.get()
+  expect(await mint(false)).toBe('minted')
+  for (let passedMs = 0; passedMs < 10_000; passedMs += 2_000) {
+    expect(await errorOf(mint(true))).toMatchObject({ code: 'TOKEN_REJECTED' })
+    await clock.advance(2_000)
+  }
+  expect(await errorOf(mint(true))).toBeInstanceOf(MissingDependency)
+  await source.get()
+  expect(await mint(false)).toBe('minted')
+  expect(used.at(-1)).toBe('source 3')
+})
+
 test('a refusal of long ago, of which nothing came here because another process minted, does not count', async () => {
   const { clock, source, mint, used } = await chain()
   await errorOf(mint(true))

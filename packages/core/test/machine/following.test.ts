@@ -91,6 +91,30 @@ test('without hints a waiting caller has the record re-read after 25 ms at most,
   expect(gaps.at(-1)).toBeGreaterThan(400)
 })
 
+test.each([
+  ['off', true],
+  ['on', false],
+] as const)(
+  'who comes while another renews, and waits for it a moment with a token at hand, looks again with hints %s: %s',
+  (hints, looks) => {
+    const bench = new Bench()
+    bench.minted('a', 10)
+    bench.hints = hints
+    bench.now += 120 * 60_000 - 30_000
+    bench.asked = true
+    bench.send({ type: 'woke' })
+    const held = emptySnapshot({ version: 10, value: 'a', renewInMs: -1, expiresInMs: 30_000, lease: { expiresInMs: 8_000 } })
+    answered(bench, { kind: 'held', snapshot: held })
+    if (hints === 'on') expect(bench.state.activity.kind).toBe('following')
+    bench.now += 100
+    bench.waiting = true
+    bench.send({ type: 'wanted' })
+    bench.now += 25
+    bench.send({ type: 'woke' })
+    expect(bench.take('read') !== undefined).toBe(looks)
+  },
+)
+
 test('those who look again while they wait for the end of a lease do not come all at once when it has run out', () => {
   const ends = [0, 0.5, 0.99].map((chance) => {
     const bench = new Bench()

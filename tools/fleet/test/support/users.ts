@@ -100,7 +100,7 @@ export function describeUsers(start: () => Promise<ServerStage>, rounds: number)
 
       const twice = fleet.platform.presentedTwice(fleet.app.appId)
       const gaps = twice.flatMap(({ presentations }) => presentations.slice(1).map((each, index) => between(presentations[index], each)))
-      expect(Math.min(...gaps, Number.POSITIVE_INFINITY)).toBeGreaterThanOrEqual(TAKEOVER_DELAY_MS)
+      expect(Math.min(...gaps, Number.POSITIVE_INFINITY), hurried(fleet, twice)).toBeGreaterThanOrEqual(TAKEOVER_DELAY_MS)
       const { rotations, lost } = sums(fleet, tally)
       figure(stage().name, `${rounds} refreshes of a user in ${PROCESSES} processes`, {
         ...Object.fromEntries([...tally].map(([name, counted]) => [name, counted.rounds])),
@@ -198,6 +198,19 @@ type Arrival = { readonly receivedAtMs: number; readonly machineMs: number }
 function between(one: Arrival | undefined, other: Arrival): number {
   if (one === undefined) throw new Error('unreachable')
   return other.machineMs - one.machineMs + (other.receivedAtMs - one.receivedAtMs)
+}
+
+/** What happened around those that were sent again too soon. */
+function hurried({ history }: Fleet, twice: readonly { readonly presentations: readonly Arrival[] }[]): string {
+  const pairs = twice.flatMap(({ presentations }) => presentations.slice(1).map((each, index) => [presentations[index], each] as const))
+  return pairs
+    .filter(([one, other]) => between(one, other) < TAKEOVER_DELAY_MS)
+    .flatMap(([one, other]) => {
+      const from = (one?.machineMs ?? 0) - 1_000
+      const around = history.filter(({ at }) => at > from && at < other.machineMs + 500)
+      return [JSON.stringify(one), JSON.stringify(other), ...around.map((entry) => JSON.stringify(entry))]
+    })
+    .join('\n')
 }
 
 function sums({ platform, app }: Fleet, tally: ReadonlyMap<string, { readonly lost: number }>) {
