@@ -77,22 +77,40 @@ export async function serverTime(admin: Admin): Promise<number> {
 
 /** What is stored of a key that has a record. @param name the record's */
 export async function fieldsOf(admin: Admin, name: string): Promise<StoredRecord> {
+  return unpack(await packedOf(admin, name))
+}
+
+async function packedOf(admin: Admin, name: string): Promise<Buffer> {
   const packed = await admin.getBuffer(name)
   if (packed === null) throw new Error(`there is no record ${name}`)
-  return unpack(packed)
+  return packed
 }
 
 /** Changes some of what is stored, and leaves its end. @param name the record's */
 export async function setFields(admin: Admin, name: string, fields: Partial<StoredRecord>): Promise<void> {
-  await admin.set(name, pack({ ...(await fieldsOf(admin, name)), ...fields }), 'KEEPTTL')
+  await change(admin, name, () => fields)
 }
 
 /** Moves every deadline of a store's records, as if the server's clock had been set back. */
 export async function moveDeadlines(admin: Admin, prefix: string, ms: number): Promise<void> {
   for (const name of await recordsOf(admin, prefix)) {
-    const record = await fieldsOf(admin, name)
-    const there = DEADLINES.filter((deadline) => record[deadline] !== 0)
-    await setFields(admin, name, Object.fromEntries(there.map((deadline) => [deadline, record[deadline] + ms * 1000])))
+    await change(admin, name, (record) => {
+      const there = DEADLINES.filter((deadline) => record[deadline] !== 0)
+      return Object.fromEntries(there.map((deadline) => [deadline, record[deadline] + ms * 1000]))
+    })
+  }
+}
+
+const REPLACE = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1`
+
+/** A process may write to a record meanwhile: what it has written is changed then, and not lost. */
+async function change(admin: Admin, name: string, make: (record: StoredRecord) => Partial<StoredRecord>): Promise<void> {
+  for (;;) {
+    const packed = await packedOf(admin, name)
+    const record = unpack(packed)
+    if ((await admin.eval(REPLACE, 1, name, packed, pack({ ...record, ...make(record) }))) === 1) return
   }
 }
 
