@@ -51,6 +51,7 @@ describe('callers', () => {
       get heardMs() {
         return heardMs
       },
+      heardOfLifeMs: 25,
       isRejected: () => false,
       isQuiet: () => false,
       isForgotten: () => isForgotten,

@@ -4,7 +4,7 @@ import { LeaseLog } from '../src/simulation/lease-log.ts'
 import { OperationAudit } from '../src/simulation/operation-audit.ts'
 import { drawsOf } from '../src/simulation/random.ts'
 import { SimulatedStore } from '../src/simulation/simulated-store.ts'
-import type { StoreNews } from '../src/simulation/store-audit.ts'
+import type { Over, StoreNews } from '../src/simulation/store-audit.ts'
 import { Wire } from '../src/simulation/wire.ts'
 import { Audited } from './support/audited.ts'
 
@@ -13,14 +13,14 @@ describe('a store of a world', () => {
   let store: SimulatedStore
   let wire: Wire
   let took: () => void
-  let replaced: boolean[]
+  let replaced: (Over | undefined)[]
 
   beforeEach(() => {
     world = new Audited()
     const { timeline, violate } = world
     took = () => {}
     replaced = []
-    const published = (...[, , , , wasOver]: Parameters<StoreNews['published']>) => void replaced.push(wasOver)
+    const published = (...[, , , , over]: Parameters<StoreNews['published']>) => void replaced.push(over)
     const news = { violate, took: () => took(), sent() {}, published, rejected() {}, granted() {}, stirred() {}, lost() {} }
     const operations = new OperationAudit({ timeline, violate, rotates: () => false, nodes: 5 })
     store = new SimulatedStore(timeline, (clock) => memoryStore({ clock }), {
@@ -98,7 +98,7 @@ describe('a store of a world', () => {
     await publishes('event', next + 1)
     await world.pass(30_000)
     await publishes('another event', next + 2)
-    expect(replaced).toEqual([true, true, false, true])
+    expect(replaced).toEqual(['due', 'rejected', undefined, 'due'])
     expect(world.violations).toEqual([
       'key was published by event, which was never granted it',
       'key was published by another event, which was never granted it',

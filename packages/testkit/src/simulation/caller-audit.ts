@@ -308,10 +308,10 @@ export class CallerAudit {
     if (!this.#callers.delete(caller)) this.#violate(`I8: a caller of ${name} was answered twice`)
     this.#checkBound(caller, 'was answered')
     if (this.#isDisturbed(caller)) return
-    const { now, isWell, heardMs, publishedSince } = this.#circumstances
+    const { now, isWell, heardMs, heardOfLifeMs, publishedSince } = this.#circumstances
     const waitedMs = now() - askedAt
     const publishedAt = isWell() ? publishedSince(this.#of(handle.key).record, askedAt) : undefined
-    if (publishedAt !== undefined && now() > publishedAt + heardMs) {
+    if (publishedAt !== undefined && now() > publishedAt + (minLifeMs > 0 ? heardOfLifeMs : heardMs)) {
       this.#violate(`a caller of ${name} heard ${(now() - publishedAt).toFixed(0)} ms late of what had been published`)
     }
     const leftMs = this.#leftOf(caller)

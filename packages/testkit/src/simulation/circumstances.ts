@@ -13,6 +13,8 @@ export interface Circumstances {
   readonly isWellBesidesStore: () => boolean
   /** With nothing wrong, a caller is served so soon after somebody has published what it waits for, milliseconds. */
   readonly heardMs: number
+  /** The same for who asks for a life. */
+  readonly heardOfLifeMs: number
   /** The store was told that this value is rejected. */
   readonly isRejected: (key: string, value: string) => boolean
   /** The upstream has vouched for what is stored: its rejection changes nothing for now. */

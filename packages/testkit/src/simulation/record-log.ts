@@ -1,6 +1,7 @@
 import type { PublishRequest } from '@tokenwell/core'
 import type { LifeLog } from './life-log.ts'
 import type { RequestAudit } from './request-audit.ts'
+import type { Over } from './store-audit.ts'
 
 /** A report takes so long at most to have its effect, milliseconds. */
 const IN_FLIGHT_MS = 10_000
@@ -28,11 +29,11 @@ export class RecordLog {
     this.#requests = parts.requests
   }
 
-  /** The store has taken a value. @param wasOver what it had before was due, rejected or gone */
-  published(key: string, version: number, { value, quietMs }: PublishRequest, wasOver: boolean): void {
+  /** The store has taken a value. @param over why what it had before was to be replaced */
+  published(key: string, version: number, { value, quietMs }: PublishRequest, over: Over | undefined): void {
     if (this.#stored.get(key) !== value) this.#requests.published(key)
     // One that had its lease and lost the store is stored after all.
-    if (wasOver && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.replaced(key)
+    if (over !== undefined && !this.#renewedAlone.delete(`${key} ${version}`)) this.#requests.replaced(key, over)
     this.#stored.set(key, value)
     if (quietMs === undefined) this.#vouched.delete(key)
     else {

@@ -2,6 +2,7 @@ import { isTokenError } from '@tokenwell/core'
 import type { LeaseLog } from './lease-log.ts'
 import { recordKey } from './record-key.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
+import type { Over } from './store-audit.ts'
 
 /** A request for a credential, from its sender's side. */
 export interface UpstreamRequest {
@@ -63,8 +64,8 @@ const PER_MINUTE_ALONE = 8
 const PER_SUCCESS = 7
 
 /**
- * A token is replaced so often in a minute at most: every ten seconds where callers report whatever they are given, and for what falls due or is authorised meanwhile;
- * once more for each loss, and for each process that was without the store, or stood still, and goes by what it knows itself.
+ * What is rejected is replaced so often in a minute at most: every ten seconds where callers report whatever they are given, and where others authorise meanwhile;
+ * once more after each renewal, for each loss, and for each process that was without the store, or stood still, and goes by what it knows itself.
  */
 const REPLACED_PER_MINUTE = 9
 
@@ -98,7 +99,7 @@ export class RequestAudit {
   readonly #published = new Map<string, number[]>()
   /** By the store's key: when what was due or rejected was replaced. */
   readonly #succeeded = new Map<string, number[]>()
-  /** By the store's key: when the store had another of those. */
+  /** By the store's key: when the store had another of those that were rejected. */
   readonly #replaced = new Map<string, number[]>()
 
   constructor(parts: {
@@ -222,13 +223,15 @@ export class RequestAudit {
     add(this.#succeeded, key, this.#now())
   }
 
-  /** The store has another token in the place of what was due, rejected or lost. @param key the store's */
-  replaced(key: string): void {
+  /** The store has another token in the place of what was due or lost, or of what was rejected before. @param key the store's */
+  replaced(key: string, over: Over): void {
     this.succeeded(key)
+    if (over !== 'rejected') return
     add(this.#replaced, key, this.#now())
     const times = this.#timesInAMinute(this.#replaced, key)
     if (times <= REPLACED_PER_MINUTE) return
-    const bound = REPLACED_PER_MINUTE + this.#losses(key) + this.#recently(this.#alone) + this.#recently(this.#stopped)
+    const due = this.#timesInAMinute(this.#succeeded, key) - times
+    const bound = REPLACED_PER_MINUTE + due + this.#losses(key) + this.#recently(this.#alone) + this.#recently(this.#stopped)
     if (times > bound) this.#violate(`I10: ${key} was replaced ${times} times in a minute; at most ${bound}`)
   }
 

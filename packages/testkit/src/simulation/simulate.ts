@@ -1,4 +1,4 @@
-import type { TokenEvent } from '@tokenwell/core'
+import type { Policy, TokenEvent } from '@tokenwell/core'
 import type { Circumstances } from './circumstances.ts'
 import type { ContractBranch } from './contract-branch.ts'
 import { CORE_POLICY, policyOf } from './core-policy.ts'
@@ -10,7 +10,7 @@ import { drawPlan, lastMomentOf, QUIET_MS } from './plan.ts'
 import { drawsOf } from './random.ts'
 import { handleKey, recordKey } from './record-key.ts'
 import { RecordLog } from './record-log.ts'
-import { RequestAudit } from './request-audit.ts'
+import { REQUEST_TIMEOUT_MS, RequestAudit } from './request-audit.ts'
 import type { PlayedCredential, Scenario, StoreWatcher } from './scenario.ts'
 import { SimulatedNode } from './simulated-node.ts'
 import { EPOCH_MS, SimulatedProcess } from './simulated-process.ts'
@@ -62,7 +62,10 @@ const MISLED_CALLS_MS = { min: 500, max: 2_000 }
 /** A process is asked for everything so soon after it has started, milliseconds. */
 const FIRST_CALLS_MS = 300
 
-/** Nothing is left of a trouble so long after the longest wait that a failure during it may have led to, milliseconds. */
+/** What is still waited for at the end is waited for so often. */
+const LATE_WAITS = 20
+
+/** Nothing is left of a trouble so long after the waits and requests that it may have led to, milliseconds. */
 const RECOVERY_MS = 2 * 60_000
 
 /**
@@ -71,6 +74,8 @@ const RECOVERY_MS = 2 * 60_000
  */
 const HEARD_MS = 25
 const LOOKED_MS = 500 + HEARD_MS
+/** Who asks for a life that is to be had once its own process renews waits for that, up to so long after another has, milliseconds: core's. */
+const RENEWAL_SPREAD_MS = 5_000
 
 /** By these whoever asks next comes to know what has become of the last request. */
 const TELLING = new Set<ContractBranch>([
@@ -118,7 +123,7 @@ class World {
   readonly #orderlyUntil: number
   readonly #lives = new LifeLog(() => this.#timeline.now)
   readonly #records: RecordLog
-  /** The longest wait after a failure that a policy of the scenario allows, milliseconds. */
+  /** The longest wait after a failure that another try may help, and what a request lasts longer than by default, as policies of the scenario allow; milliseconds. */
   #longestWaitMs = 0
 
   constructor({ seed, store, scenario, nodes = 5, hours = 6, troubles = 20, plan }: SimulationOptions) {
@@ -194,6 +199,8 @@ class World {
     for (const trouble of this.#plan) this.#strikes.prepare(trouble)
     // Whoever waits after a failure is waited for.
     await timeline.runUntil(Math.max(this.#endsAt, this.#endsAt - QUIET_MS + this.#longestWaitMs + RECOVERY_MS))
+    for (let more = 0; more < LATE_WAITS && !this.#isWell(); more += 1)
+      await timeline.runUntil(timeline.now + this.#longestWaitMs + RECOVERY_MS)
     const ending = new Ending({
       timeline,
       nodes: this.#nodes,
@@ -240,9 +247,10 @@ class World {
       now: () => timeline.now,
       drift: (key, version) => this.#lives.drift(key, version),
       sleptAt: () => Math.max(...this.#nodes.map((node) => node.process.sleptAt)),
-      isWell: () => this.#strikes.wellForMs > this.#longestWaitMs + RECOVERY_MS,
+      isWell: () => this.#isWell(),
       isWellBesidesStore: () => this.#strikes.wellBesidesStoreForMs > this.#longestWaitMs + RECOVERY_MS,
       heardMs: this.#store.pushes ? HEARD_MS : LOOKED_MS,
+      heardOfLifeMs: this.#store.pushes ? HEARD_MS : LOOKED_MS + RENEWAL_SPREAD_MS,
       isRejected: (key, value) => this.#records.isRejected(key, value),
       isQuiet: (key) => this.#records.isQuiet(key),
       isForgotten: (key, version) => this.#records.isForgotten(key, version),
@@ -277,8 +285,13 @@ class World {
   }
 
   #started(credentials: readonly PlayedCredential[]): readonly PlayedCredential[] {
-    this.#longestWaitMs = Math.max(this.#longestWaitMs, ...credentials.map((each) => policyOf(each).backoffCapMs))
+    const longest = (policy: Policy) => policy.backoffCapMs + Math.max(0, policy.requestTimeoutMs / 0.9 - REQUEST_TIMEOUT_MS)
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, ...credentials.map((each) => longest(policyOf(each))))
     return credentials
+  }
+
+  #isWell(): boolean {
+    return this.#strikes.wellForMs > this.#longestWaitMs + RECOVERY_MS
   }
 
   /** What a process tells of itself changes what it may do. */
@@ -291,6 +304,10 @@ class World {
       case 'renewed':
         if (this.#leases.of(index, key) === undefined && event.lifeMs >= this.#shareableMs(index, event.key))
           this.#records.renewedAlone(key, event.version)
+        break
+      case 'backoff':
+        // A failure for good, or what the upstream asks for, is waited out for longer than others.
+        if (!this.#isWell()) this.#strikes.ledTo(this.#timeline.now + event.retryInMs)
         break
       case 'blocked':
         this.#operations.blocked(process, key)
@@ -322,9 +339,9 @@ class World {
         this.#strikes.publishes(by)
         for (const watcher of this.#watchers) watcher.sent?.(key, request)
       },
-      published: (key, version, request, grantedAt, wasOver) => {
+      published: (key, version, request, grantedAt, over) => {
         this.#lives.published(key, version, grantedAt, version / 1_000 - EPOCH_MS)
-        this.#records.published(key, version, request, wasOver)
+        this.#records.published(key, version, request, over)
         for (const watcher of this.#watchers) watcher.published?.(key, request, grantedAt)
       },
       rejected: (key, value) => {

@@ -33,6 +33,9 @@ interface Grant {
   readonly rejected: Version
 }
 
+/** Why a value was to be replaced: it was due, ended or gone, or rejected before. */
+export type Over = 'due' | 'rejected'
+
 /** What there is to be told of a store. */
 export interface StoreNews {
   violate(what: string): void
@@ -41,10 +44,10 @@ export interface StoreNews {
   /** A process sends a value, to be published. */
   sent(key: string, request: PublishRequest, by: string): void
   /**
-   * A value has replaced another, or nothing; `wasOver` says whether there was a reason to: what there was had come due, was rejected or gone. `grantedAt` is
+   * A value has replaced another, or nothing; `over` says why, if there was a reason to. `grantedAt` is
    * when the right to fetch it was granted, true time.
    */
-  published(key: string, version: Version, request: PublishRequest, grantedAt: number, wasOver: boolean): void
+  published(key: string, version: Version, request: PublishRequest, grantedAt: number, over: Over | undefined): void
   /** The value that is stored is called rejected from now on. */
   rejected(key: string, value: string): void
   /** An attempt was granted the lease. */
@@ -138,7 +141,7 @@ export class StoreAudit {
       known.publishedBy = attempt
       known.accepted = Math.max(known.accepted, fence)
       known.value = request.value
-      this.#news.published(key, fence, request, grant?.at ?? Number.NEGATIVE_INFINITY, isOver(change.before, grant?.rejected ?? 0))
+      this.#news.published(key, fence, request, grant?.at ?? Number.NEGATIVE_INFINITY, overBy(change.before, grant?.rejected ?? 0))
     })
   }
 
@@ -222,7 +225,8 @@ export class StoreAudit {
   }
 }
 
-/** Whether there was a reason to replace what a record held: nothing, or what was due or rejected. */
-function isOver({ version, renewInMs, rejectedUpTo }: Snapshot, rejected: Version): boolean {
-  return renewInMs <= 0 || version <= Math.max(rejectedUpTo, rejected)
+/** Why there was a reason to replace what a record held, if there was one: nothing, or what was due or rejected. */
+function overBy({ version, renewInMs, rejectedUpTo }: Snapshot, rejected: Version): Over | undefined {
+  if (renewInMs <= 0) return 'due'
+  return version <= Math.max(rejectedUpTo, rejected) ? 'rejected' : undefined
 }

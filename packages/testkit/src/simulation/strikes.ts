@@ -157,6 +157,11 @@ export class Strikes {
     return on > 0 ? 0 : Math.max(0, this.#world.timeline.now - overAt)
   }
 
+  /** What has gone wrong is waited out until then. */
+  ledTo(until: number): void {
+    lasts(this.#ofOthers, until)
+  }
+
   /** Begins a trouble. @returns what ends it */
   #strike(trouble: Trouble): () => void {
     switch (trouble.on) {
