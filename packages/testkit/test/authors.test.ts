@@ -1,6 +1,6 @@
-import type { Policy } from '@tokenwell/core'
+import { type Policy, TokenError } from '@tokenwell/core'
 import { memoryStore } from '@tokenwell/store-memory'
-import { mintedToken, type PlayableStore, type SimulationOptions, simulate } from '@tokenwell/testkit'
+import { mintedToken, type PlayableStore, type Scenario, type SimulationOptions, simulate } from '@tokenwell/testkit'
 import { feishuApp } from '@tokenwell/testkit/feishu'
 import { describe, expect, test } from 'vitest'
 import { defaultPolicy } from '../../core/src/machine/policy.ts'
@@ -14,6 +14,44 @@ const withPush = (clock: { wall(): number }): PlayableStore => memoryStore({ clo
 const withoutPush = (clock: { wall(): number }): PlayableStore => {
   const { subscribe: _, ...others } = memoryStore({ clock })
   return { ...others, capabilities: { ...others.capabilities, push: false } }
+}
+
+/** An upstream that makes a new token for each request, or answers with an error while it `refuses`. */
+function refusing(policy: Partial<Policy>, error: () => TokenError): Scenario {
+  const lifeMs = 20 * MINUTE
+  return {
+    faults: ['refuses'],
+    begin({ now, request, struck }) {
+      const endsAt = new Map<string, number>()
+      let refusals = 0
+      const mint = async () => {
+        if (refusals > 0) {
+          struck('refuses')
+          throw error()
+        }
+        const value = `token ${endsAt.size}`
+        endsAt.set(value, now() + lifeMs)
+        return { value, expiresInMs: lifeMs }
+      }
+      return {
+        trouble() {
+          refusals += 1
+          return () => {
+            refusals -= 1
+          }
+        },
+        start: ({ index, manager, wire }) => {
+          const key = 'refusing'
+          const fetch = ({ signal }: { readonly signal: AbortSignal }) => request({ key, node: index, signal }, () => wire.request(mint))
+          const worth = (value: string) => {
+            const end = endsAt.get(value)
+            return end === undefined ? 'unknown' : now() < end ? 'valid' : 'ended'
+          }
+          return [{ name: key, handle: manager.token({ key, fetch, policy }), policy, worth }]
+        },
+      }
+    },
+  }
 }
 
 /** What was wrong in the worlds of so many seeds. */
@@ -37,6 +75,24 @@ describe('nothing is wrong', () => {
     },
     120_000,
   )
+
+  test('over a store without push, with lives of less than two windows and many processes', async () => {
+    const scenario = () => mintedToken({ lifeMs: 100_000 })
+    expect(await wrongOf(20, { store: withoutPush, scenario: scenario(), nodes: 9, hours: 2, troubles: 0 })).toEqual([])
+  }, 120_000)
+
+  test('with an upstream that refuses for good, or says when to come back', async () => {
+    const refuses: readonly [Partial<Policy>, retryable: boolean, retryAfterMs: number][] = [
+      [{}, false, 0],
+      [{ fatalBackoffMs: 10 * MINUTE }, false, 0],
+      [{}, true, 30 * MINUTE],
+    ]
+    const plan = [{ at: 18 * MINUTE, forMs: 20 * MINUTE, on: 'upstream', kind: 'refuses' }] as const
+    for (const [policy, retryable, retryAfterMs] of refuses) {
+      const scenario = refusing(policy, () => new TokenError('UPSTREAM_REFUSED', 'no', { retryable, retryAfterMs }))
+      expect(await wrongOf(20, { scenario, hours: 2, plan })).toEqual([])
+    }
+  }, 120_000)
 
   test.each<[string, Partial<Policy>, { readonly lifeMs?: number; readonly sameAboveMs?: number }, hours?: number]>([
     [
