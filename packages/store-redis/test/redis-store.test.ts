@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { randomSecret, record } from '../../../tools/leak-search/index.ts'
 import { type ClientOptions, versions } from './support/ioredis.ts'
 import { claim, patient, publication } from './support/operations.ts'
-import { fieldsOf, setFields } from './support/records.ts'
+import { fieldsOf, moveDeadlines, setFields } from './support/records.ts'
 
 const DAY_MS = 86_400_000
 const README = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
@@ -38,6 +38,24 @@ describe.each(versions)('over ioredis $ioredis', ({ connect }) => {
     onTestFinished(() => client.disconnect())
     return client
   }
+
+  test('what is written while a test passes time over the records is not lost', async () => {
+    const store = redisStore({ client: client(), keyPrefix: 'passed' })
+    let isPassing = true
+    const passing = async () => {
+      while (isPassing) await moveDeadlines(admin, 'passed', -1)
+    }
+    const passed = passing()
+    try {
+      for (let version = 1; version <= 300; version += 1) {
+        await store.publish('key', `event ${version}`, version, publication, patient)
+        expect(await store.read(['key'], patient)).toMatchObject([{ version }])
+      }
+    } finally {
+      isPassing = false
+      await passed
+    }
+  })
 
   const open = (options: ClientOptions = {}, keyPrefix = 'tokenwell') => redisStore({ client: client(options), keyPrefix })
 
