@@ -134,8 +134,10 @@ export class RequestAudit {
     const sent: Sent = { at: this.#now(), process, life, attempt: lease?.attempt, ...outcome }
     this.#count += 1
     this.#note(`n${node} asks for ${key}`)
-    // Another may have been luckier since.
-    if (before?.life === life && sent.at < before.notBefore - SLACK_MS && !this.#isSucceededSince(recordKey(key), before.at))
+    // Another may have been luckier since; and what a process knows of times it doubts once it has slept, or its clock was set.
+    const isDoubted = before !== undefined && Math.max(process.sleptAt, process.wallSetAt) >= before.at
+    const isEarly = before?.life === life && sent.at < before.notBefore - SLACK_MS && !isDoubted
+    if (isEarly && !this.#isSucceededSince(recordKey(key), before.at))
       this.#violate(`n${node} asked for ${key} ${(before.notBefore - sent.at).toFixed(0)} ms before the upstream had told it to`)
     if (!isSecond) this.#fetches(key, sent)
     const open = this.#open.get(key) ?? new Set()
