@@ -61,8 +61,7 @@ export class Ending {
    */
   async settle(): Promise<number> {
     for (const { process, isUp } of this.#nodes) if (!isUp) this.#violate(`${process.name} did not come up again`)
-    const { now: began } = this.#timeline
-    this.#settledAt = began
+    this.#settledAt = this.#timeline.now
     // Whoever has not been asked for hours learns now that there is something newer.
     await this.#getAll()
     const now = await this.#getAll()
@@ -71,7 +70,7 @@ export class Ending {
       // of what is renewed or authorised just now, once.
       const values = new Set(served.map(({ value }) => value))
       const [any] = served
-      const since = any === undefined ? 0 : this.#look.publicationsSince(recordKey(any.key), began)
+      const since = any === undefined ? 0 : this.#look.publicationsSince(recordKey(any.key), this.#settledAt)
       // Where nobody is told of anything, each goes on with what it has.
       if (this.#look.isPushed && values.size > 2 + since)
         this.#violate(`${values.size} tokens are served of ${name} when nothing is wrong any more`)

@@ -46,7 +46,7 @@ export function mintedToken({
     if (!(ms >= leastMs))
       throw new TypeError(`mintedToken: ${option}: expected milliseconds from ${leastMs}, or nothing can be shared, got ${ms}`)
   }
-  const alwaysMs = alwaysMsOf(governing, Math.min(lifeMs, sameAboveMs) - ON_ITS_WAY_MS)
+  const alwaysMs = leftAtRenewalMs(governing, Math.min(lifeMs, sameAboveMs) - ON_ITS_WAY_MS)
   return {
     faults: FAULTS,
     begin(surroundings) {
@@ -82,7 +82,7 @@ export function mintedToken({
 }
 
 /** What is left of a token that comes with so much life when the next one is fetched, at the least, or the floor if that is less. */
-function alwaysMsOf({ renewWindowMs, renewJitterMs, floorMs }: Policy, lifeMs: number): number {
+function leftAtRenewalMs({ renewWindowMs, renewJitterMs, floorMs }: Policy, lifeMs: number): number {
   return Math.min(floorMs, Math.min(renewWindowMs, lifeMs / 2) * (1 - renewJitterMs / renewWindowMs))
 }
 
